@@ -1,0 +1,1 @@
+"""Everything that runs the services, and nothing that they import."""
