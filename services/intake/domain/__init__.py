@@ -1,0 +1,1 @@
+"""The rules of intake: the case, its records, its consents. Pure."""

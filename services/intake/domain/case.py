@@ -1,0 +1,112 @@
+"""A case: opened from a partial つなぐシート, filled in by parts, screened, closed, reopened."""
+
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from shared.contracts import Event
+from shared.contracts.intake import (
+    CaseClosed,
+    CaseOpened,
+    CaseReopened,
+    CaseScreened,
+    PersonDescribed,
+    PersonJoined,
+    SituationRecorded,
+    WorriesRecorded,
+)
+from shared.decider import Decider, Refused
+
+
+@dataclass(frozen=True)
+class Case:
+    status: str = "none"
+    lead: str = ""
+    household: UUID | None = None
+    people: frozenset[UUID] = frozenset()
+
+
+@dataclass(frozen=True)
+class OpenCase:
+    """First contact with as much of the sheet as is known; a partial case is a real case."""
+
+    opened: CaseOpened
+    sheet: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
+class SaveSheet:
+    """Parts of the sheet, in any order, by several people."""
+
+    parts: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
+class Screen:
+    screened: CaseScreened
+
+
+@dataclass(frozen=True)
+class Close:
+    closed: CaseClosed
+
+
+@dataclass(frozen=True)
+class Reopen:
+    reopened: CaseReopened
+
+
+Command = OpenCase | SaveSheet | Screen | Close | Reopen
+ALLOWED = {
+    "none": (),
+    "open": ("sections", "screenings", "records", "consents", "closing"),
+    "closed": ("reopening",),
+}
+
+
+def decide(state: Case, command: Command) -> list[Event]:
+    match state.status, command:
+        case "none", OpenCase(opened, sheet):
+            return [opened, *_known(evolve(state, opened), sheet)]
+        case "open", SaveSheet(parts):
+            return _known(state, parts)
+        case "open", Screen(screened):
+            return [screened]
+        case "open", Close(closed):
+            return [closed]
+        case "closed", Reopen(reopened):
+            return [reopened]
+        case _:
+            raise Refused(f"case-is-{state.status}", state.status, ALLOWED[state.status])
+
+
+def _known(state: Case, parts: tuple[Event, ...]) -> list[Event]:
+    """Whoever is spoken of must have joined the case before."""
+    for part in parts:
+        state = evolve(state, part)
+        match part:
+            case PersonDescribed(person=person) | SituationRecorded(person=person):
+                strangers = {person} - state.people
+            case WorriesRecorded(subjects=subjects):
+                strangers = set(subjects) - state.people
+            case _:
+                strangers = set()
+        if strangers:
+            raise Refused("person-not-in-case", state.status, ALLOWED[state.status])
+    return list(parts)
+
+
+def evolve(state: Case, event: Event) -> Case:
+    match event:
+        case CaseOpened(lead=lead, household=household):
+            return replace(state, status="open", lead=lead, household=household)
+        case PersonJoined(person=person):
+            return replace(state, people=state.people | {person})
+        case CaseClosed():
+            return replace(state, status="closed")
+        case CaseReopened():
+            return replace(state, status="open")
+        case _:
+            return state
+
+
+DECIDER = Decider(Case(), decide, evolve)

@@ -1,0 +1,156 @@
+"""Bodies and the members of their pools."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+
+from shared.contracts.codes import LegalType, bodies
+from shared.contracts.meetings import MemberLeft, MemberNamed, MemberPledged
+from shared.http import After, Body, Call, Caller, Limit, Page, Receipt, Route
+from shared.problems import bad_input, not_found
+
+from ..domain import member as members
+from .common import HOSTS, SUBJECT, Agency, Check, Nothing, StaffDep, all_registered, pool_of
+
+router = APIRouter(route_class=Route)
+
+
+class NewMember(Body):
+    agency: Agency
+    secretariat: bool = False
+
+
+class NewPledge(Body):
+    """The pledge of secrecy holds from April of `fiscal_year` to March."""
+
+    fiscal_year: int = Field(ge=2000, le=2999)
+
+
+class MemberShown(BaseModel):
+    subject: str
+    agency: str
+    secretariat: bool
+    fiscal_years: list[int]
+
+
+class BodyShown(BaseModel):
+    code: str
+    name: str
+    legal_type: LegalType
+    citation: str
+    secrecy: str | None
+    review_days: int | None
+    counted_in_indicator_1: bool
+    confirmed: bool
+    members: list[MemberShown]
+
+
+@dataclass
+class OnBody:
+    """A call on a known body (404 otherwise), with everyone ever named to it."""
+
+    call: Call
+    code: str
+    pool: members.Pool
+
+    async def write(
+        self,
+        command: members.Command,
+        body: Body,
+        check: Check | None = None,
+    ) -> Receipt:
+        stream = f"body/{self.code}"
+        return await self.call.handle(
+            members.DECIDER, stream, self.code, command, body, check=check
+        )
+
+
+async def on_body(code: str, call: Caller) -> OnBody:
+    if code not in bodies():
+        raise not_found()
+    return OnBody(call, code, await pool_of(call, code))
+
+
+OnBodyDep = Annotated[OnBody, Depends(on_body)]
+
+
+async def on_pool(on: OnBodyDep) -> OnBody:
+    on.call.need(*HOSTS)
+    return on
+
+
+async def on_member(subject: str, on: OnBodyDep) -> OnBody:
+    """404 for whoever was never named."""
+    if subject not in on.pool.members:
+        raise not_found()
+    return on
+
+
+async def on_leaving(on: Annotated[OnBody, Depends(on_member)]) -> OnBody:
+    on.call.need(*HOSTS)
+    return on
+
+
+async def on_pledging(subject: str, on: Annotated[OnBody, Depends(on_member)]) -> OnBody:
+    """The member himself, or a coordinator for him."""
+    who = on.call.who
+    if (who.subject, who.agency) != (subject, on.pool.members[subject].agency):
+        on.call.need("coordinator")
+    return on
+
+
+@router.get("/v1/bodies")
+async def list_bodies(call: StaffDep, after: After = None, limit: Limit = 50) -> Page[BodyShown]:
+    """The kinds of meeting (要確認 until confirmed) with their members now."""
+    codes = sorted(code for code in bodies() if code > (after or ""))[:limit]
+    items = []
+    for code in codes:
+        pool = await pool_of(call, code)
+        items.append(
+            BodyShown(
+                **bodies()[code].model_dump(),
+                members=[
+                    MemberShown(
+                        subject=subject,
+                        agency=one.agency,
+                        secretariat=one.secretariat,
+                        fiscal_years=sorted(one.years),
+                    )
+                    for subject, one in sorted(pool.now.items())
+                ],
+            )
+        )
+    return Page(items=items, next=codes[-1] if len(codes) == limit else None)
+
+
+@router.put("/v1/bodies/{code}/members/{subject}")
+async def name_member(
+    subject: str, on: Annotated[OnBody, Depends(on_pool)], body: NewMember
+) -> Receipt:
+    """The same values again write nothing; others begin the membership anew, without a pledge."""
+    if not re.fullmatch(SUBJECT, subject):
+        raise bad_input("path.subject", "use letters, digits and . _ : @ -")
+
+    async def check() -> None:
+        await all_registered(on.call, [body.agency], "body.agency")
+
+    named = MemberNamed(
+        body=on.code, member=subject, agency=body.agency, secretariat=body.secretariat
+    )
+    return await on.write(members.Name(named), body, check)
+
+
+@router.post("/v1/bodies/{code}/members/{subject}/pledge")
+async def pledge(
+    subject: str, on: Annotated[OnBody, Depends(on_pledging)], body: NewPledge
+) -> Receipt:
+    pledged = MemberPledged(body=on.code, member=subject, fiscal_year=body.fiscal_year)
+    return await on.write(members.Pledge(pledged), body)
+
+
+@router.post("/v1/bodies/{code}/members/{subject}/leaving")
+async def leave(subject: str, on: Annotated[OnBody, Depends(on_leaving)], body: Nothing) -> Receipt:
+    return await on.write(members.Leave(MemberLeft(body=on.code, member=subject)), body)

@@ -1,0 +1,96 @@
+"""What the three parts of the API share: words for values, standing, checks of input."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import date
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+from fastapi import Depends
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from shared.contracts.codes import LegalType, bodies
+from shared.http import Body, Call, Caller
+from shared.problems import bad_input
+
+from .. import view
+from ..domain import member
+
+SUBJECT = r"^[A-Za-z0-9._:@-]{1,120}$"
+Agency = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,60}$")]
+Subject = Annotated[str, StringConstraints(pattern=SUBJECT)]
+Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2999, 12, 31))]
+People = Annotated[list[UUID], Field(min_length=1, max_length=20)]
+WORKERS = ("intake_worker", "agency_worker", "coordinator", "supervisor")
+STAFF = (*WORKERS, "privacy_officer", "system")
+HOSTS = ("coordinator", "supervisor")
+CASEWORKERS = ("intake_worker", *HOSTS)
+NO_ID = UUID(int=0)
+Check = Callable[[], Awaitable[None]]
+Value = TypeVar("Value")
+
+
+def body_of(*types: LegalType) -> tuple[AfterValidator, WithJsonSchema]:
+    """Annotations for a string that must be the code of a body of these legal types."""
+    codes = [body.code for body in bodies().values() if body.legal_type in types]
+
+    def check(code: str) -> str:
+        if code not in codes:
+            raise ValueError(f"not a body of this kind: one of {', '.join(codes)}")
+        return code
+
+    return AfterValidator(check), WithJsonSchema({"type": "string", "enum": codes})
+
+
+class Nothing(Body):
+    """A command that needs no values."""
+
+
+class _CaseNamed(BaseModel):
+    case: UUID
+
+
+async def staff(call: Caller) -> Call:
+    call.need(*STAFF)
+    return call
+
+
+StaffDep = Annotated[Call, Depends(staff)]
+
+
+async def named_case(call: Call) -> UUID | None:
+    """The case that the body names, before the body is looked at: standing comes first."""
+    try:
+        return _CaseNamed.model_validate(await call.request.json()).case
+    except ValidationError:
+        return None
+
+
+async def pool_of(call: Call, body: str) -> member.Pool:
+    """From the journal: always up to date."""
+    pool: member.Pool = (await call.load(f"body/{body}")).fold(member.DECIDER)
+    return pool
+
+
+async def all_registered(call: Call, agencies: Iterable[str], field: str) -> None:
+    known = (await view.the_world(call.rt)).agencies
+    if unknown := sorted(set(agencies) - set(known)):
+        names = ", ".join(unknown)
+        raise bad_input(field, f"not in the directory / 機関一覧にありません: {names}")
+
+
+async def all_of_case(
+    call: Call, case: UUID, people: Iterable[UUID], field: str = "body.subjects"
+) -> None:
+    if set(people) - await view.people_of(call.rt, case):
+        raise bad_input(field, "not a person of this case / このケースの人ではありません")
+
+
+def once(values: Iterable[Value]) -> tuple[Value, ...]:
+    return tuple(dict.fromkeys(values))

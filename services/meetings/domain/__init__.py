@@ -1,0 +1,1 @@
+"""The rules of meetings: members of bodies, matters, meetings, one case at one sitting. Pure."""

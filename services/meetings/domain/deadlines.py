@@ -1,0 +1,40 @@
+"""Deadlines of meetings: a live matter is reviewed by a person every so many days (L5)."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.contracts import Envelope, Event
+from shared.contracts.codes import bodies
+from shared.contracts.meetings import MatterEnded, MatterReviewed, MatterSubmitted
+from shared.deadline import Due, Timer
+
+from . import matter
+
+
+def review_due(event: Event, occurred_at: datetime) -> datetime | None:
+    """When the next review is due after a submission or a review.
+
+    A review does not say before which body: it takes the shortest term of all, never a late one.
+    """
+    terms = {code: body.review_days for code, body in bodies().items() if body.review_days}
+    match event:
+        case MatterSubmitted(body=code) if code in terms:
+            return occurred_at + timedelta(days=terms[code])
+        case MatterReviewed() if terms:
+            return occurred_at + timedelta(days=min(terms.values()))
+        case _:
+            return None
+
+
+def plan(event: Event, envelope: Envelope) -> Iterable[Timer]:
+    match event:
+        case MatterSubmitted() | MatterReviewed():
+            due = review_due(event, envelope.occurred_at)
+            yield Timer(envelope.stream, due, envelope.stream, {"case": str(event.case)})
+        case MatterEnded():
+            yield Timer(envelope.stream, None)
+
+
+def fire(stream: str, command: dict[str, Any], due: datetime) -> Due:
+    return Due(matter.DECIDER, command["case"], matter.MarkOverdue())

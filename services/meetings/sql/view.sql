@@ -1,0 +1,55 @@
+create table party (
+    agency text not null,
+    case_id uuid not null,
+    primary key (agency, case_id)
+);
+create table person (
+    case_id uuid not null,
+    person uuid not null,
+    primary key (case_id, person)
+);
+create table matter (
+    id uuid primary key,
+    case_id uuid not null,
+    body text not null,
+    submitter text not null,
+    submitted_at timestamptz not null,
+    live boolean not null default true,
+    overdue boolean not null default false
+);
+create index matter_submitter on matter (submitter, id);
+create index matter_body on matter (body, id);
+create table called (
+    subject text not null,
+    matter uuid not null,
+    primary key (subject, matter)
+);
+create table meeting (
+    id uuid primary key,
+    host text not null,
+    bodies text[] not null,
+    local_name text not null,
+    planned_on date not null,
+    held_on date,
+    status text not null default 'planned'
+);
+create table invited (
+    agency text not null,
+    meeting uuid not null,
+    primary key (agency, meeting)
+);
+-- Consents and matters that items rest on or that have ended: the row is locked by whoever adds
+-- either half, so that one of two concurrent transactions sees both.
+create table basis (
+    id uuid primary key,
+    ended_by uuid,
+    ended_at timestamptz,
+    correlation uuid
+);
+create table item (
+    basis uuid not null,
+    meeting uuid not null,
+    case_id uuid not null,
+    primary key (meeting, case_id, basis)
+);
+create index item_basis on item (basis);

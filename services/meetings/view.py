@@ -1,0 +1,278 @@
+"""Meetings' own view: standing in cases, lists, and which agenda items rest on which basis."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from asyncpg import UniqueViolationError
+from uuid_utils.compat import uuid7
+
+from shared.basis import CONSENT_TYPES, DIRECTORY_TYPES, POOL_TYPES, Consent, World, consents, world
+from shared.contracts import Recorded
+from shared.contracts.intake import CaseOpened, ConsentExpired, ConsentWithdrawn, PersonJoined
+from shared.contracts.meetings import (
+    AgendaItemAdded,
+    AgendaItemRemoved,
+    MatterEnded,
+    MatterReviewed,
+    MatterReviewOverdue,
+    MatterSubmitted,
+    MeetingCancelled,
+    MeetingConvened,
+    MeetingHeld,
+    MembersCalled,
+)
+from shared.contracts.referral import ReferralRequested
+from shared.db import Connection
+from shared.decider import Refused
+from shared.follow import Overtaken
+from shared.journal import Context
+from shared.kept import all_of, keep, of_keys
+from shared.runtime import Runtime
+from shared.views import View
+
+from .domain import meeting as meetings
+from .domain import sitting as sittings
+
+PARTY = """
+insert into party (agency, case_id) select * from unnest($1::text[], $2::uuid[])
+on conflict do nothing"""
+PEOPLE = """
+insert into person (case_id, person) select * from unnest($1::uuid[], $2::uuid[])
+on conflict do nothing"""
+MATTER = """
+insert into matter (id, case_id, body, submitter, submitted_at)
+select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[])
+on conflict do nothing"""
+CALLED = """
+insert into called (subject, matter) select * from unnest($1::text[], $2::uuid[])
+on conflict do nothing"""
+MEETING = """
+insert into meeting (id, host, bodies, local_name, planned_on) values ($1, $2, $3, $4, $5)
+on conflict do nothing"""
+INVITED = """
+insert into invited (agency, meeting) select * from unnest($1::text[], $2::uuid[])
+on conflict do nothing"""
+BASIS = """
+insert into basis as b (id, ended_by, ended_at, correlation)
+select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[])
+on conflict (id) do update set ended_by = coalesce(b.ended_by, excluded.ended_by),
+                               ended_at = coalesce(b.ended_at, excluded.ended_at),
+                               correlation = coalesce(b.correlation, excluded.correlation)"""
+ITEM = """
+insert into item (basis, meeting, case_id) select unnest($1::uuid[]), $2, $3
+on conflict do nothing"""
+NO_ITEM = "delete from item where meeting = $1 and case_id = $2"
+OVERDUE = "update matter set overdue = $2 where id = $1"
+ENDED = "update matter set live = false where id = $1"
+MET = "update meeting set status = $2, held_on = $3 where id = $1"
+WITHOUT_BASIS = """
+select i.meeting, i.case_id, b.id as basis, b.ended_by, b.ended_at, b.correlation
+  from item i join basis b on b.id = i.basis
+ where b.id = any($1::uuid[]) and b.ended_by is not null
+ order by i.meeting, i.case_id, b.id"""
+
+IS_PARTY = "select exists (select from party where agency = $1 and case_id = $2)"
+PEOPLE_OF = "select person from person where case_id = $1"
+MATTERS_OF = """
+select id, case_id as "case", body, submitter, submitted_at, live and overdue as overdue,
+       case when live then 'live' else 'ended' end as status
+  from matter m
+ where (submitter = $1 or body = any($2::text[])
+        or body = any($3::text[])
+           and exists (select from called where matter = m.id and subject = $4))
+   and id > $5
+ order by id limit $6"""
+MEETINGS_OF = """
+select id, host, bodies, local_name, planned_on, held_on, status from meeting m
+ where (host = $1 or exists (select from invited where meeting = m.id and agency = $1)) and id > $2
+ order by id limit $3"""
+STREAMS_OF_CASE = "select distinct stream from journal where key = $1 and stream like $2 order by 1"
+SITTINGS = "select distinct stream from journal where stream like $1 order by 1"
+EVENT_AT = "select id from journal where stream = $1 and version = $2"
+SHOWN_AT = """
+select count(*) from journal
+ where (stream = $1 or stream like $2)
+   and seq <= (select seq from journal where stream = $3 and version = $4)"""
+
+OF_WORLD = (*DIRECTORY_TYPES, *POOL_TYPES)
+KEEPS = (*OF_WORLD, *CONSENT_TYPES)
+
+
+async def project(db: Connection, events: Sequence[Recorded]) -> None:
+    parties: list[tuple[str, UUID]] = []
+    people: list[tuple[UUID, UUID]] = []
+    matters: list[tuple[UUID, UUID, str, str, datetime]] = []
+    called: list[tuple[str, UUID]] = []
+    invited: list[tuple[str, UUID]] = []
+    for recorded in events:
+        match recorded.event:
+            case CaseOpened(case=case, lead=lead):
+                parties.append((lead, case))
+            case PersonJoined(case=case, person=person):
+                people.append((case, person))
+            case ReferralRequested() as asked:
+                parties += [(asked.sender, asked.case), (asked.receiver, asked.case)]
+            case MatterSubmitted() as put:
+                e = recorded.envelope
+                matters.append((put.matter, put.case, put.body, e.agency, e.occurred_at))
+            case MembersCalled() as call:
+                called += [(member, call.matter) for member in call.members]
+            case MeetingConvened() as m:
+                await db.execute(MEETING, m.meeting, m.host, m.bodies, m.local_name, m.planned_on)
+                invited += [(agency, m.meeting) for agency in m.invited]
+    await keep(db, [e for e in events if e.envelope.type in KEEPS])
+    inserts: tuple[tuple[str, list[Any]], ...] = (
+        (PARTY, parties),
+        (PEOPLE, people),
+        (MATTER, matters),
+        (CALLED, called),
+        (INVITED, invited),
+        (BASIS, sorted(_bases(events))),
+    )
+    for sql, rows in inserts:
+        if rows:
+            await db.execute(sql, *map(list, zip(*rows, strict=True)))
+    for recorded in events:
+        await _follow(db, recorded)
+
+
+async def _follow(db: Connection, recorded: Recorded) -> None:
+    """What an event changes in a row that is there already; order matters within a stream."""
+    match recorded.event:
+        case MatterReviewed(matter=id):
+            await db.execute(OVERDUE, id, False)
+        case MatterReviewOverdue(matter=id):
+            await db.execute(OVERDUE, id, True)
+        case MatterEnded(matter=id):
+            await db.execute(ENDED, id)
+        case MeetingHeld(meeting=id, held_on=day):
+            await db.execute(MET, id, "held", day)
+        case MeetingCancelled(meeting=id):
+            await db.execute(MET, id, "cancelled", None)
+        case AgendaItemAdded() as item:
+            await db.execute(NO_ITEM, item.meeting, item.case)
+            await db.execute(ITEM, item.bases, item.meeting, item.case)
+        case AgendaItemRemoved(meeting=id, case=case):
+            await db.execute(NO_ITEM, id, case)
+
+
+def _bases(
+    events: Sequence[Recorded],
+) -> list[tuple[UUID, UUID | None, datetime | None, UUID | None]]:
+    """Each basis that the events speak of, once, with what ended it if they say so."""
+    found: dict[UUID, tuple[UUID | None, datetime | None, UUID | None]] = {}
+    for recorded in events:
+        match recorded.event:
+            case ConsentWithdrawn(consent=id) | ConsentExpired(consent=id) | MatterEnded(matter=id):
+                e = recorded.envelope
+                found[id] = (e.id, e.occurred_at, e.correlation)
+            case AgendaItemAdded(bases=bases):
+                for id in bases:
+                    found.setdefault(id, (None, None, None))
+    return [(id, *ended) for id, ended in found.items()]
+
+
+async def remove_items(rt: Runtime, db: Connection, events: Sequence[Recorded]) -> None:
+    """L6: an item leaves the agenda when one of its bases ends before the sitting is held.
+
+    Whichever half comes last, the item or the end, finds the other. It does not matter whether
+    the follower is catching up: the journal itself says what is still to be done.
+    """
+    bases = [id for id, *_ in _bases(events)]
+    for row in await db.fetch(WITHOUT_BASIS, bases) if bases else ():
+        past = await rt.journal.load(f"meeting/{row['meeting']}", db)
+        state: meetings.Meeting = past.fold(meetings.DECIDER)
+        if state.convened is None or state.status != "planned":
+            continue
+        stream = f"sitting/{row['meeting']}/{row['case_id']}"
+        past = await rt.journal.load(stream, db)
+        command = sittings.LoseBasis(row["basis"], state.status)
+        try:
+            removed = sittings.decide(past.fold(sittings.DECIDER), command)
+        except Refused:
+            continue
+        context = Context(
+            actor="meetings",
+            agency=state.convened.host,
+            at=rt.clock.now(),
+            occurred_at=row["ended_at"],
+            correlation=row["correlation"] or uuid7(),
+            basis=str(row["basis"]),
+            causation=row["ended_by"],
+        )
+        try:
+            await rt.journal.append(db, stream, str(row["case_id"]), past.version, removed, context)
+        except UniqueViolationError as error:
+            raise Overtaken from error
+
+
+def view(rt: Runtime) -> View:
+    async def react(db: Connection, events: Sequence[Recorded], live: bool) -> None:
+        await remove_items(rt, db, events)
+
+    ddl = Path(__file__).with_name("sql") / "view.sql"
+    return View("meetings", ("intake", "referral", "meetings"), ddl, project, react)
+
+
+async def is_party(rt: Runtime, agency: str, case: UUID) -> bool:
+    """Is it lead of the case, or party to a referral on it?"""
+    return bool(await rt.reads.fetchval(IS_PARTY, agency, case))
+
+
+async def people_of(rt: Runtime, case: UUID) -> set[UUID]:
+    return {row["person"] for row in await rt.reads.fetch(PEOPLE_OF, case)}
+
+
+async def matters_of(
+    rt: Runtime,
+    agency: str,
+    subject: str,
+    offices: Sequence[str],
+    bodies: Sequence[str],
+    after: UUID,
+    limit: int,
+) -> list[dict[str, object]]:
+    """Submitted by the agency; or before a body in whose office the subject is; or called for, as a
+    member of `bodies`.
+    """
+    rows = await rt.reads.fetch(MATTERS_OF, agency, offices, bodies, subject, after, limit)
+    return [dict(row) for row in rows]
+
+
+async def meetings_of(rt: Runtime, agency: str, after: UUID, limit: int) -> list[dict[str, object]]:
+    """Those that the agency hosts or is invited to."""
+    return [dict(row) for row in await rt.reads.fetch(MEETINGS_OF, agency, after, limit)]
+
+
+async def consents_of(rt: Runtime, case: UUID) -> dict[UUID, Consent]:
+    return consents(await rt.read(await of_keys(rt.reads, [str(case)], CONSENT_TYPES)))
+
+
+async def the_world(rt: Runtime) -> World:
+    return world(await rt.read(await all_of(rt.reads, OF_WORLD)))
+
+
+async def streams_of_case(rt: Runtime, case: UUID, kind: str) -> list[str]:
+    """Streams of one kind that belong to a case, from the journal: always up to date."""
+    rows = await rt.pool.fetch(STREAMS_OF_CASE, str(case), f"{kind}/%")
+    return [row["stream"] for row in rows]
+
+
+async def sittings_of(rt: Runtime, meeting: UUID) -> list[str]:
+    """Streams of the cases at one meeting, from the journal."""
+    rows = await rt.pool.fetch(SITTINGS, f"sitting/{meeting}/%")
+    return [row["stream"] for row in rows]
+
+
+async def event_at(rt: Runtime, stream: str, version: int) -> UUID:
+    """The id of one event of the journal."""
+    return UUID(str(await rt.pool.fetchval(EVENT_AT, stream, version)))
+
+
+async def shown_at(rt: Runtime, meeting: UUID, stream: str, version: int) -> int:
+    """How many events of a meeting and its cases there were when that one was written."""
+    own, cases = f"meeting/{meeting}", f"sitting/{meeting}/%"
+    return int(await rt.pool.fetchval(SHOWN_AT, own, cases, stream, version))

@@ -1,0 +1,1 @@
+"""The rules of metrics: its two small inputs, and what the indicators are. Pure."""

@@ -1,0 +1,376 @@
+"""HTTP of referral: parse, decide, answer. Rules are in `domain`."""
+
+import re
+from contextlib import suppress
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError
+from uuid_utils.compat import uuid7
+
+from shared.basis import covers
+from shared.contracts import Unreadable
+from shared.contracts.codes import OneOf
+from shared.contracts.referral import (
+    AgencyRegistered,
+    ReferralAccepted,
+    ReferralCompleted,
+    ReferralDeclined,
+    ReferralReceived,
+    ReferralRequested,
+    ServiceStarted,
+)
+from shared.http import After, Body, Call, Caller, Limit, Line, Page, Receipt, Route, Text, to_uuid
+from shared.journal import Past
+from shared.problems import Problem, bad_input, not_found
+
+from . import view
+from .domain import agency as agencies
+from .domain import referral as referrals
+
+router = APIRouter(tags=["referral"], route_class=Route)
+
+CODE = r"^[a-z0-9-]{1,60}$"
+Agency = Annotated[str, StringConstraints(pattern=CODE)]
+ONCE = AfterValidator(lambda values: list(dict.fromkeys(values)))
+Role = Literal["sender", "receiver"]
+Status = Literal["requested", "received", "accepted", "in_progress", "completed", "declined"]
+WORKERS = ("intake_worker", "agency_worker", "coordinator", "supervisor")
+STAFF = (*WORKERS, "system")
+ONLY_RECEIVER = "only the receiving agency answers / 受け手の機関だけが回答できます"
+ReferralId = Annotated[str, Path(alias="id", json_schema_extra={"format": "uuid"})]
+NO_ID = UUID(int=0)
+
+
+class NewAgency(Body):
+    name: Line
+    kind: Line
+    controller: Annotated[str, *OneOf("controller")]
+    purposes: Annotated[list[Annotated[str, *OneOf("purpose")]], ONCE] = Field(max_length=3)
+    window: bool = False
+
+
+class AgencyShown(BaseModel):
+    code: str
+    name: str
+    kind: str
+    controller: str
+    purposes: list[str]
+    window: bool
+
+    @classmethod
+    def of(cls, registered: AgencyRegistered) -> "AgencyShown":
+        return cls(code=registered.agency, **registered.model_dump(exclude={"agency"}))
+
+
+class NewReferral(Body):
+    """A request by the caller's agency to another one, about one person of a case."""
+
+    case: UUID
+    person: UUID
+    receiver: Agency
+    classes: Annotated[list[Annotated[str, *OneOf("data_class")]], ONCE] = Field(
+        min_length=1, max_length=6
+    )
+    need: Text
+    urgency: Annotated[str, *OneOf("urgency")] = "standard"
+    wished_on: date | None = None
+
+
+class CaseNamed(BaseModel):
+    """What of a new referral is read before all the rest."""
+
+    case: UUID
+
+
+class Receiving(Body):
+    pass
+
+
+class Acceptance(Body):
+    first_contact_on: date | None = None
+
+
+class Declining(Body):
+    code: Annotated[str, *OneOf("decline")]
+    text: Text | None = None
+
+
+class Start(Body):
+    first_contact_on: date
+
+
+class Completion(Body):
+    outcome: Annotated[str, *OneOf("referral_outcome")]
+    text: Text | None = None
+
+
+class DeclineShown(BaseModel):
+    code: str | None
+    text: str | None
+
+
+class ReferralLine(BaseModel):
+    id: UUID
+    case: UUID
+    sender: str
+    receiver: str
+    status: str
+    requested_at: datetime
+
+
+class ReferralShown(ReferralLine):
+    """`need` is null for the receiver while no basis lives; `basis_missing` says so to both."""
+
+    person: UUID
+    classes: list[str]
+    urgency: str | None
+    wished_on: date | None
+    need: str | None
+    bases: list[UUID]
+    basis_missing: bool
+    decline: DeclineShown | None = None
+    outcome: str | None = None
+    first_contact_on: date | None = None
+    received_at: datetime | None = None
+    accepted_at: datetime | None = None
+    declined_at: datetime | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    version: int
+
+
+class OnReferral:
+    """A call on a referral that the caller's agency sent or received (404 otherwise)."""
+
+    def __init__(self, call: Call, past: Past, status: str, asked: ReferralRequested) -> None:
+        self.call, self.past, self.status, self.asked = call, past, status, asked
+
+    async def write(self, command: referrals.Command, body: Body) -> Receipt:
+        stream, key = f"referral/{self.asked.referral}", str(self.asked.case)
+        return await self.call.handle(referrals.DECIDER, stream, key, command, body)
+
+
+async def on_referral(referral: ReferralId, call: Caller) -> OnReferral:
+    past = await call.load(f"referral/{to_uuid(referral)}")
+    state = past.fold(referrals.DECIDER)
+    asked = state.requested
+    if asked is None or call.who.agency not in (asked.sender, asked.receiver):
+        raise not_found()
+    call.need(*STAFF)
+    return OnReferral(call, past, state.status, asked)
+
+
+async def on_received(on: Annotated[OnReferral, Depends(on_referral)]) -> OnReferral:
+    if on.call.who.agency != on.asked.receiver:
+        raise Problem("wrong-role", detail=ONLY_RECEIVER)
+    return on
+
+
+async def sender(call: Caller) -> Call:
+    """Standing in the case that the body names comes before whatever else is wrong with it."""
+    with suppress(ValidationError):
+        named = CaseNamed.model_validate(await call.request.json())
+        if not await view.has_standing(call.rt, call.who.agency, named.case):
+            raise not_found()
+    call.need(*WORKERS)
+    return call
+
+
+async def staff(call: Caller) -> Call:
+    call.need(*STAFF)
+    return call
+
+
+async def operator(call: Caller) -> Call:
+    call.need("operator")
+    return call
+
+
+OnReferralDep = Annotated[OnReferral, Depends(on_referral)]
+OnReceivedDep = Annotated[OnReferral, Depends(on_received)]
+StaffDep = Annotated[Call, Depends(staff)]
+
+
+@router.put("/v1/agencies/{code}", responses={201: {"model": Receipt}})
+async def register_agency(
+    code: str, call: Annotated[Call, Depends(operator)], body: NewAgency
+) -> Receipt:
+    """201 the first time, then 200; the same values again write nothing."""
+    if not re.fullmatch(CODE, code):
+        raise bad_input("path.code", "use small letters, digits and dashes")
+    registered = AgencyRegistered(agency=code, **body.model_dump(exclude={"occurred_at"}))
+    return await call.handle(
+        agencies.DECIDER,
+        f"agency/{code}",
+        code,
+        agencies.Register(registered),
+        body,
+        location="/v1/agencies/{id}",
+    )
+
+
+@router.get("/v1/agencies")
+async def list_agencies(call: Caller, after: After = None, limit: Limit = 50) -> Page[AgencyShown]:
+    found = (await view.the_world(call.rt)).agencies
+    codes = sorted(code for code in found if code > (after or ""))[:limit]
+    items = [AgencyShown.of(found[code]) for code in codes]
+    return Page(items=items, next=codes[-1] if len(codes) == limit else None)
+
+
+@router.get("/v1/agencies/{code}")
+async def get_agency(code: str, call: Caller) -> AgencyShown:
+    past = await call.load(f"agency/{code}") if re.fullmatch(CODE, code) else Past(0, [])
+    registered = past.fold(agencies.DECIDER).registered
+    if registered is None:
+        raise not_found()
+    call.shows(past.version)
+    return AgencyShown.of(registered)
+
+
+@router.post("/v1/referrals", status_code=201)
+async def request_referral(call: Annotated[Call, Depends(sender)], body: NewReferral) -> Receipt:
+    """Only on consents that live now and together cover all the classes for the receiver."""
+    rt, referral = call.rt, uuid7()
+    world = await view.the_world(rt)
+    given = await view.consents_of(rt, body.case)
+    bases = referrals.covering(
+        given.values(), body.person, body.receiver, body.classes, world, call.now()
+    )
+    requested = ReferralRequested(
+        referral=referral,
+        sender=call.who.agency,
+        bases=bases,
+        **body.model_dump(exclude={"occurred_at"}),
+    )
+
+    async def check() -> None:
+        if body.receiver not in world.agencies:
+            raise bad_input("body.receiver", "not in the directory / 機関一覧にありません")
+        if body.receiver == call.who.agency:
+            raise bad_input("body.receiver", "is the sender itself / 自機関には送れません")
+        if not await view.is_person(rt, body.case, body.person):
+            raise bad_input(
+                "body.person", "not a person of this case / このケースの人ではありません"
+            )
+
+    return await call.handle(
+        referrals.DECIDER,
+        f"referral/{referral}",
+        str(body.case),
+        referrals.Request(requested),
+        body,
+        check=check,
+        location="/v1/referrals/{id}",
+        basis=str(bases[0]) if bases else None,
+    )
+
+
+@router.get("/v1/referrals")
+async def list_referrals(
+    call: StaffDep,
+    role: Annotated[Role | None, Query()] = None,
+    status: Annotated[Status | None, Query()] = None,
+    after: Annotated[UUID, Query()] = NO_ID,
+    limit: Limit = 50,
+) -> Page[ReferralLine]:
+    """What the caller's agency sent and received."""
+    statuses = referrals.ALLOWED if status is None else (status,)
+    return await _page(call, role or "either", after, limit, tuple(statuses))
+
+
+@router.get("/v1/inbox")
+async def inbox(
+    call: StaffDep, after: Annotated[UUID, Query()] = NO_ID, limit: Limit = 50
+) -> Page[ReferralLine]:
+    """What the caller's agency received and has not ended yet."""
+    return await _page(call, "receiver", after, limit, referrals.OPEN)
+
+
+async def _page(
+    call: Call, role: str, after: UUID, limit: int, statuses: tuple[str, ...]
+) -> Page[ReferralLine]:
+    rows = await view.referrals_of(call.rt, call.who.agency, role, after, limit, statuses)
+    items = [ReferralLine.model_validate(row) for row in rows]
+    return Page(items=items, next=str(items[-1].id) if len(items) == limit else None)
+
+
+@router.get("/v1/referrals/{id}")
+async def get_referral(on: OnReferralDep) -> ReferralShown:
+    call, asked = on.call, on.asked
+    call.shows(on.past.version)
+    world = await view.the_world(call.rt)
+    given = await view.consents_of(call.rt, asked.case)
+    bases = [given[basis] for basis in asked.bases if basis in given]
+    live = any(covers(basis, asked.receiver, world, call.now()) for basis in bases)
+    return _shown(on, live)
+
+
+@router.post("/v1/referrals/{id}/receipt")
+async def receive(on: OnReceivedDep, body: Receiving) -> Receipt:
+    return await on.write(referrals.Receive(), body)
+
+
+@router.post("/v1/referrals/{id}/acceptance")
+async def accept(on: OnReceivedDep, body: Acceptance) -> Receipt:
+    return await on.write(referrals.Accept(body.first_contact_on), body)
+
+
+@router.post("/v1/referrals/{id}/decline")
+async def decline(on: OnReceivedDep, body: Declining) -> Receipt:
+    return await on.write(referrals.Decline(body.code, body.text), body)
+
+
+@router.post("/v1/referrals/{id}/service-start")
+async def start(on: OnReceivedDep, body: Start) -> Receipt:
+    return await on.write(referrals.Start(body.first_contact_on), body)
+
+
+@router.post("/v1/referrals/{id}/completion")
+async def complete(on: OnReceivedDep, body: Completion) -> Receipt:
+    return await on.write(referrals.Complete(body.outcome, body.text), body)
+
+
+def _shown(on: OnReferral, live: bool) -> ReferralShown:
+    asked = on.asked
+    fields: dict[str, Any] = {}
+    for recorded in on.past.events:
+        at = recorded.envelope.occurred_at
+        match recorded.event:
+            case ReferralRequested():
+                fields["requested_at"] = at
+            case ReferralReceived():
+                fields["received_at"] = at
+            case ReferralAccepted(first_contact_on=day):
+                fields |= {"accepted_at": at, "first_contact_on": day}
+            case ServiceStarted(first_contact_on=day):
+                fields |= {"started_at": at, "first_contact_on": day}
+            case ReferralCompleted(outcome=outcome):
+                fields |= {"completed_at": at, "outcome": _readable(outcome)}
+            case ReferralDeclined(code=code, text=text):
+                declined = DeclineShown(code=_readable(code), text=_readable(text))
+                fields |= {"declined_at": at, "decline": declined}
+    may_read = live or on.call.who.agency == asked.sender
+    return ReferralShown(
+        id=asked.referral,
+        case=asked.case,
+        person=asked.person,
+        sender=asked.sender,
+        receiver=asked.receiver,
+        status=on.status,
+        classes=list(_readable(asked.classes) or ()),
+        urgency=_readable(asked.urgency),
+        wished_on=asked.wished_on,
+        need=_readable(asked.need) if may_read else None,
+        bases=list(asked.bases),
+        basis_missing=not live,
+        version=on.past.version,
+        **fields,
+    )
+
+
+def _readable(value: Any) -> Any:
+    """None where the key was destroyed."""
+    return None if isinstance(value, Unreadable) else value

@@ -1,0 +1,153 @@
+"""A referral: requested on live consents, answered by its receiver, ended by a person."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from uuid import UUID
+
+from shared.basis import Consent, World, covers
+from shared.contracts import Event
+from shared.contracts.referral import (
+    ReferralAccepted,
+    ReferralCompleted,
+    ReferralDeclined,
+    ReferralEvent,
+    ReferralReceived,
+    ReferralRequested,
+    ServiceStarted,
+)
+from shared.decider import Decider, Refused
+
+ALLOWED = {
+    "none": (),
+    "requested": ("receipt",),
+    "received": ("acceptance", "decline"),
+    "accepted": ("service-start", "decline"),
+    "in_progress": ("completion",),
+    "completed": (),
+    "declined": (),
+}
+OPEN = tuple(status for status, moves in ALLOWED.items() if moves)
+"""Somebody still has to act."""
+
+AFTER: dict[type[Event], str] = {
+    ReferralRequested: "requested",
+    ReferralReceived: "received",
+    ReferralAccepted: "accepted",
+    ReferralDeclined: "declined",
+    ServiceStarted: "in_progress",
+    ReferralCompleted: "completed",
+}
+"""The status that each event leads to."""
+
+
+@dataclass(frozen=True)
+class Referral:
+    status: str = "none"
+    requested: ReferralRequested | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """`requested.bases` are what `covering` found at the moment of the request."""
+
+    requested: ReferralRequested
+
+
+@dataclass(frozen=True)
+class Receive:
+    pass
+
+
+@dataclass(frozen=True)
+class Accept:
+    """It will be taken up; the first contact may be agreed already. Not yet a start."""
+
+    first_contact_on: date | None = None
+
+
+@dataclass(frozen=True)
+class Decline:
+    code: str
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """The person was met: only now has the service begun."""
+
+    first_contact_on: date
+
+
+@dataclass(frozen=True)
+class Complete:
+    outcome: str
+    text: str | None = None
+
+
+Command = Request | Receive | Accept | Decline | Start | Complete
+
+
+def decide(state: Referral, command: Command) -> list[Event]:
+    if state.requested is None:
+        return _request(command)
+    about = state.requested.model_dump(include={"referral", "case", "person"})
+    match state.status, command:
+        case "requested", Receive():
+            return [ReferralReceived(**about)]
+        case "received", Accept(day):
+            return [ReferralAccepted(**about, first_contact_on=day)]
+        case "received" | "accepted", Decline(code, text):
+            return [ReferralDeclined(**about, code=code, text=text)]
+        case "accepted", Start(day):
+            return [ServiceStarted(**about, first_contact_on=day)]
+        case "in_progress", Complete(outcome, text):
+            return [ReferralCompleted(**about, outcome=outcome, text=text)]
+        case _:
+            raise Refused(f"referral-is-{state.status}", state.status, ALLOWED[state.status])
+
+
+def _request(command: Command) -> list[Event]:
+    if not isinstance(command, Request):
+        raise Refused("referral-is-none", "none", ALLOWED["none"])
+    if not command.requested.bases:
+        raise Refused("no-live-basis", "none", ALLOWED["none"])
+    return [command.requested]
+
+
+def evolve(state: Referral, event: Event) -> Referral:
+    match event:
+        case ReferralRequested():
+            return Referral("requested", event)
+        case ReferralEvent():
+            return replace(state, status=AFTER.get(type(event), state.status))
+        case _:
+            return state
+
+
+DECIDER = Decider(Referral(), decide, evolve)
+
+
+def covering(
+    given: Iterable[Consent],
+    person: UUID,
+    receiver: str,
+    classes: Iterable[str],
+    world: World,
+    at: datetime,
+) -> tuple[UUID, ...]:
+    """Ids of this person's consents that together cover all the classes for the receiver (L3),
+    oldest first; empty if a class is left uncovered.
+    """
+    asked = set(classes)
+    used = [
+        consent
+        for consent in given
+        if consent.recorded.person == person
+        and covers(consent, receiver, world, at)
+        and asked.intersection(consent.recorded.classes)
+    ]
+    if asked.difference(*(consent.recorded.classes for consent in used)):
+        return ()
+    used.sort(key=lambda consent: (consent.recorded.begins, consent.id))
+    return tuple(consent.id for consent in used)

@@ -1,0 +1,20 @@
+create table cases (
+    id uuid primary key,
+    lead text not null
+);
+create table person (
+    case_id uuid not null,
+    person uuid not null,
+    primary key (case_id, person)
+);
+create table referral (
+    id uuid primary key,
+    case_id uuid not null,
+    sender text not null,
+    receiver text not null,
+    status text not null,
+    requested_at timestamptz not null
+);
+create index referral_sender on referral (sender, id);
+create index referral_receiver on referral (receiver, id);
+create index referral_case on referral (case_id);

@@ -1,0 +1,97 @@
+"""Referral's own view: standing in cases, their persons and consents, lists, the directory."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from shared.basis import CONSENT_TYPES, DIRECTORY_TYPES, POOL_TYPES, Consent, World, consents, world
+from shared.contracts import Recorded
+from shared.contracts.intake import CaseOpened, PersonJoined
+from shared.contracts.referral import ReferralEvent, ReferralRequested
+from shared.db import Connection
+from shared.kept import all_of, keep, of_keys
+from shared.runtime import Runtime
+from shared.views import View
+
+from .domain.referral import AFTER
+
+CASES = """
+insert into cases (id, lead) select * from unnest($1::uuid[], $2::text[]) on conflict do nothing"""
+PEOPLE = """
+insert into person (case_id, person) select * from unnest($1::uuid[], $2::uuid[])
+on conflict do nothing"""
+REQUESTED = """
+insert into referral (id, case_id, sender, receiver, status, requested_at)
+select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+on conflict do nothing"""
+MOVED = """
+update referral r set status = n.status from unnest($1::uuid[], $2::text[]) n (id, status)
+ where r.id = n.id"""
+HAS_STANDING = """
+select exists (select from cases where id = $2 and lead = $1)
+    or exists (select from referral where case_id = $2 and $1 in (sender, receiver))"""
+IS_PERSON = "select exists (select from person where case_id = $1 and person = $2)"
+REFERRALS_OF = """
+select id, case_id as "case", sender, receiver, status, requested_at from referral
+ where (sender = $1 and $2 <> 'receiver' or receiver = $1 and $2 <> 'sender')
+   and id > $3 and status = any($5::text[])
+ order by id limit $4"""
+
+OF_WORLD = (*DIRECTORY_TYPES, *POOL_TYPES)
+KEEPS = (*OF_WORLD, *CONSENT_TYPES)
+
+
+async def project(db: Connection, events: Sequence[Recorded]) -> None:
+    cases: list[tuple[UUID, str]] = []
+    people: list[tuple[UUID, UUID]] = []
+    requested: list[tuple[UUID, UUID, str, str, str, datetime]] = []
+    moved: dict[UUID, str] = {}
+    for recorded in events:
+        match recorded.event:
+            case CaseOpened(case=case, lead=lead):
+                cases.append((case, lead))
+            case PersonJoined(case=case, person=person):
+                people.append((case, person))
+            case ReferralRequested() as asked:
+                at = recorded.envelope.occurred_at
+                row = (asked.referral, asked.case, asked.sender, asked.receiver, "requested", at)
+                requested.append(row)
+            case ReferralEvent(referral=referral) as event if type(event) in AFTER:
+                moved[referral] = AFTER[type(event)]
+    await keep(db, [e for e in events if e.envelope.type in KEEPS])
+    for sql, rows in ((CASES, cases), (PEOPLE, people), (REQUESTED, requested)):
+        if rows:
+            await db.execute(sql, *map(list, zip(*rows, strict=True)))
+    if moved:
+        await db.execute(MOVED, list(moved), list(moved.values()))
+
+
+def view(rt: Runtime) -> View:
+    ddl = Path(__file__).with_name("sql") / "view.sql"
+    return View("referral", ("intake", "referral", "meetings"), ddl, project)
+
+
+async def has_standing(rt: Runtime, agency: str, case: UUID) -> bool:
+    """Is it lead of the case, or party to a referral on it?"""
+    return bool(await rt.reads.fetchval(HAS_STANDING, agency, case))
+
+
+async def is_person(rt: Runtime, case: UUID, person: UUID) -> bool:
+    return bool(await rt.reads.fetchval(IS_PERSON, case, person))
+
+
+async def referrals_of(
+    rt: Runtime, agency: str, role: str, after: UUID, limit: int, statuses: Sequence[str]
+) -> list[dict[str, object]]:
+    """`role` is sender, receiver or either."""
+    rows = await rt.reads.fetch(REFERRALS_OF, agency, role, after, limit, statuses)
+    return [dict(row) for row in rows]
+
+
+async def consents_of(rt: Runtime, case: UUID) -> dict[UUID, Consent]:
+    return consents(await rt.read(await of_keys(rt.reads, [str(case)], CONSENT_TYPES)))
+
+
+async def the_world(rt: Runtime) -> World:
+    return world(await rt.read(await all_of(rt.reads, OF_WORLD)))

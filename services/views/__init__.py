@@ -1,0 +1,30 @@
+"""Views (各機関のビュー): the only place that discloses; one document for each agency and case."""
+
+from shared.runtime import Runtime, Service
+
+from .api import router
+from .delivery import Delivery
+from .view import reached, view
+
+UNDELIVERED = """
+select exists (select from delivery d join subscription s using (agency)
+                where (document, edition, ended)
+                      is distinct from (sent_document, sent_edition, sent_ended)
+                  and refused is null)"""
+
+
+async def settled(rt: Runtime) -> bool:
+    """Nothing left to judge, and every document that can be delivered is."""
+    return await rt.state["judge"].settled() and not await rt.pool.fetchval(UNDELIVERED)
+
+
+SERVICE = Service(
+    name="views",
+    streams=("disclosure", "subscription"),
+    router=router,
+    view=view,
+    outboxes=lambda rt: {"documents": Delivery(rt)},
+    tasks=lambda rt: [rt.state["judge"].listen(), rt.state["judge"].run()],
+    settled=settled,
+    reached=reached,
+)

@@ -1,0 +1,156 @@
+"""Delivery: each agency's newest documents, sealed to its key, as state on its own topic."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from joserfc import jwe
+from joserfc.jwk import OKPKey
+from uuid_utils.compat import uuid7
+
+from shared.broker import KafkaError, Message, TopicPartition
+from shared.db import Connection
+from shared.relay import Ack
+from shared.runtime import Runtime
+
+from .domain.disclose import disclose
+from .domain.document import Handles, content, numbered, only, padded
+from .judge import Judge
+from .view import newest_document
+
+BATCH = 100
+HEARTBEAT_SECONDS = 120.0
+RETRY = "30 seconds"
+
+PENDING = """
+select d.*, s.public_key from delivery d join subscription s using (agency)
+ where (document, edition, ended) is distinct from (sent_document, sent_edition, sent_ended)
+   and (retry_at is null or retry_at < now())
+ order by changed_at, agency, case_id limit $1"""
+MARK = """
+update delivery d
+   set sent_document = m.document, sent_edition = m.edition, sent_ended = m.ended,
+       topic_id = m.topic_id, "offset" = m.at, refused = null, retry_at = null
+  from unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::bool[], $6::text[], $7::bigint[])
+       m (agency, case_id, document, edition, ended, topic_id, at)
+ where d.agency = m.agency and d.case_id = m.case_id"""
+REFUSE = f"""
+update delivery set refused = $2, retry_at = now() + interval '{RETRY}' where agency = $1"""
+TOPICS = "select 'view.' || agency as topic from subscription order by 1"
+OTHER_TOPIC = """
+update delivery set sent_document = 0 where agency = $1 and topic_id is distinct from $2"""
+ABOVE_END = """update delivery set sent_document = 0 where agency = $1 and "offset" >= $2"""
+
+
+class Delivery:
+    """An outbox of state: only the newest document of a case is ever sent, so neither a replay
+    nor a rebuilt broker can bring back what was withdrawn. Content is read and opened now, by
+    the references that were recorded.
+    """
+
+    lenient = True
+
+    def __init__(self, rt: Runtime) -> None:
+        self._rt = rt
+        self._beaten: dict[str, float] = {}
+
+    async def topics(self, db: Connection) -> Sequence[str]:
+        return [row["topic"] for row in await db.fetch(TOPICS)]
+
+    async def reconcile(
+        self, db: Connection, ids: Mapping[str, str], ends: Mapping[TopicPartition, int]
+    ) -> None:
+        for topic, id in ids.items():
+            await db.execute(OTHER_TOPIC, topic.removeprefix("view."), id)
+        for place, end in ends.items():
+            await db.execute(ABOVE_END, place.topic.removeprefix("view."), end)
+
+    async def pending(self, db: Connection) -> Sequence[tuple[Any, Message]]:
+        rows = await db.fetch(PENDING, BATCH)
+        made = [(row, await self._message(row)) for row in rows]
+        return made or await self._heartbeats(db)
+
+    async def mark(self, db: Connection, acks: Sequence[Ack]) -> None:
+        sent = [ack for ack in acks if ack.token is not None]
+        await db.execute(
+            MARK,
+            [ack.token["agency"] for ack in sent],
+            [ack.token["case_id"] for ack in sent],
+            [ack.token["document"] for ack in sent],
+            [ack.token["edition"] for ack in sent],
+            [ack.token["ended"] for ack in sent],
+            [ack.topic_id for ack in sent],
+            [ack.offset for ack in sent],
+        )
+
+    async def refuse(self, db: Connection, token: Any, error: KafkaError) -> bool:
+        """A topic that refuses is held back and shown; the other agencies' documents flow."""
+        if token is not None:
+            await db.execute(REFUSE, token["agency"], type(error).__name__)
+        return True
+
+    async def _message(self, row: Any) -> Message:
+        agency, case, edition = row["agency"], row["case_id"], str(row["edition"])
+        key = str(row["handle"]).encode()
+        if row["ended"]:
+            headers = _headers("view.changed", str(row["document"]), edition)
+            return Message(f"view.{agency}", key, None, headers)
+        document = await document_of(self._rt, agency, case)
+        # A newer one may have been recorded since the row was read: the record names what it holds.
+        headers = _headers("view.changed", str(document["document"]), edition)
+        sealed = jwe.encrypt_compact(
+            {"alg": "ECDH-ES", "enc": "A256GCM", "cty": "application/json"},
+            padded(document),
+            OKPKey.import_key(row["public_key"]),
+            algorithms=["ECDH-ES", "A256GCM"],
+        )
+        return Message(f"view.{agency}", key, sealed.encode(), headers)
+
+    async def _heartbeats(self, db: Connection) -> list[tuple[Any, Message]]:
+        """Tells a subscriber that it is up to date, and lets old segments be compacted."""
+        now = time.monotonic()
+        found: list[tuple[Any, Message]] = []
+        for topic in await self.topics(db):
+            if now - self._beaten.get(topic, -HEARTBEAT_SECONDS) >= HEARTBEAT_SECONDS:
+                self._beaten[topic] = now
+                value = json.dumps({"at": datetime.now(UTC).isoformat()}).encode()
+                headers = _headers("view.heartbeat", "0", "0")
+                found.append((None, Message(topic, b"_heartbeat", value, headers)))
+        return found
+
+
+async def document_of(rt: Runtime, agency: str, case: UUID) -> dict[str, Any]:
+    """The newest recorded document, opened; less what by now no basis allows or was erased."""
+    judge: Judge = rt.state["judge"]
+    newest = await newest_document(rt.pool, agency, case)
+    assert newest is not None
+    recorded, at = newest
+    _, found, given = await judge.load(rt.reads, case)
+    refs = {(ref.event, ref.field) for ref in recorded.items}
+    facts = [fact for fact in found if (fact.event, fact.field) in refs]
+    shown = disclose(facts, given, await judge.world(rt.reads), agency, rt.clock.now())
+    handles = Handles(rt.keys.index_key, agency)
+    return numbered(
+        content(handles, only(shown, refs)),
+        handles.of("case", case),
+        recorded.document,
+        recorded.cause,
+        at,
+    )
+
+
+def _headers(kind: str, version: str, edition: str) -> list[tuple[str, bytes]]:
+    fields = {
+        "ce_specversion": "1.0",
+        "ce_id": str(uuid7()),
+        "ce_source": "/views",
+        "ce_type": f"jp.tsunagu.{kind}.v1",
+        "ce_time": datetime.now(UTC).isoformat(),
+        "ce_version": version,
+        "ce_edition": edition,
+        "content-type": "application/jose",
+    }
+    return [(name, value.encode()) for name, value in fields.items()]

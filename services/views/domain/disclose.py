@@ -1,0 +1,177 @@
+"""What an agency may hold of a case at a moment, and what a named member may open. Pure.
+
+Rules by number: lawful-sharing.md L1–L6, L12, L13, L19. No lawyer has confirmed them (要確認).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from shared.basis import Consent, World, covers
+from shared.calendar import fiscal_year
+from shared.contracts import CONSENTABLE, Recorded
+from shared.contracts.event import Consentable
+from shared.contracts.meetings import MatterEnded, MatterSubmitted, MembersCalled
+
+from .facts import Fact
+
+Coverage = Literal["covered", "not_covered"]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Why an item is shown. `id` is the consent or matter; for an own record the agency."""
+
+    kind: Literal["own_record", "consent", "matter"]
+    id: str
+
+
+@dataclass(frozen=True)
+class Item:
+    fact: Fact
+    bases: tuple[Basis, ...]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Items in a stable order; for every person shown, each consentable class (L13)."""
+
+    items: tuple[Item, ...]
+    persons: Mapping[UUID, Mapping[Consentable, Coverage]]
+
+
+def disclose(
+    facts: Iterable[Fact],
+    consents: Mapping[UUID, Consent],
+    world: World,
+    agency: str,
+    at: datetime,
+) -> Shown:
+    """Document(agency, case, at): exactly the facts that a live basis covers (L1)."""
+    covering = [c for c in consents.values() if covers(c, agency, world, at)]
+    items = [
+        Item(fact, bases)
+        for fact in facts
+        if (bases := (*_own(fact, agency), *_consented(fact, covering, agency)))
+    ]
+    newest = _newest(items)
+    shown = {person for item in newest for person in item.fact.subjects}
+    persons = {
+        person: {name: _coverage(covering, person, name) for name in CONSENTABLE}
+        for person in sorted(shown)
+    }
+    return Shown(tuple(newest), persons)
+
+
+def _own(fact: Fact, agency: str) -> tuple[Basis, ...]:
+    """L2: what its staff recorded, except what is sealed to a body."""
+    if fact.recorded_by == agency and fact.data_class != "sealed":
+        return (Basis("own_record", agency),)
+    return ()
+
+
+def _consented(fact: Fact, covering: Sequence[Consent], agency: str) -> tuple[Basis, ...]:
+    """L3, L4: every subject consents to this class, and nobody marked it *not to* this agency."""
+    if fact.data_class not in CONSENTABLE or agency in fact.not_to or not fact.subjects:
+        return ()
+    bases: list[Basis] = []
+    for person in sorted(fact.subjects):
+        mine = [
+            Basis("consent", str(c.id))
+            for c in covering
+            if c.recorded.person == person and fact.data_class in c.recorded.classes
+        ]
+        if not mine:
+            return ()
+        bases += sorted(mine, key=lambda basis: basis.id)
+    return tuple(bases)
+
+
+def _coverage(covering: Sequence[Consent], person: UUID, name: Consentable) -> Coverage:
+    given = any(c.recorded.person == person and name in c.recorded.classes for c in covering)
+    return "covered" if given else "not_covered"
+
+
+def _newest(items: Iterable[Item]) -> list[Item]:
+    slots: dict[tuple[object, ...], Item] = {}
+    for item in items:
+        slot = item.fact.slot or (item.fact.event, item.fact.field)
+        if slot not in slots or slots[slot].fact.age < item.fact.age:
+            slots[slot] = item
+    return sorted(
+        slots.values(), key=lambda i: (str(i.fact.person), i.fact.type, i.fact.field, i.fact.age)
+    )
+
+
+@dataclass(frozen=True)
+class Matter:
+    """A case before a statutory body, open from submission to the body's end of it (L5)."""
+
+    id: UUID
+    body: str
+    submitted_by: str
+    submitted_at: datetime
+    called: frozenset[str] = frozenset()
+    ended_at: datetime | None = None
+
+    def live(self, at: datetime) -> bool:
+        return self.submitted_at <= at and (self.ended_at is None or at < self.ended_at)
+
+
+def matters(events: Iterable[Recorded]) -> dict[UUID, Matter]:
+    """Fold the matters of one case from a set of events, in any order."""
+    events = list(events)
+    found: dict[UUID, Matter] = {}
+    for e in events:
+        if isinstance(e.event, MatterSubmitted):
+            id = e.event.matter
+            called = frozenset(
+                member
+                for other in events
+                if isinstance(other.event, MembersCalled) and other.event.matter == id
+                for member in other.event.members
+            )
+            ends = [
+                other.envelope.occurred_at
+                for other in events
+                if isinstance(other.event, MatterEnded) and other.event.matter == id
+            ]
+            found[id] = Matter(
+                id,
+                e.event.body,
+                e.envelope.agency,
+                e.envelope.occurred_at,
+                called,
+                min(ends, default=None),
+            )
+    return found
+
+
+def reading(
+    facts: Iterable[Fact],
+    matters: Mapping[UUID, Matter],
+    world: World,
+    member: str,
+    agency: str,
+    at: datetime,
+) -> tuple[Item, ...]:
+    """Reading(member, case, at): sealed facts of live matters, for members called and pledged
+    for the fiscal year, and for the body's secretariat (L5, L5a, L12).
+    """
+    items: list[Item] = []
+    for fact in facts:
+        matter = matters.get(fact.matter) if fact.matter else None
+        if matter and may_open(matter, world, member, agency, at):
+            items.append(Item(fact, (Basis("matter", str(matter.id)),)))
+    return tuple(sorted(items, key=lambda item: item.fact.age))
+
+
+def may_open(matter: Matter, world: World, member: str, agency: str, at: datetime) -> bool:
+    named = world.pools.get(matter.body, {}).get(member)
+    if named is None or named.agency != agency or not named.belongs(at) or not matter.live(at):
+        return False
+    if fiscal_year(at) not in named.years:
+        return False
+    return named.secretariat or member in matter.called

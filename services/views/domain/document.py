@@ -1,0 +1,94 @@
+"""The document that an agency receives: items under the agency's own handles, padded."""
+
+import hmac
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import to_jsonable_python
+
+from .disclose import Basis, Item, Shown
+
+PAD = 4096
+"""Documents come in steps of 4 KiB, so that their length tells little (L16)."""
+
+
+class Handles:
+    """Names that one agency knows things by; those of two agencies cannot be joined (L14)."""
+
+    def __init__(self, key: bytes, agency: str) -> None:
+        self._key, self._agency = key, agency
+
+    def of(self, kind: str, id: object) -> str:
+        made = bytearray(hmac.digest(self._key, f"{kind}\n{self._agency}\n{id}".encode(), sha256))
+        made[6], made[8] = made[6] & 0x0F | 0x80, made[8] & 0x3F | 0x80  # RFC 9562: version 8
+        return str(UUID(bytes=bytes(made[:16])))
+
+    def basis(self, basis: Basis) -> dict[str, str]:
+        return {"kind": basis.kind, "id": self.of(basis.kind, basis.id)}
+
+
+def item(handles: Handles, shown: Item) -> dict[str, Any]:
+    fact = shown.fact
+    return {
+        "item": handles.of("item", f"{fact.event}/{fact.field}"),
+        "type": fact.type.removeprefix("jp.tsunagu.").removesuffix(".v1"),
+        "field": fact.field,
+        "class": fact.data_class,
+        "person": fact.person and handles.of("person", fact.person),
+        "value": to_jsonable_python(fact.value),
+        "occurred_at": fact.occurred_at.isoformat(),
+        "recorded_by": fact.recorded_by if handles_own(shown) else None,
+        "bases": [handles.basis(basis) for basis in shown.bases],
+    }
+
+
+def handles_own(shown: Item) -> bool:
+    """Who recorded a fact is told only of one's own records: it can itself be telling."""
+    return any(basis.kind == "own_record" for basis in shown.bases)
+
+
+def content(handles: Handles, shown: Shown) -> dict[str, Any]:
+    """What the document shows, without its number and time."""
+    return {
+        "persons": [
+            {"person": handles.of("person", person), "classes": dict(classes)}
+            for person, classes in shown.persons.items()
+        ],
+        "items": [item(handles, one) for one in shown.items],
+    }
+
+
+def digest(key: bytes, content: Mapping[str, Any]) -> str:
+    """Keyed: the journal keeps it, and nobody may guess content from it."""
+    canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hmac.new(key, canonical.encode(), sha256).hexdigest()
+
+
+def numbered(
+    content: Mapping[str, Any], handle: str, document: int, cause: str, at: datetime
+) -> dict[str, Any]:
+    return {
+        "handle": handle,
+        "document": document,
+        "cause": cause,
+        "at": at.isoformat(),
+        **content,
+    }
+
+
+def padded(document: Mapping[str, Any]) -> bytes:
+    """JSON with white space up to the next step."""
+    plain = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return plain.ljust(-(-len(plain) // PAD) * PAD)
+
+
+def only(shown: Shown, allowed: Iterable[tuple[UUID, str]]) -> Shown:
+    """The part of `shown` that is among `allowed` (event, field): shrinking never waits."""
+    kept = set(allowed)
+    items = tuple(i for i in shown.items if (i.fact.event, i.fact.field) in kept)
+    people = {person for i in items for person in i.fact.subjects}
+    return Shown(items, {p: c for p, c in shown.persons.items() if p in people})

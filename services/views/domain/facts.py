@@ -1,0 +1,147 @@
+"""Facts of a case: each sealed field of each event, with its subjects, class and recorder."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared.contracts import Coded, Event, Personal, Recorded, Unreadable, sealed_fields
+from shared.contracts.event import DataClass
+from shared.contracts.intake import (
+    CaseClosed,
+    CaseOpened,
+    CaseReopened,
+    CaseScreened,
+    ContactRecorded,
+    PersonDescribed,
+    PersonJoined,
+    SituationRecorded,
+    WorriesRecorded,
+)
+from shared.contracts.meetings import (
+    DecisionRecorded,
+    FactPromoted,
+    MaterialSubmitted,
+    MatterDecided,
+)
+from shared.contracts.referral import (
+    ReferralAccepted,
+    ReferralCompleted,
+    ReferralDeclined,
+    ReferralReceived,
+    ReferralRequested,
+    ServiceStarted,
+)
+
+FACT_EVENTS: tuple[type[Event], ...] = (
+    CaseOpened,
+    PersonJoined,
+    PersonDescribed,
+    SituationRecorded,
+    WorriesRecorded,
+    CaseScreened,
+    CaseClosed,
+    CaseReopened,
+    ContactRecorded,
+    ReferralRequested,
+    ReferralReceived,
+    ReferralAccepted,
+    ReferralDeclined,
+    ServiceStarted,
+    ReferralCompleted,
+    DecisionRecorded,
+    MaterialSubmitted,
+    MatterDecided,
+    FactPromoted,
+)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One field of one event. `matter` is set for what is sealed to a statutory body (L12).
+
+    `slot` None: stands beside others; else the newest of a slot shows (L17).
+    """
+
+    event: UUID
+    field: str
+    type: str
+    data_class: DataClass
+    value: Any
+    subjects: frozenset[UUID]
+    recorded_by: str
+    occurred_at: datetime
+    at: datetime
+    not_to: frozenset[str] = frozenset()
+    matter: UUID | None = None
+    slot: tuple[str, str, str] | None = None
+
+    @property
+    def age(self) -> tuple[datetime, datetime, UUID]:
+        return self.occurred_at, self.at, self.event
+
+    @property
+    def person(self) -> UUID | None:
+        """The one it is about, if it is about one."""
+        return next(iter(self.subjects)) if len(self.subjects) == 1 else None
+
+
+def people(events: Iterable[Recorded]) -> frozenset[UUID]:
+    """The household members known in the case."""
+    return frozenset(e.event.person for e in events if isinstance(e.event, PersonJoined))
+
+
+def facts(events: Iterable[Recorded]) -> list[Fact]:
+    """All facts of one case, from the set of its events in any order (L19).
+
+    What is empty or erased is no fact.
+    """
+    events = list(events)
+    household = people(events)
+    return [
+        fact for e in events if isinstance(e.event, FACT_EVENTS) for fact in _facts(e, household)
+    ]
+
+
+def _facts(recorded: Recorded, household: frozenset[UUID]) -> Iterator[Fact]:
+    event, envelope = recorded.event, recorded.envelope
+    matter = getattr(event, "matter", None) if _sealed_by_matter(event) else None
+    for name, mark in sealed_fields(type(event)).items():
+        value = getattr(event, name)
+        if value is None or value == () or isinstance(value, Unreadable):
+            continue
+        subjects = _subjects(event, mark, household)
+        yield Fact(
+            event=envelope.id,
+            field=name,
+            type=envelope.type,
+            data_class="sealed" if matter else mark.data_class,
+            value=value,
+            subjects=subjects,
+            recorded_by=envelope.agency,
+            occurred_at=envelope.occurred_at,
+            at=envelope.at,
+            not_to=frozenset(getattr(event, "not_to", ())),
+            matter=matter,
+            slot=_slot(event, name),
+        )
+
+
+def _sealed_by_matter(event: Event) -> bool:
+    return isinstance(event, MaterialSubmitted | MatterDecided | SituationRecorded)
+
+
+def _subjects(event: Event, mark: Coded | Personal, household: frozenset[UUID]) -> frozenset[UUID]:
+    if isinstance(mark, Personal) and mark.of:
+        return frozenset({getattr(event, mark.of)})
+    person = getattr(event, "person", None)
+    if person:
+        return frozenset({person})
+    return frozenset(getattr(event, "subjects", ())) or household
+
+
+def _slot(event: Event, field: str) -> tuple[str, str, str] | None:
+    if event.SLOT is None:
+        return None
+    return event.TYPE, str(getattr(event, "person", "")), field

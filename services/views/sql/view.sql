@@ -1,0 +1,21 @@
+-- Cases as views knows them; the row is the lock under which a case is judged.
+create table cases (
+    id uuid primary key,
+    dirty boolean not null,
+    judge_at timestamptz,
+    stuck text  -- could not be judged; tried again when the case changes or the process starts
+);
+create index cases_dirty on cases (id) where dirty;
+create index cases_judge_at on cases (judge_at);
+-- Which cases depend on an agency's registration ('agency/…') or on a pool ('body/…').
+create table depends (
+    upon text not null,
+    case_id uuid not null,
+    primary key (upon, case_id)
+);
+-- Named members who may open something sealed of a case, if pledged and the matter lives.
+create table called (
+    subject text not null,
+    case_id uuid not null,
+    primary key (subject, case_id)
+);

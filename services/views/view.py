@@ -1,0 +1,178 @@
+"""The fold of views: it keeps what disclosure rests on, and remembers which cases to judge."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from shared.basis import CONSENT_TYPES, DIRECTORY_TYPES, POOL_TYPES
+from shared.contracts import Recorded
+from shared.contracts.intake import ConsentRecorded
+from shared.contracts.meetings import (
+    MatterEnded,
+    MatterSubmitted,
+    MemberLeft,
+    MemberNamed,
+    MembersCalled,
+)
+from shared.contracts.referral import AgencyRegistered
+from shared.contracts.views import DocumentChanged, RetractionConfirmed, SubscriptionRegistered
+from shared.db import Connection, Pool
+from shared.kept import keep
+from shared.runtime import Runtime
+from shared.views import View
+
+from .domain.facts import FACT_EVENTS
+from .judge import Judge
+
+KEPT_TYPES = frozenset(
+    (
+        *(event.TYPE for event in FACT_EVENTS),
+        *CONSENT_TYPES,
+        *POOL_TYPES,
+        *DIRECTORY_TYPES,
+        *(event.TYPE for event in (MatterSubmitted, MembersCalled, MatterEnded)),
+    )
+)
+TOUCH = """
+insert into cases (id, dirty) select u, true from unnest($1::uuid[]) u order by u
+on conflict (id) do update set dirty = true, stuck = null"""
+DEPEND = """
+insert into depends (upon, case_id) select * from unnest($1::text[], $2::uuid[])
+on conflict do nothing"""
+DEPENDING = "select distinct case_id from depends where upon = any($1::text[])"
+CALL = """
+insert into called (subject, case_id) select * from unnest($1::text[], $2::uuid[])
+on conflict do nothing"""
+SUBSCRIBE = """
+insert into subscription (agency, public_key) values ($1, $2)
+on conflict (agency) do update set public_key = excluded.public_key"""
+RESEAL = "update delivery set edition = edition + 1, retry_at = null where agency = $1"
+END = """
+update delivery set ended = true, retry_at = null
+ where agency = $1 and case_id = $2 and document <= $3"""
+
+CALLED = "select case_id from called where subject = $1 order by case_id"
+DOCUMENTS = """
+select handle, document, changed_at from delivery
+ where agency = $1 and not ended and handle > $2 order by handle limit $3"""
+OF_HANDLE = "select case_id, document, ended from delivery where agency = $1 and handle = $2"
+UNJUDGED = """
+select exists (select from kept k join cases c on c.id::text = k.key
+                where k.stream = $1 and c.dirty)"""
+OF_OUTWARD = "select agency, case_id from delivery where handle::text = $1"
+NEWEST = """
+select data, at from journal where stream = $1 and type = $2 order by version desc limit 1"""
+FRESHNESS = """
+select s.agency, count(d.*) filter (where not d.ended) as documents,
+       count(d.*) filter (where (document, edition, d.ended)
+                          is distinct from (sent_document, sent_edition, sent_ended)) as undelivered,
+       count(d.*) filter (where d.refused is not null) as refused,
+       max(d.changed_at) as newest_at
+  from subscription s left join delivery d using (agency)
+ where $1::text is null or s.agency = $1
+ group by s.agency order by s.agency"""
+UNSUBSCRIBED = """
+select count(*) filter (where not ended) as documents, max(changed_at) as newest_at
+  from delivery where agency = $1"""
+DISCLOSURES_OF = """
+select stream from journal where key = $1 and stream like 'disclosure/%' and version = 1
+ order by stream"""
+
+
+async def project(db: Connection, events: Sequence[Recorded]) -> None:
+    await keep(db, [e for e in events if e.envelope.type in KEPT_TYPES])
+    touched: set[UUID] = set()
+    depends: list[tuple[str, UUID]] = []
+    called: list[tuple[str, UUID]] = []
+    upon: set[str] = set()
+    for recorded in events:
+        if recorded.envelope.type not in KEPT_TYPES:
+            continue
+        event = recorded.event
+        case = getattr(event, "case", None)
+        if case:
+            touched.add(case)
+        match event:
+            case ConsentRecorded():
+                depends += [(f"agency/{holder}", event.case) for holder in event.holders]
+                if event.group:
+                    depends.append((f"body/{event.group}", event.case))
+            case MembersCalled():
+                called += [(member, event.case) for member in event.members]
+            case AgencyRegistered(agency=agency):
+                upon.add(f"agency/{agency}")
+            case MemberNamed(body=body) | MemberLeft(body=body):
+                upon.add(f"body/{body}")
+    if depends:
+        await db.execute(DEPEND, *map(list, zip(*depends, strict=True)))
+    if called:
+        await db.execute(CALL, *map(list, zip(*called, strict=True)))
+    if upon:
+        touched |= {row["case_id"] for row in await db.fetch(DEPENDING, sorted(upon))}
+    if touched:
+        await db.execute(TOUCH, sorted(touched))
+
+
+def view(rt: Runtime) -> View:
+    judge = Judge(rt)
+
+    async def react(db: Connection, events: Sequence[Recorded], live: bool) -> None:
+        """Own events steer delivery; then, unless still catching up, judge what changed."""
+        for recorded in events:
+            match recorded.event:
+                case SubscriptionRegistered(agency=agency, public_key=key):
+                    await db.execute(SUBSCRIBE, agency, key)
+                    await db.execute(RESEAL, agency)
+                case RetractionConfirmed(agency=agency, case=case, document=document):
+                    await db.execute(END, agency, case, document)
+        if live:
+            await judge.some(db)
+
+    ddl = Path(__file__).with_name("sql") / "view.sql"
+    topics = ("intake", "referral", "meetings", "views")
+    return View("views", topics, ddl, project, react)
+
+
+async def called_cases(rt: Runtime, subject: str) -> list[UUID]:
+    return [row["case_id"] for row in await rt.reads.fetch(CALLED, subject)]
+
+
+async def documents(rt: Runtime, agency: str, after: UUID, limit: int) -> list[dict[str, Any]]:
+    return [dict(row) for row in await rt.reads.fetch(DOCUMENTS, agency, after, limit)]
+
+
+async def of_handle(rt: Runtime, agency: str, handle: UUID) -> Any | None:
+    return await rt.reads.fetchrow(OF_HANDLE, agency, handle)
+
+
+async def reached(rt: Runtime, stream: str, version: int) -> bool | None:
+    """Applied, and the documents of its case judged. `disclosure/<handle>` is how agencies are
+    told of their own streams.
+    """
+    kind, _, name = stream.partition("/")
+    if kind == "disclosure" and (row := await rt.reads.fetchrow(OF_OUTWARD, name)):
+        stream = f"disclosure/{row['agency']}/{row['case_id']}"
+    applied = await rt.applier.reached(stream, version)
+    return not await rt.reads.fetchval(UNJUDGED, stream) if applied else applied
+
+
+async def newest_document(
+    db: Pool, agency: str, case: UUID
+) -> tuple[DocumentChanged, datetime] | None:
+    row = await db.fetchrow(NEWEST, f"disclosure/{agency}/{case}", DocumentChanged.TYPE)
+    return (DocumentChanged.model_validate(row["data"]), row["at"]) if row else None
+
+
+async def freshness(rt: Runtime, agency: str | None) -> list[dict[str, Any]]:
+    rows = [{**row, "subscribed": True} for row in await rt.reads.fetch(FRESHNESS, agency)]
+    if agency and not rows:
+        row = dict((await rt.reads.fetch(UNSUBSCRIBED, agency))[0])
+        rows = [{**row, "agency": agency, "subscribed": False, "undelivered": 0, "refused": 0}]
+    return rows
+
+
+async def disclosures_of(rt: Runtime, case: UUID) -> list[str]:
+    """Streams of all agencies that ever held something of a case."""
+    return [row["stream"] for row in await rt.pool.fetch(DISCLOSURES_OF, str(case))]

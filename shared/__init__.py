@@ -1,0 +1,1 @@
+"""The spine: what every service stands on. Nothing here knows a service."""

@@ -1,0 +1,99 @@
+"""Who calls: OIDC access tokens (JWT) checked against the issuer's keys, asymmetric only."""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from anyio import Path as AsyncPath
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from shared.settings import Oidc
+
+ALGORITHMS = ["ES256", "ES384", "RS256", "PS256", "EdDSA", "Ed25519"]
+REFRESH_SECONDS = 300.0
+KNOWN_SECONDS, KNOWN_TOKENS = 30.0, 10_000
+REFETCH_SECONDS = 5.0
+"""At most one fetch in this time for keys that we do not know: forged ids cost nothing."""
+
+
+class NoToken(Exception):
+    """No valid token (401)."""
+
+
+@dataclass(frozen=True)
+class Principal:
+    subject: str
+    agency: str
+    roles: frozenset[str]
+    acr: str | None = None
+
+
+class Issuer:
+    """The keys of one OIDC issuer, fetched when needed and kept a while."""
+
+    def __init__(self, oidc: Oidc) -> None:
+        self._oidc = oidc
+        self._keys: KeySet | None = None
+        self._fetched = 0.0
+        self._known: dict[str, tuple[float, Principal]] = {}
+        self._claims = jwt.JWTClaimsRegistry(
+            leeway=30,
+            iss={"essential": True, "value": oidc.issuer},
+            aud={"essential": True, "value": oidc.audience},
+            exp={"essential": True},
+            sub={"essential": True},
+            agency={"essential": True},
+        )
+
+    async def principal(self, token: str) -> Principal:
+        """Raises NoToken; never says why, the caller may be anybody.
+
+        A token that was checked is believed for 30 s more, within its own life.
+        """
+        now = time.time()
+        kept = self._known.get(token)
+        if kept and kept[0] > now:
+            return kept[1]
+        try:
+            claims = await self._decode(token)
+            self._claims.validate(claims)
+            roles = claims.get("roles", [])
+            if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
+                raise NoToken
+            subject, agency = claims["sub"], claims["agency"]
+            if not (isinstance(subject, str) and isinstance(agency, str) and subject and agency):
+                raise NoToken
+            principal = Principal(subject, agency, frozenset(roles), claims.get("acr"))
+            if len(self._known) >= KNOWN_TOKENS:
+                self._known.clear()
+            self._known[token] = min(now + KNOWN_SECONDS, float(claims["exp"])), principal
+            return principal
+        except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise NoToken from error
+
+    async def _decode(self, token: str) -> dict[str, Any]:
+        if self._keys is None or time.monotonic() - self._fetched > REFRESH_SECONDS:
+            await self._fetch()
+        assert self._keys is not None
+        try:
+            return jwt.decode(token, self._keys, algorithms=ALGORITHMS).claims
+        except (JoseError, ValueError):
+            if time.monotonic() - self._fetched < REFETCH_SECONDS:
+                raise
+            await self._fetch()
+            return jwt.decode(token, self._keys, algorithms=ALGORITHMS).claims
+
+    async def _fetch(self) -> None:
+        if self._oidc.jwks.startswith(("http://", "https://")):
+            async with httpx.AsyncClient(timeout=5) as client:
+                answer = await client.get(self._oidc.jwks)
+                answer.raise_for_status()
+                keys = answer.json()
+        else:
+            keys = json.loads(await AsyncPath(Path(self._oidc.jwks)).read_text("utf-8"))
+        self._keys, self._fetched = KeySet.import_key_set(keys), time.monotonic()

@@ -1,0 +1,198 @@
+"""Kafka clients in one place: the settings that keep events safe are not the libraries' defaults."""
+
+import asyncio
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaError as ConfluentError
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+
+from shared.contracts import Envelope
+from shared.settings import Kafka
+
+SERVICE_TOPICS = ("intake", "referral", "meetings", "views", "metrics")
+HEARTBEATS = "heartbeats"
+CONTENT_TYPE = b"application/json"
+ABSENT = (ConfluentError.UNKNOWN_TOPIC_OR_PART, ConfluentError.TOPIC_AUTHORIZATION_FAILED)
+
+__all__ = ["ConsumerRebalanceListener", "KafkaError", "TopicPartition"]
+
+
+def _login(kafka: Kafka) -> dict[str, Any]:
+    login: dict[str, Any] = {"bootstrap_servers": kafka.bootstrap}
+    if kafka.username:
+        login |= {
+            "security_protocol": kafka.security_protocol,
+            "sasl_mechanism": kafka.mechanism,
+            "sasl_plain_username": kafka.username,
+            "sasl_plain_password": kafka.password,
+        }
+    return login
+
+
+def producer(kafka: Kafka) -> AIOKafkaProducer:
+    return AIOKafkaProducer(
+        **_login(kafka),
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=0,
+        request_timeout_ms=10_000,
+        max_request_size=1_048_576,
+    )
+
+
+def consumer(kafka: Kafka, group: str | None) -> AIOKafkaConsumer:
+    """`group` None: partitions are assigned by hand and nothing is committed."""
+    membership: dict[str, Any] = {}
+    if group:
+        instance = f"{kafka.instance}.{group}" if kafka.instance else None
+        membership = {
+            "group_id": group,
+            "group_instance_id": instance,
+            "partition_assignment_strategy": (RangePartitionAssignor,),
+            "session_timeout_ms": kafka.session_timeout_ms,
+            "heartbeat_interval_ms": kafka.session_timeout_ms // 4,
+        }
+    return AIOKafkaConsumer(
+        **_login(kafka),
+        **membership,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=100,
+        metadata_max_age_ms=10_000,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """`id` is the broker's own: a topic made anew under the same name has another one."""
+
+    id: str
+    places: tuple[TopicPartition, ...]
+
+
+async def describe(
+    kafka: Kafka, topics: Iterable[str], *, lenient: bool = False
+) -> dict[str, Topic]:
+    """Raises KafkaError for a topic that is not there (`lenient`: leaves it out) or a broker
+    that does not answer.
+    """
+    return await asyncio.to_thread(_describe, kafka, tuple(topics), lenient)
+
+
+def _describe(kafka: Kafka, topics: tuple[str, ...], lenient: bool) -> dict[str, Topic]:
+    found = _admin(kafka).describe_topics(TopicCollection(list(topics)), request_timeout=10)
+    described: dict[str, Topic] = {}
+    for name, future in found.items():
+        try:
+            topic = future.result()
+        except KafkaException as error:
+            if lenient and error.args[0].code() in ABSENT:
+                continue
+            raise KafkaError(f"topic {name} is not described: {error}") from error
+        places = sorted(partition.id for partition in topic.partitions)
+        described[name] = Topic(str(topic.topic_id), tuple(TopicPartition(name, p) for p in places))
+    return described
+
+
+@cache
+def _admin(kafka: Kafka) -> AdminClient:
+    settings: dict[str, Any] = {"bootstrap.servers": kafka.bootstrap}
+    if kafka.username:
+        settings |= {
+            "security.protocol": kafka.security_protocol,
+            "sasl.mechanism": kafka.mechanism,
+            "sasl.username": kafka.username,
+            "sasl.password": kafka.password,
+        }
+    return AdminClient(settings, logger=_Quiet())
+
+
+class _Quiet:
+    """librdkafka writes its connection troubles to stderr otherwise; callers see the error."""
+
+    def log(self, *_: Any, **__: Any) -> None:
+        return None
+
+    def __getattr__(self, name: str) -> Any:
+        return self.log
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One record to send; `value` None is a tombstone."""
+
+    topic: str
+    key: bytes
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
+def headers_of(envelope: Envelope, schema: str) -> list[tuple[str, bytes]]:
+    """CloudEvents 1.0, Kafka binary mode."""
+    kind, _, rest = envelope.stream.partition("/")
+    fields = {
+        "ce_specversion": "1.0",
+        "ce_id": str(envelope.id),
+        "ce_source": f"/{schema}",
+        "ce_type": envelope.type,
+        "ce_subject": envelope.key if envelope.key != rest and kind != "case" else None,
+        "ce_time": envelope.at.isoformat(),
+        "ce_dataschema": f"/schemas/{envelope.type}.json",
+        "ce_stream": envelope.stream,
+        "ce_version": str(envelope.version),
+        "ce_occurredat": envelope.occurred_at.isoformat(),
+        "ce_actor": envelope.actor,
+        "ce_agency": envelope.agency,
+        "ce_basis": envelope.basis,
+        "ce_correlationid": str(envelope.correlation),
+        "ce_causationid": envelope.causation and str(envelope.causation),
+        "ce_traceparent": envelope.traceparent,
+    }
+    if kind == "case":
+        fields["ce_subject"] = envelope.key
+    made = [(name, str(value).encode()) for name, value in fields.items() if value is not None]
+    return [*made, ("content-type", CONTENT_TYPE)]
+
+
+def envelope_in(headers: Iterable[tuple[str, bytes]], key: bytes | None) -> Envelope:
+    """Raises ValueError or KeyError for headers that are not one of our events."""
+    found = {name: value.decode() for name, value in headers}
+    causation = found.get("ce_causationid")
+    return Envelope(
+        id=UUID(found["ce_id"]),
+        stream=found["ce_stream"],
+        version=int(found["ce_version"]),
+        key=(key or b"").decode(),
+        type=found["ce_type"],
+        at=_moment(found["ce_time"]),
+        occurred_at=_moment(found["ce_occurredat"]),
+        actor=found["ce_actor"],
+        agency=found["ce_agency"],
+        correlation=UUID(found["ce_correlationid"]),
+        basis=found.get("ce_basis"),
+        causation=UUID(causation) if causation else None,
+        traceparent=found.get("ce_traceparent"),
+    )
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time without offset")
+    return moment
+
+
+def event_message(topic: str, envelope: Envelope, wire: dict[str, Any]) -> Message:
+    value = json.dumps(wire, ensure_ascii=False, separators=(",", ":")).encode()
+    return Message(topic, envelope.key.encode(), value, headers_of(envelope, topic))

@@ -1,0 +1,63 @@
+"""Closed lists and legal bodies: dated data of a municipality, shipped as 要確認 until confirmed."""
+
+import tomllib
+from collections.abc import Callable
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, cast
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema
+
+LegalType = Literal["statutory", "consented", "local"]
+
+
+class Body(BaseModel):
+    """A kind of meeting. `statutory` shares without consent among its pledged members (L5),
+    `consented` discusses consented cases only (L6), `local` rests on no rule.
+    """
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    code: str
+    name: str
+    legal_type: LegalType
+    citation: str
+    secrecy: str | None = None
+    review_days: int | None = None
+    counted_in_indicator_1: bool
+    confirmed: bool
+
+
+@cache
+def _lists() -> dict[str, dict[str, Any]]:
+    text = files(__package__).joinpath("codes.toml").read_text("utf-8")
+    return {k: v for k, v in tomllib.loads(text).items() if isinstance(v, dict)}
+
+
+@cache
+def bodies() -> dict[str, Body]:
+    text = files(__package__).joinpath("bodies.toml").read_text("utf-8")
+    rows = tomllib.loads(text)["body"]
+    rows.sort(key=lambda row: cast(date, row["from"]))
+    return {row["code"]: Body.model_validate(row) for row in rows}
+
+
+def labels(name: str) -> dict[str, str]:
+    """Code → Japanese label of one list."""
+    return cast(dict[str, str], _lists()[name]["codes"])
+
+
+def OneOf(name: str) -> tuple[AfterValidator, WithJsonSchema]:
+    """Annotations for a string that must be a code of list `name`: `Annotated[str, *OneOf("sex")]`."""
+    return AfterValidator(_member(name)), WithJsonSchema(
+        {"type": "string", "enum": list(labels(name)), "title": _lists()[name]["title"]}
+    )
+
+
+def _member(name: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value not in labels(name):
+            raise ValueError(f"not a code of the list {name}: one of {', '.join(labels(name))}")
+        return value
+
+    return check

@@ -1,0 +1,73 @@
+"""Events of views: what was disclosed to whom on which basis, receipts, subscriptions."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from .event import AgencyCode, CaseId, Event, Id, S, event
+
+
+class BasisRef(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    kind: Literal["own_record", "consent", "matter"]
+    id: str
+
+
+class ItemRef(BaseModel):
+    """One disclosed fact by reference: never its content."""
+
+    model_config = ConfigDict(frozen=True)
+    event: Id
+    field: str
+    bases: tuple[BasisRef, ...]
+
+
+class DisclosureEvent(Event):
+    TOPIC = "views"
+    STREAM = "disclosure"
+    agency: AgencyCode
+    case: CaseId
+
+
+@event("disclosure.changed")
+class DocumentChanged(DisclosureEvent):
+    """The document of one agency on one case has another content from now on (L16).
+
+    `document` counts the versions of the document, 1, 2, 3 …; empty `items` is a retraction.
+    """
+
+    document: Annotated[int, S]
+    items: Annotated[tuple[ItemRef, ...], S]
+    digest: Annotated[str, S]
+    cause: Annotated[Literal["content_changed", "content_ended"], S]
+
+
+@event("disclosure.receipt_recorded")
+class ReceiptRecorded(DisclosureEvent):
+    document: Annotated[int, S]
+    grade: Annotated[Literal["delivered", "placed", "opened"], S]
+
+
+@event("disclosure.retraction_confirmed")
+class RetractionConfirmed(DisclosureEvent):
+    """The agency deleted what was retracted, or keeps it in its own record with `kept` as ground."""
+
+    document: Annotated[int, S]
+    kept: Annotated[str | None, S] = None
+
+
+@event("disclosure.reading_recorded")
+class ReadingRecorded(DisclosureEvent):
+    """A named person opened a document or sealed facts over HTTP (L21); ce_actor says who."""
+
+    items: Annotated[tuple[ItemRef, ...], S]
+
+
+@event("subscription.registered")
+class SubscriptionRegistered(Event):
+    """An agency's own system subscribes; documents are sealed to this X25519 key (JWK)."""
+
+    TOPIC = "views"
+    STREAM = "subscription"
+    agency: AgencyCode
+    public_key: Annotated[dict[str, str], S]

@@ -1,0 +1,69 @@
+"""Connections to PostgreSQL: pools with a jsonb codec, and what counts as passing trouble."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+Pool = asyncpg.Pool
+Connection = asyncpg.pool.PoolConnectionProxy | asyncpg.Connection
+
+PASSING = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+"""Errors that pass by themselves: waited out, never parked. A full disk is one of them."""
+
+
+RACED = asyncpg.UniqueViolationError
+"""Somebody appended to the same stream first: load again."""
+
+
+class _Plain(asyncpg.Connection):
+    """Nothing of ours outlives a transaction (`set local` only), so a release needs no round trip."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+async def prepare(connection: Any) -> None:
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
+        decoder=json.loads,
+    )
+
+
+@asynccontextmanager
+async def pool(url: str, *, size: int = 12, **server_settings: str) -> AsyncIterator[Pool]:
+    """A pool whose connections give up on a statement after 30 s."""
+    async with asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=size,
+        init=prepare,
+        connection_class=_Plain,
+        command_timeout=30,
+        server_settings={"timezone": "UTC", **server_settings},
+    ) as made:
+        yield made
+
+
+async def connect(url: str, **server_settings: str) -> asyncpg.Connection:
+    """A connection outside any pool, for session locks (releasing to a pool would drop them)."""
+    connection = await asyncpg.connect(
+        url, command_timeout=30, server_settings={"timezone": "UTC", **server_settings}
+    )
+    await prepare(connection)
+    return connection

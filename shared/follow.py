@@ -1,0 +1,405 @@
+"""The follower: each event exactly once, as the next version of its stream, in its effect's transaction."""
+
+import asyncio
+import json
+from base64 import b64decode, b64encode
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from shared import telemetry
+from shared.broker import (
+    ConsumerRebalanceListener,
+    KafkaError,
+    TopicPartition,
+    consumer,
+    describe,
+    envelope_in,
+)
+from shared.contracts import Envelope, Recorded
+from shared.db import PASSING, RACED, Connection, Pool
+from shared.kill import point
+from shared.sealing import Codec, Poison
+from shared.settings import Kafka
+from shared.views import View
+
+BATCH = 500
+
+KNOWN = """
+select stream, version from inbox where view = $1 and stream = any($2::text[])
+ order by stream for update"""
+ADVANCE = """
+insert into inbox as i (view, stream, version)
+select $1, n.stream, n.version from unnest($2::text[], $3::int[], $4::int[]) n (stream, version, seen)
+on conflict (view, stream) do update set version = excluded.version
+ where i.version = (select s.seen from unnest($2::text[], $4::int[]) s (stream, seen)
+                     where s.stream = i.stream)
+returning stream"""
+PARK = """
+insert into parked (view, topic, partition, "offset", stream, version, key, value, headers, cause)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing"""
+POSITIONS = 'select topic, partition, topic_id, "offset" from position where view = $1'
+MOVE = """
+insert into position as p (view, topic, partition, topic_id, "offset")
+select $1, * from unnest($2::text[], $3::int[], $4::text[], $5::bigint[])
+on conflict (view, topic, partition) do update
+   set topic_id = excluded.topic_id, "offset" = excluded."offset"
+ where p.topic_id <> excluded.topic_id or p."offset" < excluded."offset" """
+PARKED_STREAMS = "select distinct stream from parked where view = $1 and stream is not null"
+TAKE_PARKED = """
+delete from parked where view = $1 and stream = $2
+returning topic, partition, "offset", key, value, headers"""
+APPLIED = "select version from inbox where view = $1 and stream = $2"
+IS_PARKED = "select exists (select from parked where view = $1 and stream = $2)"
+
+log = structlog.get_logger()
+
+
+class Overtaken(Exception):
+    """Another process advanced the same stream in between: look again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One Kafka record, with what was made of it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    record: Record
+    envelope: Envelope | None
+    event: Recorded | Poison
+
+
+class Applier:
+    """The delivery protocol against one view's tables; hands on what is new, in order.
+
+    Used by the follower, by the Faust agent and by repair: they differ only in where records
+    come from.
+    """
+
+    def __init__(self, view: View, number: int, pool: Pool, codec: Codec, promoted: bool) -> None:
+        self.view, self.number, self.promoted = view, number, promoted
+        self.name = f"{view.name}-{number}"
+        self.live = False
+        self._pool, self._codec = pool, codec
+        self._waiting: set[str] = set()
+        self.moved = asyncio.Event()
+
+    async def start(self) -> None:
+        """Replay what was parked: the usual cause heals itself at the next deployment."""
+        rows = await self._pool.fetch(PARKED_STREAMS, self.name)
+        self._waiting = {row["stream"] for row in rows}
+        for stream in sorted(self._waiting):
+            await self.replay(stream)
+
+    async def apply(self, records: Sequence[Record], topics: Mapping[str, str]) -> None:
+        """One batch, one transaction: inbox, projection, reactions, parking, positions.
+
+        `topics`: id of each topic. Raises PASSING errors and Overtaken; call again with the same.
+        """
+        reads = await self._read(records)
+        async with self._pool.acquire() as db, db.transaction():
+            await db.execute(f"set local search_path to view_{self.number}, public")
+            await self._move(db, records, topics)
+            fresh = await self._apply(db, reads)
+            point("follow.applied")
+        point("follow.committed")
+        for stream in {e.envelope.stream for e in fresh} & self._waiting:
+            await self.replay(stream)
+        telemetry.parked.labels(self.name).set(len(self._waiting))
+        self.moved.set()
+
+    async def replay(self, stream: str) -> int:
+        """Try a parked stream again in version order; how many events it applied."""
+        async with self._pool.acquire() as db, db.transaction():
+            await db.execute(f"set local search_path to view_{self.number}, public")
+            rows = await db.fetch(TAKE_PARKED, self.name, stream)
+            reads = await self._read(_record(row) for row in rows)
+            reads.sort(key=lambda read: read.envelope.version if read.envelope else 0)
+            self._waiting.discard(stream)
+            fresh = await self._apply(db, reads)
+            point("follow.replayed")
+        return len(fresh)
+
+    async def reached(self, stream: str, version: int) -> bool | None:
+        """Has this view applied that version? None: the stream is parked and will not."""
+        if (await self._pool.fetchval(APPLIED, self.name, stream) or 0) >= version:
+            return True
+        return None if await self._pool.fetchval(IS_PARKED, self.name, stream) else False
+
+    async def _move(
+        self, db: Connection, records: Sequence[Record], topics: Mapping[str, str]
+    ) -> None:
+        ends: dict[tuple[str, int], int] = {}
+        for r in records:
+            ends[r.topic, r.partition] = max(ends.get((r.topic, r.partition), 0), r.offset + 1)
+        places = list(ends)
+        await db.execute(
+            MOVE,
+            self.name,
+            [topic for topic, _ in places],
+            [partition for _, partition in places],
+            [topics[topic] for topic, _ in places],
+            [ends[place] for place in places],
+        )
+
+    async def _read(self, records: Iterable[Record]) -> list[Read]:
+        reads: list[Read | None] = []
+        sealed: list[tuple[Envelope, dict[str, Any]]] = []
+        kept: list[Record] = []
+        for record in records:
+            try:
+                envelope = envelope_in(record.headers, record.key)
+            except (ValueError, KeyError, UnicodeDecodeError) as error:
+                poison = Poison(f"not one of our events: {type(error).__name__}")
+                reads.append(Read(record, None, poison))
+                continue
+            try:
+                wire = json.loads(record.value or b"")
+                if not isinstance(wire, dict):
+                    raise ValueError
+            except (ValueError, RecursionError):
+                reads.append(Read(record, envelope, Poison("the value is not a JSON object")))
+                continue
+            kept.append(record)
+            sealed.append((envelope, wire))
+            reads.append(None)
+        opened = zip(kept, sealed, await self._codec.open(sealed), strict=True)
+        return [
+            read if read else Read(record, envelope, event)
+            for read, record, envelope, event in _merge(reads, opened)
+        ]
+
+    async def _apply(self, db: Connection, reads: Sequence[Read]) -> list[Recorded]:
+        streams = sorted({read.envelope.stream for read in reads if read.envelope})
+        known = {row["stream"]: row["version"] for row in await db.fetch(KNOWN, self.name, streams)}
+        ready: list[tuple[Read, Recorded]] = []
+        seen = dict(known)
+        for read in reads:
+            have = seen.get(read.envelope.stream, 0) if read.envelope else 0
+            if read.envelope and read.envelope.version <= have:
+                telemetry.duplicates.labels(self.name).inc()
+            elif isinstance(read.event, Poison):
+                await self._park(db, read, str(read.event))
+            elif read.envelope and read.envelope.version > have + 1:
+                await self._park(db, read, f"gap: version {have + 1} is missing")
+            elif read.envelope:
+                seen[read.envelope.stream] = read.envelope.version
+                ready.append((read, read.event))
+        if not ready:
+            return []
+        events = [event for _, event in ready]
+        try:
+            async with db.transaction():
+                await self._take(db, events, known)
+        except (Overtaken, *PASSING):
+            raise
+        except Exception:
+            events = await self._one_by_one(db, ready)
+        telemetry.applied.labels(self.name).inc(len(events))
+        return events
+
+    async def _one_by_one(
+        self, db: Connection, ready: Sequence[tuple[Read, Recorded]]
+    ) -> list[Recorded]:
+        """The projection refused something in the batch: find it, park it, keep the rest."""
+        done: list[Recorded] = []
+        refused: dict[str, int] = {}
+        for read, event in ready:
+            stream, version = event.envelope.stream, event.envelope.version
+            if stream in refused:
+                await self._park(db, read, f"gap: version {refused[stream]} is missing")
+                continue
+            try:
+                async with db.transaction():
+                    await self._take(db, [event], {stream: version - 1})
+                done.append(event)
+            except (Overtaken, *PASSING):
+                raise
+            except Exception as error:
+                refused[stream] = version
+                log.exception("event.refused", view=self.name, type=event.envelope.type)
+                await self._park(db, read, f"the view refused it: {type(error).__name__}")
+        return done
+
+    async def _take(
+        self, db: Connection, events: Sequence[Recorded], known: Mapping[str, int]
+    ) -> None:
+        await self._advance(db, events, known)
+        await self.view.project(db, events)
+        if self.promoted:
+            try:
+                await self.view.react(db, events, self.live)
+            except RACED as race:
+                raise Overtaken from race
+
+    async def _advance(
+        self, db: Connection, events: Sequence[Recorded], known: Mapping[str, int]
+    ) -> None:
+        newest = {event.envelope.stream: event.envelope.version for event in events}
+        seen = [known.get(stream, 0) for stream in newest]
+        rows = await db.fetch(ADVANCE, self.name, list(newest), list(newest.values()), seen)
+        if len(rows) != len(newest):
+            raise Overtaken
+
+    async def _park(self, db: Connection, read: Read, cause: str) -> None:
+        record, envelope = read.record, read.envelope
+        headers = [[name, b64encode(value).decode()] for name, value in record.headers]
+        await db.execute(
+            PARK,
+            self.name,
+            record.topic,
+            record.partition,
+            record.offset,
+            envelope and envelope.stream,
+            envelope and envelope.version,
+            record.key,
+            record.value,
+            headers,
+            cause,
+        )
+        if envelope:
+            self._waiting.add(envelope.stream)
+        log.error("event.parked", view=self.name, topic=record.topic, cause=cause)
+
+
+class Follower:
+    """Feeds one view from its topics, for as long as the process lives."""
+
+    def __init__(self, applier: Applier, kafka: Kafka, pool: Pool) -> None:
+        self.applier, self._kafka, self._pool = applier, kafka, pool
+        self._ids: dict[str, str] = {}
+        self._targets: dict[TopicPartition, int] = {}
+        self._reader: Any = None
+
+    async def behind(self) -> bool:
+        """Is there a record on our partitions that is not applied yet?"""
+        reader = self._reader
+        if reader is None or not self.applier.live or not (places := reader.assignment()):
+            return True
+        ends = await reader.end_offsets(places)
+        rows = await self._pool.fetch(POSITIONS, self.applier.name)
+        done = {(row["topic"], row["partition"]): row["offset"] for row in rows}
+        return any(done.get((p.topic, p.partition), 0) < end for p, end in ends.items())
+
+    async def run(self) -> None:
+        """Never returns; passing trouble is waited out, a damaged view ends the process."""
+        pause = 0.1
+        while True:
+            try:
+                await self._session()
+            except (KafkaError, *PASSING) as error:
+                log.warning("follower.waits", view=self.applier.name, error=type(error).__name__)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 3)
+
+    async def _session(self) -> None:
+        topics = self.applier.view.topics
+        await self._identify()
+        await self.applier.start()
+        reader = consumer(self._kafka, self.applier.name)
+        await reader.start()
+        try:
+            self._reader = reader
+            reader.subscribe(topics, listener=_Seek(self, reader))
+            while True:
+                batches = await reader.getmany(timeout_ms=100, max_records=BATCH)
+                records = [
+                    Record(m.topic, m.partition, m.offset, m.key, m.value, tuple(m.headers))
+                    for messages in batches.values()
+                    for m in messages
+                ]
+                if records:
+                    await self._apply(records)
+                    await reader.commit({p: m[-1].offset + 1 for p, m in batches.items() if m})
+                await self._look_at_lag(reader)
+        finally:
+            self._reader = None
+            await reader.stop()
+
+    async def _apply(self, records: Sequence[Record]) -> None:
+        pause = 0.05
+        while True:
+            try:
+                return await self.applier.apply(records, self._ids)
+            except Overtaken:
+                await asyncio.sleep(0)
+            except PASSING as error:
+                log.warning("follower.waits", view=self.applier.name, error=type(error).__name__)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 3)
+
+    async def seek(self, reader: Any, places: Iterable[TopicPartition]) -> None:
+        """PostgreSQL says where to go on, not the broker; a topic made anew is read from its start."""
+        places = list(places)
+        if not places:
+            return
+        await self._identify()
+        rows = await self._pool.fetch(POSITIONS, self.applier.name)
+        kept = {(r["topic"], r["partition"]): (r["topic_id"], r["offset"]) for r in rows}
+        ends = await reader.end_offsets(places)
+        for place in places:
+            topic_id, offset = kept.get((place.topic, place.partition), ("", 0))
+            if topic_id != self._ids[place.topic]:
+                offset = 0
+            reader.seek(place, min(offset, ends[place]))
+        self._targets = {place: end for place, end in ends.items() if end}
+        self.applier.live = False
+
+    async def _identify(self) -> None:
+        described = await describe(self._kafka, self.applier.view.topics)
+        self._ids = {name: topic.id for name, topic in described.items()}
+
+    async def _look_at_lag(self, reader: Any) -> None:
+        behind: defaultdict[str, int] = defaultdict(int)
+        for place in reader.assignment():
+            end, at = reader.highwater(place), await reader.position(place)
+            if at >= self._targets.get(place, 0):
+                self._targets.pop(place, None)
+            behind[place.topic] += max(0, (end or 0) - at)
+        for topic in self.applier.view.topics:
+            telemetry.lag.labels(self.applier.name, topic).set(behind[topic])
+        if not self.applier.live and reader.assignment() and not self._targets:
+            log.info("follower.caught_up", view=self.applier.name)
+            self.applier.live = True
+            self.applier.moved.set()
+
+
+class _Seek(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, follower: Follower, reader: Any) -> None:
+        self._follower, self._reader = follower, reader
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        return None
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        await self._follower.seek(self._reader, assigned)
+
+
+def _merge(
+    reads: Iterable[Read | None],
+    opened: Iterable[tuple[Record, tuple[Envelope, Any], Recorded | Poison]],
+) -> Iterable[tuple[Read | None, Any, Any, Any]]:
+    rest = iter(opened)
+    for read in reads:
+        if read:
+            yield read, None, None, None
+        else:
+            record, (envelope, _), event = next(rest)
+            yield None, record, envelope, event
+
+
+def _record(row: Any) -> Record:
+    headers = tuple((name, b64decode(value)) for name, value in row["headers"])
+    return Record(row["topic"], row["partition"], row["offset"], row["key"], row["value"], headers)

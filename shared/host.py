@@ -1,0 +1,291 @@
+"""A service value becomes one process: HTTP, relay, follower and timers in one task group."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from importlib import import_module
+from typing import Any
+
+import structlog
+import uvicorn
+import uvloop
+from fastapi import APIRouter, FastAPI, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import AwareDatetime, BaseModel
+
+from shared import problems, telemetry, views
+from shared.auth import Issuer
+from shared.broker import KafkaError
+from shared.clock import SimulatedClock, SystemClock
+from shared.db import PASSING, pool
+from shared.follow import Applier, Follower
+from shared.journal import Journal
+from shared.keyring import Keyring
+from shared.recover import take_back
+from shared.relay import JournalOutbox, Relay
+from shared.runtime import Runtime, Service
+from shared.sealing import Codec
+from shared.settings import Database, Http, Kafka, Keys, Oidc
+from shared.timers import Timers
+
+LARGEST_BODY = 1_500_000
+SETTLE_SECONDS = 60.0
+OLDEST = """
+select coalesce(extract(epoch from clock_timestamp() - min(at)), 0) as age, count(*) as waiting
+  from journal where published_at is null and held is null"""
+HELD = "select count(*) from journal where held is not null"
+
+log = structlog.get_logger()
+
+
+def load(name: str) -> Service:
+    """Raises ModuleNotFoundError for a service that does not exist."""
+    service: Service = import_module(f"services.{name}").SERVICE
+    return service
+
+
+def run(name: str) -> None:
+    """Serve until SIGTERM. Any loop that ends ends the process: start-up is the recovery path."""
+    service = load(name)
+    http = Http()
+    telemetry.logs(name, http.log_level)
+    uvloop.run(_serve(service, http))
+
+
+async def _serve(service: Service, http: Http) -> None:
+    async with runtime(service, http) as rt:
+        config = uvicorn.Config(
+            app(service, rt),
+            host=http.http_host,
+            port=http.http_port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=8,
+        )
+        server = uvicorn.Server(config)
+        loops = [asyncio.create_task(work) for work in (after_recovery(rt), _watch(rt))]
+        serving = asyncio.create_task(server.serve())
+        done, _ = await asyncio.wait([serving, *loops], return_when=asyncio.FIRST_COMPLETED)
+        if serving not in done:
+            failed = next(iter(done))
+            log.error("loop.ended", exc_info=failed.exception())
+            os._exit(70)
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+    sys.stdout.flush()
+
+
+@asynccontextmanager
+async def runtime(service: Service, http: Http) -> AsyncIterator[Runtime]:
+    """Everything a service needs, from settings; waits for a database that is not there yet."""
+    database, kafka, keys = Database(), Kafka(), Keys()
+    await _until_there(database.database_url)
+    async with (
+        pool(database.database_url) as writes,
+        pool(database.database_url, search_path=f"{views.LIVE}, public") as reads,
+        pool(database.keyring_database_url, size=4) as keyring_pool,
+    ):
+        keyring = Keyring(keyring_pool, keys.keyring_codes_key, keys.keyring_master_key)
+        codec = Codec(keyring)
+        simulated = http.development and http.clock == "simulated"
+        rt = Runtime(
+            service=service,
+            http=http,
+            database=database,
+            kafka=kafka,
+            keys=keys,
+            pool=writes,
+            reads=reads,
+            keyring=keyring,
+            codec=codec,
+            clock=await SimulatedClock.load(writes) if simulated else SystemClock(),
+            issuer=Issuer(Oidc()),
+        )
+        rt.journal = Journal(writes, codec, rt.wake, service.plan)
+        view = service.view(rt)
+        rt.applier = Applier(view, await views.ensure(writes, view), writes, codec, promoted=True)
+        rt.follower = Follower(rt.applier, kafka, writes)
+        rt.timers = Timers(rt.journal, rt.clock, service.fire)
+        outboxes = {service.name: JournalOutbox(service.name), **service.outboxes(rt)}
+        rt.relays = [
+            Relay(name, database.database_url, kafka, outbox, heartbeat=name == service.name)
+            for name, outbox in outboxes.items()
+        ]
+        yield rt
+
+
+async def _until_there(url: str) -> None:
+    while True:
+        try:
+            async with pool(url, size=1) as trial:
+                await trial.fetchval("select 1 from journal limit 1")
+                return
+        except PASSING as error:
+            log.warning("database.waits", error=type(error).__name__)
+            await asyncio.sleep(0.5)
+
+
+async def after_recovery(rt: Runtime) -> None:
+    """First take back what the topic has and the journal has not; then write, send and follow."""
+    while True:
+        try:
+            await take_back(rt.journal, rt.kafka, rt.service.name)
+            break
+        except (KafkaError, *PASSING) as error:
+            log.warning("recovery.waits", error=type(error).__name__)
+            await asyncio.sleep(0.5)
+    rt.recovering = False
+    loops = [
+        *(relay.run() for relay in rt.relays),
+        rt.timers.run(),
+        *rt.service.tasks(rt),
+    ]
+    if not rt.service.follows_by_itself:
+        loops.append(rt.follower.run())
+    async with asyncio.TaskGroup() as group:
+        for loop in loops:
+            group.create_task(loop)
+
+
+async def _watch(rt: Runtime) -> None:
+    while True:
+        with suppress(*PASSING):
+            row = await rt.pool.fetchrow(OLDEST)
+            telemetry.unpublished_age.set(float(row["age"]) if row and row["waiting"] else 0)
+            telemetry.held.set(await rt.pool.fetchval(HELD))
+        await asyncio.sleep(2)
+
+
+def app(service: Service, rt: Runtime | None = None) -> FastAPI:
+    """The HTTP side. Without a runtime only its OpenAPI document is of use."""
+    development = rt is None or rt.http.development
+    made = FastAPI(
+        title=f"tsunagu {service.name}",
+        version="1",
+        docs_url="/docs" if development else None,
+        redoc_url=None,
+        responses=problems.RESPONSES,
+    )
+    made.state.runtime = rt
+    made.include_router(service.router)
+    made.include_router(_operations)
+    if rt and rt.http.development and rt.http.clock == "simulated":
+        made.include_router(_simulation)
+    problems.install(made)
+    made.add_middleware(_Edge)
+    return made
+
+
+_operations = APIRouter(include_in_schema=False)
+_simulation = APIRouter(include_in_schema=False)
+
+
+@_operations.get("/healthz")
+async def healthz() -> dict[str, str]:
+    return {"status": "alive"}
+
+
+@_operations.get("/readyz")
+async def readyz(request: Request, response: Response) -> dict[str, Any]:
+    rt: Runtime = request.app.state.runtime
+    checks = {"recovered": not rt.recovering, "database": False, "keys": False}
+    with suppress(*PASSING):
+        await rt.pool.fetchval("select 1")
+        checks["database"] = True
+        await rt.keyring.ping()
+        checks["keys"] = True
+    checks["broker"] = rt.applier.live
+    response.status_code = 200 if all(checks.values()) else 503
+    return {"ready": all(checks.values()), **checks}
+
+
+@_operations.get("/metrics")
+async def metrics() -> Response:
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+class ClockSet(BaseModel):
+    at: AwareDatetime
+
+
+class ClockShown(BaseModel):
+    """`events` counts the journal: unchanged over all services means that nothing new appeared."""
+
+    at: datetime
+    events: int
+
+
+@_simulation.put("/dev/clock")
+async def put_clock(request: Request, body: ClockSet) -> ClockShown:
+    """Move domain time; answers when all timers due by then have fired and all is settled."""
+    rt: Runtime = request.app.state.runtime
+    assert isinstance(rt.clock, SimulatedClock)
+    await rt.clock.move(rt.pool, body.at)
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while not await settled(rt):
+        if time.monotonic() > deadline:
+            raise problems.Problem("not-yet-visible")
+        await asyncio.sleep(0.01)
+    events = await rt.pool.fetchval("select coalesce(max(seq), 0) from journal")
+    return ClockShown(at=rt.clock.now(), events=events)
+
+
+async def settled(rt: Runtime) -> bool:
+    """Timers fired, journal published, topics followed to their ends, the service's own work done."""
+    if rt.recovering:
+        return False
+    while await rt.timers.fire_one():
+        pass
+    if await rt.timers.waiting():  # another loop is firing it
+        return False
+    row = await rt.pool.fetchrow(OLDEST)
+    if not row or row["waiting"]:
+        return False
+    if not rt.service.follows_by_itself and await rt.follower.behind():
+        return False
+    return await rt.service.settled(rt)
+
+
+class _Edge:
+    """Size limit, timing and one log line for what fails; pure ASGI."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 500
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+
+        async def sending(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            if not length.isdigit() or int(length) > LARGEST_BODY:
+                request = Request(scope)
+                await problems.answer(request, "too-large")(scope, receive, sending)
+            else:
+                await self._inner(scope, receive, sending)
+        except Exception as error:
+            log.error("request.failed", exc_info=error)
+            if status == 500:
+                request = Request(scope)
+                await problems.answer(request, "internal")(scope, receive, sending)
+            else:
+                raise
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            telemetry.answers.labels(scope["method"], route, str(status)).observe(
+                time.perf_counter() - began
+            )

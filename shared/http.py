@@ -1,0 +1,248 @@
+"""What every endpoint stands on: the caller, the headers of the contract, one way to write."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import Depends, Header, Path, Query, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from uuid_utils.compat import UUID, uuid7
+
+from shared.auth import Principal
+from shared.decider import Anything
+from shared.journal import Context, Past, Written
+from shared.problems import Problem, bad_input, not_found
+from shared.runtime import Runtime
+
+AFTER_SECONDS = 5.0
+AFTER = r"^[a-z]+/[a-z0-9./-]{1,150}@[0-9]{1,9}(, ?[a-z]+/[a-z0-9./-]{1,150}@[0-9]{1,9})*$"
+Text = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        min_length=1,
+        max_length=4000,
+        pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$",
+    ),
+]
+Line = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"
+    ),
+]
+PathId = Annotated[str, Path(json_schema_extra={"format": "uuid"})]
+Item = TypeVar("Item")
+
+
+def _of_our_time(moment: datetime) -> datetime:
+    if not 1900 <= moment.year <= 2200:
+        raise ValueError("must lie between 1900 and 2200")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_of_our_time)]
+
+
+class Body(BaseModel):
+    """Base of every request body: unknown fields are errors. `occurred_at` is never in the future."""
+
+    model_config = ConfigDict(extra="forbid", str_max_length=10_000)
+    occurred_at: Moment | None = None
+
+
+class Receipt(BaseModel):
+    """Answer to every write; the same for a repeat of its Idempotency-Key."""
+
+    id: str
+    stream: str
+    version: int
+
+
+class Page(BaseModel, Generic[Item]):
+    """`next` goes into `after` for the following page; null at the end."""
+
+    items: list[Item]
+    next: str | None = None
+
+
+class _Lenient(Request):
+    """A body that is no JSON fails as any wrong value does: after 401, 404 and 403, with 422."""
+
+    async def json(self) -> Any:
+        try:
+            return await super().json()
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+            return "not JSON"
+
+
+class Route(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        inner = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            return await inner(_Lenient(request.scope, request.receive))
+
+        return handle
+
+
+@dataclass
+class Call:
+    """One request: who, to which service, with which guards. Made by the dependency `caller`."""
+
+    rt: Runtime
+    who: Principal
+    request: Request
+    response: Response
+    if_match: int | None
+    idempotency_key: str | None
+    body: bytes
+
+    def need(self, *roles: str) -> None:
+        """403 unless the caller has one of the roles. Standing (404) is checked before."""
+        if not self.who.roles.intersection(roles):
+            raise Problem("wrong-role", allowed=sorted(roles))
+
+    def now(self) -> datetime:
+        return self.rt.clock.now()
+
+    async def load(self, stream: str) -> Past:
+        return await self.rt.journal.load(stream)
+
+    def context(self, occurred_at: datetime | None = None, basis: str | None = None) -> Context:
+        now = self.now()
+        if occurred_at and occurred_at > now:
+            raise bad_input("body.occurred_at", "lies in the future / 未来の日時です")
+        scope = (
+            f"{self.who.subject}\n{self.who.agency}\n{self.request.method}\n{self.request.url.path}"
+        )
+        key = self.idempotency_key
+        return Context(
+            actor=self.who.subject,
+            agency=self.who.agency,
+            at=now,
+            occurred_at=occurred_at or now,
+            basis=basis,
+            correlation=uuid7(),
+            traceparent=self.request.headers.get("traceparent"),
+            command=self._hash(f"{scope}\n{key}".encode()) if key else None,
+            digest=self._hash(self.body),
+        )
+
+    async def handle(
+        self,
+        decider: Anything,
+        stream: str,
+        key: str,
+        command: Any,
+        body: Body,
+        *,
+        check: Callable[[], Awaitable[None]] | None = None,
+        location: str | None = None,
+        basis: str | None = None,
+    ) -> Receipt:
+        """Stored answer of a repeat → `check` (422) → 412 → decide (409) → written.
+
+        `location`: path with `{id}`; 201 if this made the stream, else 200.
+        """
+        context = self.context(body.occurred_at, basis)
+        written = await self.rt.journal.repeat(context)
+        if written is None:
+            if self.rt.recovering:
+                raise Problem("recovering")
+            if check:
+                await check()
+            written = await self.rt.journal.handle(
+                decider, stream, key, command, context, self.if_match
+            )
+        return self.receipt(written, location)
+
+    def receipt(self, written: Written, location: str | None = None) -> Receipt:
+        name = written.stream.split("/", 1)[1]
+        self.response.headers["Tsunagu-Position"] = f"{written.stream}@{written.version}"
+        self.response.headers["ETag"] = f'"{written.version}"'
+        if location:
+            self.response.status_code = 201 if written.created else 200
+            self.response.headers["Location"] = location.format(id=name.rsplit("/", 1)[-1])
+        return Receipt(id=name.rsplit("/", 1)[-1], stream=written.stream, version=written.version)
+
+    def shows(self, version: int) -> None:
+        self.response.headers["ETag"] = f'"{version}"'
+
+    def _hash(self, data: bytes) -> bytes:
+        return hmac.digest(self.rt.keys.index_key, data, hashlib.sha256)
+
+
+def _header(pattern: str) -> Any:
+    """Shown in the document, but checked by hand: 401 comes before whatever a header holds."""
+    return Header(json_schema_extra={"pattern": pattern})
+
+
+async def caller(
+    request: Request,
+    response: Response,
+    if_match: Annotated[str | None, _header(r'^"[0-9]{1,9}"$')] = None,
+    idempotency_key: Annotated[str | None, _header(r"^[!-~]{1,200}$")] = None,
+    tsunagu_after: Annotated[str | None, _header(AFTER)] = None,
+) -> Call:
+    """401 first; then wait for what the caller has seen elsewhere (`Tsunagu-After`)."""
+    rt: Runtime = request.app.state.runtime
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    who = await rt.issuer.principal(token if scheme.lower() == "bearer" else "")
+    if idempotency_key is not None and not 0 < len(idempotency_key) <= 200:
+        raise bad_input("header.idempotency-key", "1 to 200 characters / 1〜200文字")
+    if tsunagu_after:
+        await _wait(rt, tsunagu_after)
+    return Call(
+        rt, who, request, response, _version(if_match), idempotency_key, await request.body()
+    )
+
+
+Caller = Annotated[Call, Depends(caller)]
+After = Annotated[str | None, Query(max_length=200)]
+Limit = Annotated[int, Query(ge=1, le=500)]
+
+
+def to_uuid(text: str) -> UUID:
+    """An id from a path; anything else is not there (404)."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise not_found() from None
+
+
+def _version(if_match: str | None) -> int | None:
+    if if_match is None or if_match == "*":
+        return None
+    try:
+        return int(if_match.removeprefix("W/").strip('"'))
+    except ValueError:
+        raise bad_input("header.if-match", 'use the ETag as it was sent, "7"') from None
+
+
+async def _wait(rt: Runtime, header: str) -> None:
+    places: list[tuple[str, int]] = []
+    for part in header.split(","):
+        stream, _, digits = part.strip().rpartition("@")
+        if not stream or not digits.isdigit() or len(digits) > 9:
+            raise bad_input("header.tsunagu-after", "use <stream>@<version>, …")
+        places.append((stream, int(digits)))
+    deadline = asyncio.get_running_loop().time() + AFTER_SECONDS
+    for stream, version in places:
+        while not (reached := await rt.reached(stream, version)):
+            if reached is None:
+                raise Problem("parked")
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                raise Problem("not-yet-visible")
+            rt.applier.moved.clear()
+            try:
+                await asyncio.wait_for(rt.applier.moved.wait(), min(left, 0.1))
+            except TimeoutError:
+                continue

@@ -1,0 +1,230 @@
+"""The journal: load, decide, append. The only writer of events."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from uuid_utils.compat import uuid7
+
+from shared.contracts import Envelope, Event, Recorded
+from shared.db import Connection, Pool
+from shared.deadline import Plan, no_plan
+from shared.decider import Anything, Refused
+from shared.kill import point
+from shared.plan import plan
+from shared.sealing import Codec, Poison, envelope_of
+
+LARGEST_EVENT = 900_000
+"""Bytes of a wire form; the broker takes 1 MiB. Larger is refused here, or it would block the relay."""
+
+LOAD = "select * from journal where stream = $1 order by version"
+APPEND = """
+insert into journal (id, stream, version, key, type, data, at, occurred_at, actor, agency, basis,
+                     correlation, causation, traceparent)
+select * from unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::text[], $6::jsonb[],
+                     $7::timestamptz[], $8::timestamptz[], $9::text[], $10::text[], $11::text[],
+                     $12::uuid[], $13::uuid[], $14::text[])"""
+REPEAT = "select digest, stream, version, created from command where id = $1"
+REMEMBER = "insert into command (id, digest, stream, version, created) values ($1, $2, $3, $4, $5)"
+
+
+LOST = (asyncpg.UniqueViolationError, asyncpg.TransactionRollbackError)
+"""Somebody else was first."""
+
+
+class Stale(Exception):
+    """The stream is at another version than the caller expected (412)."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"the stream is at version {version}")
+        self.version = version
+
+
+class KeyReused(Exception):
+    """An Idempotency-Key came again with another body (422)."""
+
+
+class TooLarge(Exception):
+    """The event would not fit the broker (422)."""
+
+
+class Damaged(Exception):
+    """A stored event of this stream cannot be read: an operator has to look (503)."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Who acts, when it happened, and what makes a repeat recognisable."""
+
+    actor: str
+    agency: str
+    at: datetime
+    occurred_at: datetime
+    correlation: UUID = field(default_factory=uuid7)
+    basis: str | None = None
+    causation: UUID | None = None
+    traceparent: str | None = None
+    command: bytes | None = None
+    digest: bytes = b""
+
+
+@dataclass(frozen=True)
+class Past:
+    version: int
+    events: list[Recorded]
+
+    def fold(self, decider: Anything) -> Any:
+        return decider.fold(recorded.event for recorded in self.events)
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where a command ended. `repeated`: it had been carried out before, nothing was written."""
+
+    stream: str
+    version: int
+    created: bool
+    repeated: bool = False
+
+
+class Journal:
+    """One service's journal. `written` is called after each commit (it wakes the relay); `plan`
+    says which timers an event sets or cancels, in the same transaction.
+    """
+
+    def __init__(
+        self, pool: Pool, codec: Codec, written: Callable[[], None], plan: Plan = no_plan
+    ) -> None:
+        self.pool, self.codec, self._written, self._plan = pool, codec, written, plan
+
+    async def load(self, stream: str, db: Connection | None = None) -> Past:
+        """All events of a stream, opened, in order; version 0 if there are none."""
+        rows = await (db or self.pool).fetch(LOAD, stream)
+        if rows and rows[-1]["version"] != len(rows):
+            raise Damaged(f"{stream}: a version is missing")
+        opened = await self.codec.open((envelope_of(row), row["data"]) for row in rows)
+        for one in opened:
+            if isinstance(one, Poison):
+                raise Damaged(f"{stream}: {one}")
+        return Past(len(rows), [one for one in opened if isinstance(one, Recorded)])
+
+    async def repeat(self, context: Context) -> Written | None:
+        """What an earlier command with the same key did. Raises KeyReused for another body."""
+        row = context.command and await self.pool.fetchrow(REPEAT, context.command)
+        if not row:
+            return None
+        if row["digest"] != context.digest:
+            raise KeyReused
+        return Written(row["stream"], row["version"], row["created"], repeated=True)
+
+    async def handle(
+        self,
+        decider: Anything,
+        stream: str,
+        key: str,
+        command: Any,
+        context: Context,
+        expected: int | None = None,
+    ) -> Written:
+        """Decide on the stream as it is and append. Losing a race is tried again silently,
+        unless the caller named the version that it had seen. A command key that is taken already
+        answers as `repeat` does.
+
+        Raises Refused, Stale, KeyReused, TooLarge, ErasedKey.
+        """
+        while True:
+            try:
+                async with self.pool.acquire() as db, db.transaction():
+                    past = await self.load(stream, db)
+                    if expected not in (None, past.version):
+                        raise Stale(past.version)
+                    events = decider.decide(past.fold(decider), command)
+                    await self.append(db, stream, key, past.version, events, context)
+                    written = Written(stream, past.version + len(events), past.version == 0)
+                    if context.command:
+                        await db.execute(
+                            REMEMBER,
+                            context.command,
+                            context.digest,
+                            stream,
+                            written.version,
+                            written.created,
+                        )
+                    point("journal.written")
+            except (*LOST, Stale, Refused) as error:
+                if repeated := await self.repeat(context):
+                    return repeated
+                if isinstance(error, LOST):
+                    continue
+                raise
+            point("journal.committed")
+            self._written()
+            return written
+
+    async def append(
+        self,
+        db: Connection,
+        stream: str,
+        key: str,
+        version: int,
+        events: Sequence[Event],
+        context: Context,
+    ) -> list[Envelope]:
+        """Write events after `version` in the caller's transaction.
+
+        Raises UniqueViolationError when somebody else was first.
+        """
+        if not events:
+            return []
+        envelopes = [
+            Envelope(
+                id=uuid7(),
+                stream=stream,
+                version=version + n,
+                key=key,
+                type=event.TYPE,
+                at=context.at,
+                occurred_at=context.occurred_at,
+                actor=context.actor,
+                agency=context.agency,
+                basis=context.basis,
+                correlation=context.correlation,
+                causation=context.causation,
+                traceparent=context.traceparent,
+            )
+            for n, event in enumerate(events, 1)
+        ]
+        wires = await self.codec.seal(list(zip(events, envelopes, strict=True)))
+        if any(
+            len(json.dumps(wire, ensure_ascii=False).encode()) > LARGEST_EVENT for wire in wires
+        ):
+            raise TooLarge
+        await self.insert(db, envelopes, wires)
+        for event, envelope in zip(events, envelopes, strict=True):
+            await plan(db, self._plan(event, envelope))
+        return envelopes
+
+    @staticmethod
+    async def insert(
+        db: Connection, envelopes: Sequence[Envelope], wires: Sequence[dict[str, Any]]
+    ) -> None:
+        columns = (
+            "id", "stream", "version", "key", "type", "at", "occurred_at", "actor", "agency",
+            "basis", "correlation", "causation", "traceparent",
+        )  # fmt: skip
+        values = [[getattr(e, name) for e in envelopes] for name in columns]
+        await db.execute(APPEND, *values[:5], list(wires), *values[5:])
+
+    async def replan(self, db: Connection, envelope: Envelope, wire: dict[str, Any]) -> None:
+        """Set the timers of an event that was written elsewhere (taken back from the topic)."""
+        for opened in await self.codec.open([(envelope, wire)]):
+            if isinstance(opened, Recorded):
+                await plan(db, self._plan(opened.event, envelope))
+
+    def announce(self) -> None:
+        """Call after committing a transaction that used `append`."""
+        self._written()

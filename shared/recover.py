@@ -1,0 +1,88 @@
+"""A database that was set back takes its missing events from its own topic before it writes again."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from shared.broker import TopicPartition, consumer, describe, envelope_in
+from shared.journal import Journal
+from shared.kill import point
+from shared.settings import Kafka
+
+HIGHEST = """
+select max("offset") from journal
+ where published_at is not null and topic_id = $1 and partition = $2"""
+TAKE = """
+insert into journal (id, stream, version, key, type, data, at, occurred_at, actor, agency, basis,
+                     correlation, causation, traceparent, published_at, topic_id, partition, "offset")
+values ($1, $2, $3, $4, $5, $6::text::jsonb, $7, $8, $9, $10, $11, $12, $13, $14, now(), $15, $16, $17)
+on conflict do nothing"""
+
+log = structlog.get_logger()
+
+
+async def take_back(journal: Journal, kafka: Kafka, topic: str) -> int:
+    """Insert every event that the topic has and the journal has not, and set its timers; how many."""
+    described = (await describe(kafka, [topic]))[topic]
+    reader = consumer(kafka, None)
+    await reader.start()
+    taken = 0
+    try:
+        ends = await reader.end_offsets(described.places)
+        behind: dict[TopicPartition, int] = {}
+        for place in described.places:
+            highest = await journal.pool.fetchval(HIGHEST, described.id, place.partition)
+            start = 0 if highest is None else highest + 1
+            if start < ends[place]:
+                behind[place] = start
+        reader.assign(list(behind))
+        for place, start in behind.items():
+            reader.seek(place, start)
+        while behind:
+            for records in (await reader.getmany(*behind, timeout_ms=500)).values():
+                for record in records:
+                    taken += await _take(journal, described.id, record)
+                    point("recover.took")
+            for place in list(behind):
+                if await reader.position(place) >= ends[place]:
+                    reader.pause(place)
+                    del behind[place]
+    finally:
+        await reader.stop()
+    if taken:
+        log.warning("journal.took_back", events=taken)
+    return taken
+
+
+async def _take(journal: Journal, topic_id: str, r: Any) -> int:
+    try:
+        e = envelope_in(r.headers, r.key)
+    except (ValueError, KeyError):
+        return 0
+    async with journal.pool.acquire() as db, db.transaction():
+        done = await db.execute(
+            TAKE,
+            UUID(str(e.id)),
+            e.stream,
+            e.version,
+            e.key,
+            e.type,
+            r.value.decode(),
+            e.at,
+            e.occurred_at,
+            e.actor,
+            e.agency,
+            e.basis,
+            e.correlation,
+            e.causation,
+            e.traceparent,
+            topic_id,
+            r.partition,
+            r.offset,
+        )
+        if not done.endswith(" 1"):
+            return 0
+        await journal.replan(db, e, json.loads(r.value))
+    return 1

@@ -1,0 +1,284 @@
+"""The relay: what is committed but not yet on the broker, sent in order by one active process."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import structlog
+from aiokafka.errors import MessageSizeTooLargeError, UnknownTopicOrPartitionError
+
+from shared.broker import (
+    HEARTBEATS,
+    KafkaError,
+    Message,
+    TopicPartition,
+    consumer,
+    describe,
+    event_message,
+    producer,
+)
+from shared.db import PASSING, Connection, connect
+from shared.kill import point
+from shared.sealing import envelope_of
+from shared.settings import Kafka
+from shared.telemetry import published
+
+BATCH = 500
+POLL_SECONDS = 0.5
+HEARTBEAT_SECONDS = 1.5
+LOCK_LOST_AFTER = "2s"
+"""A process that is stopped, not dead, stops pinging; PostgreSQL then ends its session and lock."""
+
+LOCK = "select pg_try_advisory_lock(hashtext($1))"
+PENDING = """
+select * from journal j
+ where published_at is null and held is null
+   and not exists (select from journal h
+                    where h.stream = j.stream and h.version < j.version and h.held is not null)
+ order by seq limit $1"""
+MARK = """
+update journal j set published_at = now(), topic_id = m.topic_id, partition = m.partition,
+                     "offset" = m.at
+  from unnest($1::bigint[], $2::text[], $3::int[], $4::bigint[]) m (seq, topic_id, partition, at)
+ where j.seq = m.seq"""
+HOLD = "update journal set held = $2 where seq = $1"
+OTHER_TOPIC = """
+update journal set published_at = null
+ where published_at is not null and (topic_id < $1 or topic_id > $1)"""
+ABOVE_END = """
+update journal set published_at = null
+ where published_at is not null and topic_id = $1 and partition = $2 and "offset" >= $3"""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """`token` names what was sent, in the words of its outbox."""
+
+    token: Any
+    topic: str
+    topic_id: str
+    partition: int
+    offset: int
+
+
+class Outbox(Protocol):
+    """What a relay empties. All methods run on the relay's one connection.
+
+    `lenient`: a destination that is not there is refused, and the others flow.
+    """
+
+    lenient: bool
+
+    async def topics(self, db: Connection) -> Sequence[str]:
+        """Destinations to compare with the broker at each connection."""
+
+    async def reconcile(
+        self, db: Connection, ids: Mapping[str, str], ends: Mapping[TopicPartition, int]
+    ) -> None:
+        """Count as unsent what the broker no longer has."""
+
+    async def pending(self, db: Connection) -> Sequence[tuple[Any, Message]]:
+        """The next batch with its tokens, in order; empty when drained."""
+
+    async def mark(self, db: Connection, acks: Sequence[Ack]) -> None:
+        """Remember what the broker acknowledged."""
+
+    async def refuse(self, db: Connection, token: Any, error: KafkaError) -> bool:
+        """Hold one message back for good; False if the trouble may pass and all shall wait."""
+
+
+class JournalOutbox:
+    """The journal's unpublished rows, to the service's own topic."""
+
+    lenient = False
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+
+    async def topics(self, db: Connection) -> Sequence[str]:
+        return [self._topic]
+
+    async def reconcile(
+        self, db: Connection, ids: Mapping[str, str], ends: Mapping[TopicPartition, int]
+    ) -> None:
+        await db.execute(OTHER_TOPIC, ids[self._topic])
+        for place, end in ends.items():
+            await db.execute(ABOVE_END, ids[self._topic], place.partition, end)
+
+    async def pending(self, db: Connection) -> Sequence[tuple[Any, Message]]:
+        rows = await db.fetch(PENDING, BATCH)
+        return [
+            (row["seq"], event_message(self._topic, envelope_of(row), row["data"])) for row in rows
+        ]
+
+    async def mark(self, db: Connection, acks: Sequence[Ack]) -> None:
+        await db.execute(
+            MARK,
+            [ack.token for ack in acks],
+            [ack.topic_id for ack in acks],
+            [ack.partition for ack in acks],
+            [ack.offset for ack in acks],
+        )
+
+    async def refuse(self, db: Connection, token: Any, error: KafkaError) -> bool:
+        if not isinstance(error, MessageSizeTooLargeError):
+            return False
+        await db.execute(HOLD, token, type(error).__name__)
+        return True
+
+
+class Relay:
+    """One active relay a name; the others wait for its lock and take over within 5 s.
+
+    `heartbeat` names the service whose drained state is announced on the topic `heartbeats`.
+    """
+
+    def __init__(
+        self, name: str, database_url: str, kafka: Kafka, outbox: Outbox, heartbeat: bool = False
+    ) -> None:
+        self.name, self._url, self._kafka, self._outbox = name, database_url, kafka, outbox
+        self._heartbeat = heartbeat
+        self._woken = asyncio.Event()
+        self._ids: dict[str, str] = {}
+        self._ends: dict[TopicPartition, int] = {}
+        self._beaten = 0.0
+
+    def wake(self) -> None:
+        """Something was committed."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Never returns; passing trouble is waited out with a growing pause."""
+        pause = 0.1
+        while True:
+            started = asyncio.get_running_loop().time()
+            try:
+                await self._session()
+            except (KafkaError, *PASSING) as error:
+                if asyncio.get_running_loop().time() - started > 10:
+                    pause = 0.1
+                log.warning("relay.waits", relay=self.name, error=type(error).__name__)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 3)
+
+    async def _session(self) -> None:
+        async with AsyncExitStack() as stack:
+            sender = producer(self._kafka)
+            stack.push_async_callback(sender.stop)
+            await sender.start()
+            db = await connect(self._url, idle_session_timeout=LOCK_LOST_AFTER)
+            stack.callback(db.terminate)
+            while not await db.fetchval(LOCK, f"relay {self.name}"):  # noqa: ASYNC110
+                await asyncio.sleep(POLL_SECONDS)
+            await self._compare(db)
+            point("relay.compared")
+            log.info("relay.active", relay=self.name)
+            while True:
+                self._woken.clear()
+                while batch := await self._outbox.pending(db):
+                    await self._send(db, sender, batch)
+                await self._beat(sender)
+                await self._ping_until(db, asyncio.ensure_future(self._woken.wait()), once=True)
+
+    async def _compare(self, db: Connection) -> None:
+        """When data went backwards on the broker: what it lost counts as unpublished again."""
+        topics = await self._outbox.topics(db)
+        self._ids, self._ends = {}, {}
+        if topics:
+            looking = asyncio.ensure_future(self._look(topics))
+            await self._ping_until(db, looking)
+            self._ids, self._ends = looking.result()
+        await self._outbox.reconcile(db, self._ids, self._ends)
+
+    async def _look(
+        self, topics: Sequence[str]
+    ) -> tuple[dict[str, str], dict[TopicPartition, int]]:
+        described = await describe(self._kafka, topics, lenient=self._outbox.lenient)
+        reader = consumer(self._kafka, None)
+        await reader.start()
+        try:
+            places = [place for topic in described.values() for place in topic.places]
+            ends = dict(await reader.end_offsets(places))
+            return {name: topic.id for name, topic in described.items()}, ends
+        finally:
+            await reader.stop()
+
+    async def _send(
+        self, db: Connection, sender: Any, batch: Sequence[tuple[Any, Message]]
+    ) -> None:
+        waiting: list[tuple[Any, Message, asyncio.Future[Any]]] = []
+        if unknown := {message.topic for _, message in batch} - self._ids.keys():
+            made = await describe(self._kafka, unknown, lenient=self._outbox.lenient)
+            self._ids |= {name: topic.id for name, topic in made.items()}
+        for token, message in batch:
+            try:
+                if message.topic not in self._ids:
+                    raise UnknownTopicOrPartitionError
+                ack = await sender.send(
+                    message.topic, message.value, message.key, headers=message.headers
+                )
+                waiting.append((token, message, ack))
+            except KafkaError as error:
+                if not await self._outbox.refuse(db, token, error):
+                    raise
+        point("relay.sending")
+        everything = asyncio.gather(*(ack for *_, ack in waiting), return_exceptions=True)
+        await self._ping_until(db, everything)
+        acks: list[Ack] = []
+        trouble: KafkaError | None = None
+        for token, message, future in waiting:
+            failed = future.exception()
+            if failed is None:
+                done = future.result()
+                place = TopicPartition(message.topic, done.partition)
+                self._ends[place] = max(self._ends.get(place, 0), done.offset + 1)
+                acks.append(
+                    Ack(token, message.topic, self._ids[message.topic], done.partition, done.offset)
+                )
+            elif not isinstance(failed, KafkaError):
+                raise failed
+            elif not await self._outbox.refuse(db, token, failed):
+                trouble = failed
+        point("relay.sent")
+        if acks:
+            await self._outbox.mark(db, acks)
+            published.labels(self.name).inc(len(acks))
+            point("relay.marked")
+        if trouble:
+            raise trouble
+
+    async def _beat(self, sender: Any) -> None:
+        """Drained: say so, with the offsets published so far (freshness and fail-closed rest on it)."""
+        now = asyncio.get_running_loop().time()
+        if not self._heartbeat or now - self._beaten < HEARTBEAT_SECONDS:
+            return
+        self._beaten = now
+        beat = {
+            "service": self.name,
+            "time": datetime.now(UTC).isoformat(),
+            "offsets": {
+                str(place.partition): [self._ids[place.topic], end]
+                for place, end in self._ends.items()
+            },
+        }
+        await sender.send_and_wait(HEARTBEATS, json.dumps(beat).encode(), self.name.encode())
+
+    async def _ping_until(
+        self, db: Connection, done: asyncio.Future[Any], *, once: bool = False
+    ) -> None:
+        """Wait, and keep the session that holds the lock alive. `once`: at most one poll interval."""
+        try:
+            while not done.done():
+                await asyncio.wait([done], timeout=POLL_SECONDS)
+                if not done.done():
+                    await db.execute("select 1")
+                    if once:
+                        return
+        finally:
+            done.cancel()

@@ -1,0 +1,65 @@
+"""Settings from the environment, one small frozen class per concern, read once by the host."""
+
+import base64
+from functools import partial
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _key(value: object) -> object:
+    if isinstance(value, str):
+        value = base64.b64decode(value)
+        if len(value) != 32:
+            raise ValueError("must be base64 of 32 bytes")
+    return value
+
+
+Key = Annotated[bytes, BeforeValidator(_key)]
+_config = partial(SettingsConfigDict, frozen=True, extra="ignore")
+
+
+class Database(BaseSettings):
+    model_config = _config()
+    database_url: str = Field(repr=False)
+    keyring_database_url: str = Field(repr=False)
+
+
+class Keys(BaseSettings):
+    """`master` wraps person and text keys (absent in metrics), `codes` wraps codes keys."""
+
+    model_config = _config()
+    keyring_master_key: Key | None = Field(None, repr=False)
+    keyring_codes_key: Key = Field(repr=False)
+    index_key: Key = Field(repr=False)
+
+
+class Kafka(BaseSettings):
+    model_config = _config(env_prefix="KAFKA_")
+    bootstrap: str
+    username: str = ""
+    password: str = Field("", repr=False)
+    mechanism: str = "SCRAM-SHA-512"
+    security_protocol: str = "SASL_PLAINTEXT"
+    instance: str | None = None
+    session_timeout_ms: int = 10_000
+
+
+class Oidc(BaseSettings):
+    model_config = _config(env_prefix="OIDC_")
+    issuer: str
+    audience: str = "tsunagu"
+    jwks: str
+    """URL or file path of the issuer's public keys."""
+
+
+class Http(BaseSettings):
+    """`clock` may be `simulated` in development only."""
+
+    model_config = _config()
+    http_host: str = "127.0.0.1"
+    http_port: int
+    development: bool = False
+    clock: str = "system"
+    log_level: str = "info"

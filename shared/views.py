@@ -1,0 +1,77 @@
+"""Numbered views: what a service folds from topics; built side by side, promoted, dropped."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.contracts import Recorded
+from shared.db import Connection, Pool
+from shared.kept import KEPT
+
+LIVE = "live"
+"""Schema of plain SQL views through which readers reach the promoted number."""
+
+TABLES = "select tablename from pg_tables where schemaname = $1 order by 1"
+
+Project = Callable[[Connection, Sequence[Recorded]], Awaitable[None]]
+React = Callable[[Connection, Sequence[Recorded], bool], Awaitable[None]]
+
+
+async def nothing(db: Connection, events: Sequence[Recorded], live: bool) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class View:
+    """`project` writes the tables of `ddl` (search_path is the numbered schema) and must commute
+    between streams. `react` runs in the same transaction, in the promoted number only; its third
+    argument is False while the follower is still catching up. It may append to the journal.
+    """
+
+    name: str
+    topics: tuple[str, ...]
+    ddl: Path
+    project: Project
+    react: React = nothing
+
+
+async def ensure(pool: Pool, view: View) -> int:
+    """Number of the promoted view; makes and promotes the first if there is none."""
+    async with pool.acquire() as db, db.transaction():
+        await db.execute("select pg_advisory_xact_lock(hashtext('views'))")
+        number = await db.fetchval("select number from view where state = 'live'")
+        if number is None:
+            number = await build(db, view)
+            await promote(db, number)
+        return int(number)
+
+
+async def build(db: Connection, view: View) -> int:
+    """Make the tables of the next number, empty; a follower of that number fills them."""
+    number = int(await db.fetchval("select coalesce(max(number), 0) + 1 from view"))
+    await db.execute(f"create schema view_{number}")
+    await db.execute(f"set local search_path to view_{number}, public")
+    await db.execute(KEPT)
+    await db.execute(view.ddl.read_text("utf-8"))
+    await db.execute("set local search_path to public")
+    await db.execute("insert into view (number, state) values ($1, 'building')", number)
+    return number
+
+
+async def promote(db: Connection, number: int) -> None:
+    """Point the readers at `number`, in the caller's transaction."""
+    await db.execute(f"drop schema if exists {LIVE} cascade")
+    await db.execute(f"create schema {LIVE}")
+    for row in await db.fetch(TABLES, f"view_{number}"):
+        table = row["tablename"]
+        await db.execute(f'create view {LIVE}."{table}" as select * from view_{number}."{table}"')
+    await db.execute("update view set state = 'retired' where state = 'live'")
+    await db.execute("update view set state = 'live' where number = $1", number)
+
+
+async def drop(db: Connection, view: View, number: int) -> None:
+    """Forget a number that nobody reads any more."""
+    await db.execute(f"drop schema if exists view_{number} cascade")
+    for table in ("inbox", "position", "parked"):
+        await db.execute(f"delete from {table} where view = $1", f"{view.name}-{number}")
+    await db.execute("delete from view where number = $1 and state <> 'live'", number)
