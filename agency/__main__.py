@@ -1,0 +1,147 @@
+"""`python -m agency`: follow, show, certify."""
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from agency.certify import OTHERS
+from agency.certify import certify as run_certification
+from agency.copy import Copy
+from agency.credentials import Credentials
+from agency.receipts import Receipts
+from agency.sealed import Change
+from agency.subscriber import Subscriber
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The tsunagu agency kit.")
+screen = Console()
+CredentialsFile = Annotated[Path, typer.Option("--credentials", help="what the city gave you")]
+CopyFile = Annotated[Path, typer.Option("--copy", help="the agency's own copy, an SQLite file")]
+
+
+@app.command()
+def follow(
+    credentials: CredentialsFile,
+    copy: CopyFile,
+    views: Annotated[str, typer.Option(help="base URL of views: send receipts there")] = "",
+    token: Annotated[str, typer.Option(envvar="TSUNAGU_TOKEN", help="for the receipts")] = "",
+    confirm: Annotated[bool, typer.Option(help="confirm deletion when content ends")] = False,
+    once: Annotated[bool, typer.Option(help="end when everything there is now is read")] = False,
+    name: Annotated[str, typer.Option(help="tells several copies of an agency apart")] = "copy",
+) -> None:
+    """Keep the copy in sync until Ctrl-C."""
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    receipts = Receipts(views, token, confirm=confirm) if views and token else None
+    kept = Copy(copy)
+    with_login = _load(credentials)
+    follower = Subscriber(with_login, kept, name=name, receipts=receipts, on_change=_say)
+    asyncio.run(_until_stopped(follower, once))
+    _summary(kept, with_login.topic)
+    kept.close()
+
+
+@app.command()
+def show(
+    copy: CopyFile, handle: Annotated[str, typer.Argument(help="one document, as JSON")] = ""
+) -> None:
+    """What the copy holds: all handles, or one document."""
+    if not copy.exists():
+        raise _refuse(f"there is no copy at {copy}; make one with `python -m agency follow`")
+    kept = Copy(copy)
+    if handle:
+        held = kept.document(handle)
+        if held is None or held.body is None:
+            raise _refuse(f"the copy holds no content of {handle}")
+        screen.print_json(json.dumps(held.body, ensure_ascii=False))
+        return
+    table = Table("handle", "version", "items", "persons", "placed at")
+    table.columns[0].no_wrap, table.columns[0].min_width = True, 36  # it is typed again, whole
+    for held in kept.documents():
+        items, persons = (
+            (len(held.body["items"]), len(held.body["persons"])) if held.body else ("ended", "")
+        )
+        cells = f"{held.document}.{held.edition}", items, persons, held.at[:16]
+        table.add_row(escape(held.handle), *(str(cell) for cell in cells))
+    screen.print(table)
+    for topic in kept.topics():
+        _summary(kept, topic)
+
+
+@app.command()
+def certify(
+    credentials: CredentialsFile,
+    other: Annotated[
+        list[str] | None, typer.Option(help="a topic that must be refused (several times)")
+    ] = None,
+) -> None:
+    """Check the connection, the records, and that nothing else is open; fails when one check does."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    checks = asyncio.run(run_certification(_load(credentials), other or OTHERS))
+    table = Table("check", "result", "detail")
+    for check in checks:
+        result = "[green]passed[/]" if check.passed else "[red]FAILED[/]"
+        table.add_row(escape(check.name), result, escape(check.detail))
+    screen.print(table)
+    if not all(check.passed for check in checks):
+        raise typer.Exit(1)
+
+
+async def _until_stopped(follower: Subscriber, once: bool) -> None:
+    running = asyncio.create_task(follower.run())
+    ending = asyncio.create_task(follower.caught_up() if once else asyncio.Event().wait())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ending.cancel)
+    await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
+    running.cancel()
+    ending.cancel()
+    for done in await asyncio.gather(running, ending, return_exceptions=True):
+        if isinstance(done, Exception):
+            raise done
+
+
+def _say(changes: Sequence[Change]) -> None:
+    for change in changes:
+        what = change.document.cause if change.document else "ended"
+        screen.print(f"{escape(change.handle)} {change.version}.{change.edition} {what}")
+
+
+def _summary(copy: Copy, topic: str) -> None:
+    held = [one for one in copy.documents() if one.body and one.body["items"]]
+    position = copy.position(topic)
+    up_to = position.up_to_date_at if position else None
+    screen.print(f"{topic}: {len(held)} documents with content; up to date at {up_to or 'unknown'}")
+    for refusal in copy.refused(topic):
+        where = f"record {refusal.record.offset} ({refusal.handle or 'no handle'})"
+        screen.print(f"[red]kept aside[/] {escape(where)}: {escape(refusal.reason)}")
+
+
+def _load(path: Path) -> Credentials:
+    try:
+        found = Credentials.load(path)
+        found.keys()
+    except ValidationError as error:
+        missing = ", ".join(str(one["loc"][0]) for one in error.errors() if one["loc"])
+        raise _refuse(f"{path} is no credentials file: {missing or 'not JSON'}") from None
+    except (OSError, ValueError) as error:
+        raise _refuse(f"the credentials or the key cannot be read: {error}") from None
+    return found
+
+
+def _refuse(sentence: str) -> typer.Exit:
+    print(sentence, file=sys.stderr)
+    return typer.Exit(2)
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m agency")

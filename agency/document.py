@@ -1,0 +1,50 @@
+"""The document: what an agency holds of one case, as it arrives. Newer members are kept, not refused."""
+
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Basis(_Shape):
+    """Why an item may be held; `id` is the agency's own handle of it."""
+
+    kind: str
+    id: str
+
+
+class Person(_Shape):
+    """`classes`: each consentable data class, `covered` or `not_covered`."""
+
+    person: str
+    classes: dict[str, str]
+
+
+class Item(_Shape):
+    item: str
+    type: str
+    field: str
+    class_: str = Field(alias="class")
+    person: str | None = None
+    value: Any
+    occurred_at: AwareDatetime
+    recorded_by: str | None = None
+    bases: tuple[Basis, ...]
+
+
+class Document(_Shape):
+    """`document` counts the versions of one handle; no items means that the content has ended."""
+
+    handle: str
+    document: PositiveInt
+    cause: Literal["content_changed", "content_ended"]
+    at: AwareDatetime
+    persons: tuple[Person, ...]
+    items: tuple[Item, ...]
+
+    @property
+    def ended(self) -> bool:
+        return not self.items

@@ -1,0 +1,266 @@
+"""`python -m tests.contracts.make` writes the golden of each shape that has none; it rewrites nothing."""
+
+import asyncio
+import hashlib
+import json
+from base64 import b64encode
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+from shared.broker import event_message
+from shared.contracts import EVENTS, Envelope, Event, intake, meetings, metrics, referral, views
+from shared.sealing import Codec
+from tests.contracts.goldens import FOLDER, FixedKeyring, Golden, breaks, goldens, shape
+
+
+def an_id(number: int) -> UUID:
+    return UUID(int=(0x019C_0000_0000_7000_8000 << 48) | number)
+
+
+CASE, HANA, KEN, HOUSEHOLD, CONSENT, REFERRAL, MATTER, MEETING, RECORD, MATERIAL = map(
+    an_id, range(1, 11)
+)
+TOKYO = timezone(timedelta(hours=9))
+AT = datetime(2026, 5, 11, 1, 30, 0, 250_000, UTC)
+OCCURRED = datetime(2026, 5, 11, 10, 15, tzinfo=TOKYO)
+BASES = (views.BasisRef(kind="consent", id=str(CONSENT)),)
+ITEMS = (views.ItemRef(event=an_id(20), field="name", bases=BASES),)
+REFERRED = {"referral": REFERRAL, "case": CASE, "person": HANA}
+ON_MATTER = {"matter": MATTER, "case": CASE}
+AT_SITTING = {"meeting": MEETING, "case": CASE}
+DISCLOSED: dict[str, Any] = {"agency": "care-centre", "case": CASE}
+
+SAMPLES: tuple[Event, ...] = (
+    intake.CaseOpened(
+        case=CASE,
+        household=HOUSEHOLD,
+        lead="city-fukushi",
+        route="family_phone",
+        reporter="近所の方",
+    ),
+    intake.PersonJoined(case=CASE, person=HANA, relation="self"),
+    intake.PersonDescribed(
+        case=CASE,
+        person=HANA,
+        name="𠮷田 葛󠄀花",  # U+20BB7, and U+845B with the selector U+E0100
+        kana="ヨシダ ハナ",
+        sex="female",
+        birth="1944-03-02",
+        address="生駒市𩸽町辻󠄀1-2 髙﨑方",
+        phone="0743-00-0000",
+        living_with=("child",),
+        not_to=("police-ikoma",),
+    ),
+    intake.SituationRecorded(
+        case=CASE,
+        person=HANA,
+        health="膝が悪い",
+        work="退職",
+        money="年金のみ",
+        welfare_use="要介護1",
+        history="夫と死別",
+        source="meeting",
+        matter=MATTER,
+        not_to=("clinic",),
+    ),
+    intake.WorriesRecorded(
+        case=CASE,
+        subjects=(HANA, KEN),
+        concerns=("care", "hikikomori"),
+        main_concern="care",
+        text="息子が𠮷野に行くと言って出かけない。\n家計も苦しい。",
+        wishes="このまま家で暮らしたい",
+    ),
+    intake.CaseScreened(case=CASE, outcome="multi_agency_request", note="複数の課題"),
+    intake.CaseClosed(case=CASE, reason="resolved", note="落ち着いた"),
+    intake.CaseReopened(case=CASE, note="再び相談"),
+    intake.ContactRecorded(
+        record=RECORD, case=CASE, subjects=(HANA,), method="visit", text="玄関先で話す"
+    ),
+    intake.ConsentRecorded(
+        consent=CONSENT,
+        case=CASE,
+        person=HANA,
+        status="granted",
+        classes=("contact", "health_disability"),
+        purposes=("consultation", "coordination"),
+        medium="paper",
+        holders=("care-centre",),
+        group="juso",
+        excluded=("police-ikoma",),
+        begins=OCCURRED,
+        until=OCCURRED + timedelta(days=365),
+        text_version="2026-04",
+    ),
+    intake.ConsentToldOfMember(consent=CONSENT, case=CASE, agency="clinic"),
+    intake.ConsentWithdrawn(consent=CONSENT, case=CASE),
+    intake.ConsentExpired(consent=CONSENT, case=CASE),
+    referral.ReferralRequested(
+        **REFERRED,
+        sender="city-fukushi",
+        receiver="care-centre",
+        classes=("contact",),
+        need="訪問による介護の相談",
+        urgency="urgent",
+        wished_on=date(2026, 5, 20),
+        bases=(CONSENT,),
+    ),
+    referral.ReferralReceived(**REFERRED),
+    referral.ReferralAccepted(**REFERRED, first_contact_on=date(2026, 5, 14)),
+    referral.ReferralDeclined(**REFERRED, code="no_capacity", text="満床"),
+    referral.ServiceStarted(**REFERRED, first_contact_on=date(2026, 5, 15)),
+    referral.ReferralCompleted(**REFERRED, outcome="helped", text="訪問介護を利用"),
+    referral.AgencyRegistered(
+        agency="care-centre",
+        name="地域包括支援センター葛󠄀城",
+        kind="care",
+        controller="contractor",
+        purposes=("consultation",),
+        window=True,
+    ),
+    meetings.MemberNamed(
+        body="shien-106-6", member="sato@clinic", agency="clinic", secretariat=True
+    ),
+    meetings.MemberPledged(body="shien-106-6", member="sato@clinic", fiscal_year=2026),
+    meetings.MemberLeft(body="shien-106-6", member="sato@clinic"),
+    meetings.MatterSubmitted(**ON_MATTER, body="shien-106-6", subjects=(KEN,)),
+    meetings.MembersCalled(**ON_MATTER, members=("sato@clinic",)),
+    meetings.MaterialSubmitted(**ON_MATTER, person=KEN, true_class="money", text="借入が複数ある"),
+    meetings.MatterDecided(**ON_MATTER, text="訪問を続ける"),
+    meetings.FactPromoted(
+        **ON_MATTER,
+        person=KEN,
+        material=MATERIAL,
+        health="不眠",
+        work="求職中",
+        money="借入あり",
+        welfare_use="なし",
+        history="離職後は家に",
+    ),
+    meetings.MatterReviewed(**ON_MATTER),
+    meetings.MatterReviewOverdue(**ON_MATTER),
+    meetings.MatterEnded(**ON_MATTER),
+    meetings.MeetingConvened(
+        meeting=MEETING,
+        bodies=("juso", "shien-106-6"),
+        local_name="5月定例",
+        host="city-fukushi",
+        planned_on=date(2026, 5, 25),
+        invited=("care-centre", "clinic"),
+    ),
+    meetings.MeetingHeld(
+        meeting=MEETING, held_on=date(2026, 5, 25), attended=("clinic",), online=True
+    ),
+    meetings.MeetingCancelled(meeting=MEETING),
+    meetings.AgendaItemAdded(
+        **AT_SITTING,
+        body="juso",
+        subjects=(HANA,),
+        invited=("care-centre",),
+        bases=(CONSENT,),
+        matter=MATTER,
+        planned_at=OCCURRED,
+    ),
+    meetings.AgendaItemRemoved(**AT_SITTING),
+    meetings.DecisionRecorded(
+        **AT_SITTING, subjects=(HANA,), text="役割を分担", outcome="plan_adequate"
+    ),
+    views.DocumentChanged(
+        **DISCLOSED, document=2, items=ITEMS, digest="sha256:00", cause="content_changed"
+    ),
+    views.ReceiptRecorded(**DISCLOSED, document=2, grade="placed"),
+    views.RetractionConfirmed(**DISCLOSED, document=2, kept="own_record"),
+    views.ReadingRecorded(**DISCLOSED, items=ITEMS),
+    views.SubscriptionRegistered(
+        agency="care-centre", public_key={"kty": "OKP", "crv": "X25519", "x": "A" * 43}
+    ),
+    metrics.SurveyRecorded(
+        survey=an_id(30), surveyed_on=date(2026, 9, 1), answered=1200, positive=540
+    ),
+    metrics.CourseHeld(course=an_id(31), held_on=date(2026, 6, 1), completed=25),
+)
+
+
+def stream_of(event: Event) -> str:
+    """The stream that the contract's table gives to an event of this kind."""
+    values = event.model_dump(mode="json")
+    names = {
+        "sitting": ("meeting", "case"),
+        "disclosure": ("agency", "case"),
+        "subscription": ("agency",),
+    }
+    return "/".join([event.STREAM, *(values[n] for n in names.get(event.STREAM, (event.STREAM,)))])
+
+
+def envelope_of(event: Event) -> Envelope:
+    stream = stream_of(event)
+    return Envelope(
+        id=an_id(900),
+        stream=stream,
+        version=3,
+        key=str(getattr(event, "case", stream.partition("/")[2])),
+        type=event.TYPE,
+        at=AT,
+        occurred_at=OCCURRED,
+        actor="tanaka@city",
+        agency="city-fukushi",
+        correlation=an_id(901),
+        basis=str(CONSENT),
+        causation=an_id(902),
+        traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    )
+
+
+class Inventing(FixedKeyring):
+    """Makes any key asked for, always the same one for the same name."""
+
+    async def fetch(self, ids, *, make=False):  # type: ignore[no-untyped-def]
+        wanted = set(ids)
+        self.keys |= {key_id: hashlib.sha256(key_id.encode()).digest() for key_id in wanted}
+        return await super().fetch(wanted)
+
+
+def golden(name: str, event: Event) -> Golden:
+    envelope, keyring = envelope_of(event), Inventing({})
+    (wire,) = asyncio.run(Codec(keyring).seal([(event, envelope)]))
+    message = event_message(event.TOPIC, envelope, wire)
+    return Golden(
+        name=name,
+        type=event.TYPE,
+        topic=event.TOPIC,
+        key=envelope.key,
+        headers={name: value.decode() for name, value in message.headers},
+        value=wire,
+        keys={k: b64encode(v).decode() for k, v in keyring.keys.items() if isinstance(v, bytes)},
+        opened=event.model_dump(mode="json"),
+        shape=shape(type(event)),
+    )
+
+
+def main() -> None:
+    samples = {sample.TYPE: sample for sample in SAMPLES}
+    there = goldens()
+    for type_, model in sorted(EVENTS.items()):
+        if type_ not in samples:
+            raise SystemExit(f"add a sample of {type_} to SAMPLES")
+        if missing := set(model.model_fields) - samples[type_].model_fields_set:
+            raise SystemExit(f"the sample of {type_} says nothing of {', '.join(sorted(missing))}")
+        of_type = [one for one in there if one.type == type_]
+        if any(one.shape == shape(model) for one in of_type):
+            continue
+        if broken := [text for one in of_type for text in breaks(one.shape, shape(model))]:
+            raise SystemExit(f"{type_}: {'; '.join(broken)}; make a new version and an upcaster")
+        name = f"{type_}.{len(of_type) + 1}"
+        made = asdict(golden(name, samples[type_]))
+        del made["name"]
+        path = FOLDER / f"{name}.json"
+        with path.open("x", encoding="utf-8") as file:
+            json.dump(made, file, ensure_ascii=False, indent=1, sort_keys=True)
+            file.write("\n")
+        print(f"{path.name}: made")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,258 @@
+"""One household's story over all services, told through the public HTTP APIs only."""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.conftest import City
+
+PURPOSES = ["consultation", "coordination"]
+BODY = "shien-106-6"
+NAME, SON = "𠮷川 葛󠄀子", "𠮷川 健"
+
+
+@dataclass
+class Told:
+    """The story as far as it goes: clients by agency, ids, and how to read what agencies hold."""
+
+    city: City
+    agencies: dict[str, str]
+    case: str = ""
+    hana: str = ""
+    ken: str = ""
+    seen: str = ""
+
+    def at(self, service: str, who: str, *roles: str, subject: str = "") -> httpx.AsyncClient:
+        agency = self.agencies[who]
+        roles = roles or ("agency_worker", "intake_worker", "coordinator")
+        return self.city.client(service, agency, *roles, subject=subject or f"{agency}-staff")
+
+    async def write(
+        self, client: httpx.AsyncClient, path: str, body: Any, expect: int = 200
+    ) -> Any:
+        """POST after everything seen so far; remembers the position for who asks next."""
+        headers = {"Idempotency-Key": str(uuid4())}
+        if self.seen:
+            headers["Tsunagu-After"] = self.seen
+        answer = await client.post(path, json=body, headers=headers)
+        assert answer.status_code in (expect, 201), answer.text
+        self.seen = answer.headers["Tsunagu-Position"]
+        await self.city.settle()
+        return answer.json()
+
+    async def documents(self, who: str) -> list[Any]:
+        client = self.at("views", who)
+        lines = (await client.get("/v1/views", params={"limit": 500})).json()["items"]
+        return [(await client.get(f"/v1/views/{line['handle']}")).json() for line in lines]
+
+    async def values(self, who: str) -> set[tuple[str, str]]:
+        return {
+            (item["field"], json.dumps(item["value"], ensure_ascii=False))
+            for document in await self.documents(who)
+            for item in document["items"]
+        }
+
+    async def holds(self, who: str, *fields: str) -> bool:
+        return {field for field, _ in await self.values(who)} == set(fields)
+
+    async def consent(self, person: str, *holders: str, classes: list[str], **terms: Any) -> Any:
+        body = {
+            "person": person,
+            "classes": classes,
+            "purposes": ["consultation"],
+            "holders": [self.agencies[who] for who in holders],
+            "text_version": "2026-04",
+            **terms,
+        }
+        path = f"/v1/cases/{self.case}/consents"
+        return await self.write(self.at("intake", "window"), path, body, 201)
+
+
+@pytest.fixture
+async def told(city: City) -> Told:
+    """A household that came to the window, and four agencies in the directory."""
+    mark = uuid4().hex[:8]
+    kinds = {"window": "city", "care": "contractor", "clinic": "private", "council": "contractor"}
+    story = Told(city, {who: f"{who}-{mark}" for who in kinds})
+    operator = city.client("referral", "ikoma-city", "operator", subject="operator")
+    for who, controller in kinds.items():
+        body = {"name": who, "kind": who, "controller": controller, "purposes": PURPOSES}
+        answer = await operator.put(f"/v1/agencies/{story.agencies[who]}", json=body)
+        assert answer.status_code == 201, answer.text
+    await city.settle()
+    story.hana, story.ken = str(uuid4()), str(uuid4())
+    sheet = {
+        "route": "family_visit",
+        "reporter": "近所の人",
+        "people": [
+            {"id": story.hana, "relation": "self", "name": NAME, "living_with": ["child"]},
+            {"id": story.ken, "relation": "child", "name": SON},
+        ],
+        "situations": [
+            {"person": story.hana, "health": "膝の痛み", "money": "年金のみ"},
+            {"person": story.ken, "work": "二十年家にいる", "money": "借金三百万円"},
+        ],
+        "worries": {"concerns": ["care", "hikikomori"], "main_concern": "care", "text": "母と息子"},
+    }
+    opened = await story.write(story.at("intake", "window"), "/v1/cases", sheet, 201)
+    story.case = opened["id"]
+    return story
+
+
+async def test_an_agency_holds_what_a_consent_gives_until_it_is_withdrawn(told: Told) -> None:
+    """Examples 1, 2, 6 and 10 of the rules, L13, L14, L15."""
+    consent = await told.consent(told.hana, "care", classes=["contact", "health_disability"])
+    await told.consent(told.ken, "care", classes=["money"], status="refused")
+    assert await told.holds("care", "name", "relation", "living_with", "health")
+    assert ("name", json.dumps(NAME, ensure_ascii=False)) in await told.values("care")
+    assert await told.values("clinic") == set()
+    (document,) = await told.documents("care")
+    assert len(document["persons"]) == 1
+    assert document["persons"][0]["classes"]["money"] == "not_covered"
+
+    done = await told.write(
+        told.at("intake", "window"), f"/v1/consents/{consent['id']}/withdrawal", {}
+    )
+    assert done["agencies"] == [{"agency": told.agencies["care"], "state": "pending"}]
+    (document,) = await told.documents("care")
+    assert (document["items"], document["cause"]) == ([], "content_ended")
+
+    window = told.at("views", "window")
+    (retraction,) = (await window.get("/v1/retractions", params={"case": told.case})).json()
+    assert retraction["state"] == "pending"
+    path = f"/v1/views/{document['handle']}/retraction-confirmation"
+    care = told.at("views", "care")
+    assert (await care.post(path, json={"document": document["document"]})).status_code == 200
+    await told.city.settle()
+    (retraction,) = (await window.get("/v1/retractions", params={"case": told.case})).json()
+    assert retraction["state"] == "confirmed"
+    assert await told.documents("care") == []
+
+
+async def test_a_consent_with_an_end_expires_by_itself(told: Told) -> None:
+    until = told.city.at + timedelta(days=1)
+    await told.consent(told.hana, "care", classes=["contact"], until=until.isoformat())
+    assert await told.values("care")
+    await told.city.settle(until - timedelta(seconds=1))
+    assert await told.values("care")
+    await told.city.settle(until)
+    assert await told.values("care") == set()
+
+
+async def test_a_referral_needs_a_live_basis_and_walks_its_states(told: Told) -> None:
+    window, care = told.at("referral", "window"), told.at("referral", "care")
+    request = {
+        "case": told.case,
+        "person": told.hana,
+        "receiver": told.agencies["care"],
+        "classes": ["health_disability"],
+        "need": "膝の相談に乗ってほしい",
+    }
+    refused = await window.post("/v1/referrals", json=request)
+    assert (refused.status_code, refused.json()["reason"]) == (409, "no-live-basis")
+    classes = ["contact", "health_disability", "life_history"]
+    await told.consent(told.hana, "care", classes=classes)
+    asked = await told.write(window, "/v1/referrals", request, 201)
+    path = f"/v1/referrals/{asked['id']}"
+    stranger = told.at("referral", "clinic")
+    assert (await stranger.get(path)).status_code == 404
+    early = await care.post(f"{path}/completion", json={"outcome": "helped"})
+    assert (early.status_code, early.json()["state"]) == (409, "requested")
+    for step, body in (
+        ("receipt", {}),
+        ("acceptance", {}),
+        ("service-start", {"first_contact_on": str(told.city.at.date())}),
+        ("completion", {"outcome": "helped"}),
+    ):
+        await told.write(care, f"{path}/{step}", body)
+    shown = (await care.get(path)).json()
+    assert (shown["status"], shown["outcome"]) == ("completed", "helped")
+    assert "need" in {field for field, _ in await told.values("care")}
+
+
+async def test_what_is_put_before_a_statutory_body_is_read_by_its_pledged_members(
+    told: Told,
+) -> None:
+    """Examples 3, 4 and 5: over HTTP only, no document changes."""
+    coordinator = told.at("meetings", "window", "coordinator")
+    doctor, clerk = (f"doctor-{told.agencies['clinic']}", f"clerk-{told.agencies['council']}")
+    for member, who in ((doctor, "clinic"), (clerk, "council")):
+        answer = await coordinator.put(
+            f"/v1/bodies/{BODY}/members/{member}", json={"agency": told.agencies[who]}
+        )
+        assert answer.status_code in (200, 201), answer.text
+    await told.city.settle()
+    submit = {"case": told.case, "body": BODY, "subjects": [told.ken]}
+    matter = (await told.write(coordinator, "/v1/matters", submit, 201))["id"]
+    path = f"/v1/matters/{matter}"
+    await told.write(coordinator, f"{path}/members", {"members": [doctor, clerk]})
+    before = await told.values("clinic"), await told.values("council"), await told.values("window")
+    debt = {"person": told.ken, "true_class": "money", "text": "借金は三百万円"}
+    material = await told.write(coordinator, f"{path}/materials", debt)
+
+    reader = told.at("views", "clinic", subject=doctor)
+    assert (await reader.get("/v1/sealed")).json() == []
+    year = told.city.at.year - (told.city.at.month < 4)
+    await told.write(
+        coordinator, f"/v1/bodies/{BODY}/members/{doctor}/pledge", {"fiscal_year": year}
+    )
+    (openable,) = (await reader.get("/v1/sealed")).json()
+    sealed = (await reader.get(f"/v1/views/{openable['handle']}/sealed")).json()
+    assert "借金は三百万円" in {item["value"] for item in sealed["items"]}
+    unpledged = told.at("views", "council", subject=clerk)
+    assert (await unpledged.get("/v1/sealed")).json() == []
+    colleague = told.at("views", "clinic", subject="another-doctor")
+    answer = await colleague.get(f"/v1/views/{openable['handle']}/sealed")
+    assert answer.status_code == 404
+    after = await told.values("clinic"), await told.values("council"), await told.values("window")
+    assert before == after
+
+    await told.consent(told.ken, "council", classes=["money"])
+    promoted = {"material": material["id"], "person": told.ken, "money": "借金は三百万円"}
+    await told.write(coordinator, f"{path}/promotions", promoted)
+    assert ("money", '"借金は三百万円"') in await told.values("council")
+    await told.write(coordinator, f"{path}/ending", {})
+    assert (await reader.get("/v1/sealed")).json() == []
+
+
+async def test_an_agenda_takes_consented_cases_only_and_loses_them_with_the_consent(
+    told: Told,
+) -> None:
+    """L6"""
+    coordinator = told.at("meetings", "window", "coordinator")
+    convene = {
+        "bodies": ["juso"],
+        "local_name": "かさねる会議",
+        "planned_on": str((told.city.at + timedelta(days=14)).date()),
+        "invited": [told.agencies["care"], told.agencies["council"]],
+    }
+    meeting = (await told.write(coordinator, "/v1/meetings", convene, 201))["id"]
+    item = {"case": told.case, "body": "juso", "subjects": [told.hana]}
+    path = f"/v1/meetings/{meeting}"
+    refused = await coordinator.post(f"{path}/agenda", json=item)
+    assert (refused.status_code, refused.json()["reason"]) == (409, "no-live-basis")
+    consent = await told.consent(told.hana, "care", "council", classes=["contact", "life_history"])
+    await told.write(coordinator, f"{path}/agenda", item)
+    await told.write(told.at("intake", "window"), f"/v1/consents/{consent['id']}/withdrawal", {})
+    shown = (await coordinator.get(path)).json()
+    assert "removed" in json.dumps(shown)
+    held = {"held_on": str(told.city.at.date()), "attended": [told.agencies["care"]]}
+    await told.write(coordinator, f"{path}/holding", held)
+
+
+async def test_a_stranger_and_a_case_that_is_not_there_look_alike(told: Told) -> None:
+    """L14, and 404 before 403 and before bad input."""
+    stranger = told.at("intake", "clinic")
+    for id in (told.case, str(uuid4()), "not-an-id"):
+        answers = [
+            await stranger.get(f"/v1/cases/{id}"),
+            await stranger.post(f"/v1/cases/{id}/closing", json={"nonsense": 1}),
+            await stranger.post(f"/v1/cases/{id}/closing", content=b"no json"),
+        ]
+        assert [answer.status_code for answer in answers] == [404, 404, 404]
+        assert len({answer.text for answer in answers}) == 1

@@ -1,0 +1,194 @@
+"""The published language itself: each field declared once, each type in its place, closed lists closed."""
+
+import re
+from datetime import date
+from typing import Annotated, Any, get_args
+from uuid import UUID
+
+import pytest
+from pydantic import ValidationError
+
+from shared.broker import SERVICE_TOPICS
+from shared.contracts import (
+    CONSENTABLE,
+    ERASED,
+    EVENTS,
+    UPCASTS,
+    Coded,
+    Event,
+    Personal,
+    Structural,
+    declared,
+    intake,
+    referral,
+    sealed_fields,
+)
+from shared.contracts.codes import OneOf, _lists, bodies, labels
+from shared.contracts.event import DataClass, event
+
+EVERY = pytest.mark.parametrize("model", [pytest.param(m, id=t) for t, m in EVENTS.items()])
+STREAMS = {
+    "intake": {"case", "record", "consent", "basis", "household", "notice", "merge"},
+    "referral": {"referral", "agency", "resource"},
+    "meetings": {"meeting", "sitting", "matter", "plan", "body"},
+    "views": {"disclosure", "subscription"},
+    "metrics": {"survey", "course", "publication"},
+}
+CLEAR_TEXT = {
+    "AgencyRegistered": {"name", "kind", "controller", "purposes"},  # of a body, not of a person
+    "AgendaItemAdded": {"body"},
+    "ConsentRecorded": {"group", "text_version"},
+    "DocumentChanged": {"items", "digest", "cause"},
+    "MatterSubmitted": {"body"},
+    "MeetingConvened": {"bodies", "local_name"},
+    "MemberLeft": {"body"},
+    "MemberNamed": {"body"},
+    "MemberPledged": {"body"},
+    "ReadingRecorded": {"items"},
+    "ReceiptRecorded": {"grade"},
+    "RetractionConfirmed": {"kept"},
+    "SubscriptionRegistered": {"public_key"},
+}
+"""Clear fields that could hold any text. Nobody adds one without saying so here."""
+
+
+@EVERY
+def test_every_field_has_exactly_one_declaration(model: type[Event]) -> None:
+    assert declared(model).keys() == model.model_fields.keys()
+
+
+def test_a_field_with_none_or_two_is_named() -> None:
+    class Undeclared(Event):
+        name: str
+
+    class Twice(Event):
+        name: Annotated[str, Structural(), Coded("contact")]
+
+    for model in (Undeclared, Twice):
+        with pytest.raises(TypeError, match=rf"{model.__name__}\.name"):
+            declared(model)
+
+
+@EVERY
+def test_every_type_has_its_topic_and_stream(model: type[Event]) -> None:
+    assert model.TOPIC in SERVICE_TOPICS
+    assert model.STREAM in STREAMS[model.TOPIC]
+    assert re.fullmatch(r"jp\.tsunagu\.[a-z]+\.[a-z_]+\.v[1-9][0-9]*", model.TYPE)
+    assert model.__doc__ is None or "TODO" not in model.__doc__
+
+
+@EVERY
+def test_every_key_can_be_named(model: type[Event]) -> None:
+    """Coded and household text need the case, a person's content that person; all in clear."""
+    marks = declared(model)
+    for field, mark in sealed_fields(model).items():
+        needed = mark.of if isinstance(mark, Personal) and mark.of else "case"
+        assert isinstance(marks[needed], Structural), field
+        assert model.model_fields[needed].is_required(), field
+
+
+@EVERY
+def test_clear_fields_hold_no_text_but_what_is_listed(model: type[Event]) -> None:
+    """On topics only structural fields are clear: no name, no free text, no code."""
+    schema = model.model_json_schema()["properties"]
+    clear = {f for f, mark in declared(model).items() if isinstance(mark, Structural)}
+    assert {f for f in clear if _any_text(schema[f])} == CLEAR_TEXT.get(model.__name__, set())
+
+
+def _any_text(schema: Any) -> bool:
+    if isinstance(schema, list):
+        return any(map(_any_text, schema))
+    if not isinstance(schema, dict):
+        return False
+    if "$ref" in schema or (
+        schema.get("type") == "string" and not {"format", "pattern"} & schema.keys()
+    ):
+        return True
+    return any(_any_text(part) for part in schema.values() if isinstance(part, dict | list))
+
+
+@EVERY
+def test_slots_name_a_field(model: type[Event]) -> None:
+    assert model.SLOT is None or model.SLOT in model.model_fields
+
+
+def test_names_are_unique() -> None:
+    assert len({model.__name__ for model in EVENTS.values()}) == len(EVENTS)
+    assert all(type_ == model.TYPE for type_, model in EVENTS.items())
+    assert not EVENTS.keys() & UPCASTS.keys()
+
+
+def test_version_is_part_of_the_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.contracts.event.EVENTS", {})
+
+    class Tried(Event):
+        TOPIC = "intake"
+        STREAM = "case"
+
+    assert event("case.tried", 2)(Tried).TYPE == "jp.tsunagu.case.tried.v2"
+
+
+def test_events_are_frozen_and_ignore_what_they_do_not_know() -> None:
+    opened = intake.CaseClosed.model_validate(
+        {"case": UUID(int=1), "reason": "resolved", "later": True}
+    )
+    assert "later" not in opened.model_dump()
+    with pytest.raises(ValidationError):
+        opened.__setattr__("reason", "moved")
+
+
+def test_a_value_that_stays_shut_takes_the_place_of_a_sealed_one_only() -> None:
+    closed = intake.CaseClosed.model_validate({"case": UUID(int=1), "reason": ERASED})
+    assert vars(closed)["reason"] is ERASED
+    with pytest.raises(ValidationError):
+        intake.CaseClosed.model_validate({"case": ERASED, "reason": "moved"})
+
+
+@pytest.mark.parametrize("code", ["", "Clinic", "a b", "診療所", "a" * 61, "a.b", "a\n"])
+def test_agency_codes_are_plain(code: str) -> None:
+    with pytest.raises(ValidationError):
+        referral.AgencyRegistered(agency=code, name="x", kind="x", controller="city", purposes=())
+
+
+def test_the_data_classes_are_those_that_can_be_consented_to() -> None:
+    assert list(labels("data_class")) == list(CONSENTABLE)
+    assert {"judgement", "reporter", "sealed"} == set(get_args(DataClass)) - set(CONSENTABLE)
+
+
+@pytest.mark.parametrize("name", sorted(_lists()))
+def test_every_list_is_closed_and_labelled(name: str) -> None:
+    listed = _lists()[name]
+    assert listed["title"]
+    assert listed["confirmed"] is False, "only with the name of who confirmed it"
+    assert all(re.fullmatch(r"[a-z0-9_]+", code) and label for code, label in labels(name).items())
+    check = OneOf(name)[0].func
+    assert [check(code) for code in labels(name)] == list(labels(name))  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match="not a code"):
+        check("no such code")  # type: ignore[call-arg]
+
+
+def test_bodies_share_as_their_legal_type_says() -> None:
+    for body in bodies().values():
+        assert bool(body.citation) == (body.legal_type != "local"), body.code
+        assert bool(body.secrecy) == (body.legal_type == "statutory"), body.code
+        assert bool(body.review_days) == (body.legal_type == "statutory"), body.code
+        assert not body.confirmed, "only with the name of who confirmed it"
+
+
+def test_the_newest_row_of_a_body_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        {"from": date(2026, 4, 1), "name": "new"},
+        {"from": date(2021, 4, 1), "name": "old"},
+    ]
+    same = {
+        "code": "juso", "legal_type": "consented", "citation": "要綱",
+        "counted_in_indicator_1": True, "confirmed": False,
+    }  # fmt: skip
+    monkeypatch.setattr(
+        "shared.contracts.codes.tomllib.loads", lambda _: {"body": [same | row for row in rows]}
+    )
+    bodies.cache_clear()
+    try:
+        assert bodies()["juso"].name == "new"
+    finally:
+        bodies.cache_clear()
