@@ -14,6 +14,7 @@ from shared.contracts.meetings import (
     MatterSubmitted,
     MemberLeft,
     MemberNamed,
+    MembersAsked,
     MembersCalled,
 )
 from shared.contracts.referral import AgencyRegistered
@@ -32,7 +33,7 @@ KEPT_TYPES = frozenset(
         *CONSENT_TYPES,
         *POOL_TYPES,
         *DIRECTORY_TYPES,
-        *(event.TYPE for event in (MatterSubmitted, MembersCalled, MatterEnded)),
+        *(event.TYPE for event in (MatterSubmitted, MembersCalled, MembersAsked, MatterEnded)),
     )
 )
 TOUCH = """
@@ -99,7 +100,7 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
                 depends += [(f"agency/{holder}", event.case) for holder in event.holders]
                 if event.group:
                     depends.append((f"body/{event.group}", event.case))
-            case MembersCalled():
+            case MembersCalled() | MembersAsked():
                 called += [(member, event.case) for member in event.members]
             case AgencyRegistered(agency=agency):
                 upon.add(f"agency/{agency}")

@@ -24,6 +24,7 @@ class Body(BaseModel):
     citation: str
     secrecy: str | None = None
     review_days: int | None = None
+    enquiry_minimum: tuple[str, ...] = ()
     counted_in_indicator_1: bool
     confirmed: bool
 

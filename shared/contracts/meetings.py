@@ -56,6 +56,13 @@ class MembersCalled(MatterEvent):
     members: Annotated[tuple[Subject, ...], S]
 
 
+@event("matter.members_asked")
+class MembersAsked(MatterEvent):
+    """Pledged members asked for information (106条の6第3項); they see a configured minimum (L5b)."""
+
+    members: Annotated[tuple[Subject, ...], S]
+
+
 @event("matter.material_submitted")
 class MaterialSubmitted(MatterEvent):
     """A fact put before the body: sealed, whatever its true class (L12)."""

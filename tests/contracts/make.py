@@ -127,6 +127,7 @@ SAMPLES: tuple[Event, ...] = (
     meetings.MemberLeft(body="shien-106-6", member="sato@clinic"),
     meetings.MatterSubmitted(**ON_MATTER, body="shien-106-6", subjects=(KEN,)),
     meetings.MembersCalled(**ON_MATTER, members=("sato@clinic",)),
+    meetings.MembersAsked(**ON_MATTER, members=("mori@bank",)),
     meetings.MaterialSubmitted(**ON_MATTER, person=KEN, true_class="money", text="借入が複数ある"),
     meetings.MatterDecided(**ON_MATTER, text="訪問を続ける"),
     meetings.FactPromoted(

@@ -35,6 +35,7 @@ from shared.contracts.meetings import (
     MemberLeft,
     MemberNamed,
     MemberPledged,
+    MembersAsked,
     MembersCalled,
 )
 from shared.contracts.referral import AgencyRegistered
@@ -236,6 +237,15 @@ def test_the_secretariat_holds_the_file_without_being_called() -> None:
     named = MemberNamed(body=BODY, member="office", agency="lead", secretariat=True)
     case.tell(named, stream=f"body/{BODY}").pledge("office")
     assert case.opens("office", "lead") == {"三百万円"}
+
+
+def test_members_who_are_asked_see_the_minimum_that_identifies_the_person() -> None:
+    """L5b: once pledged, and nothing of the rest of the household."""
+    case = town().matter()
+    case.tell(MemberNamed(body=BODY, member="boss", agency="job"), stream=f"body/{BODY}")
+    case.tell(MembersAsked(matter=MATTER, case=CASE, members=("boss",)))
+    assert case.opens("boss", "job") == set()
+    assert case.pledge("boss").opens("boss", "job") == {"健"}
 
 
 def test_own_records_are_held_whatever_anybody_consents_to() -> None:

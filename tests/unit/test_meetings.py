@@ -31,11 +31,12 @@ from shared.contracts.meetings import (
     MemberLeft,
     MemberNamed,
     MemberPledged,
+    MembersAsked,
     MembersCalled,
 )
 from shared.contracts.referral import AgencyRegistered
-from shared.decider import Anything, Refused
 from shared.deadline import Timer
+from shared.decider import Anything, Refused
 from tests.unit._given import given
 
 MEETING, CASE, MATTER, MATERIAL, HANA, KEN = (UUID(int=n) for n in range(1, 7))
@@ -131,6 +132,10 @@ ON_A_LIVE_MATTER: dict[str, tuple[matter.Command, Event]] = {
     "members": (
         matter.Call(("mori", "abe", "abe")),
         called.model_copy(update={"members": ("abe",)}),
+    ),
+    "enquiries": (
+        matter.Ask(("abe", "abe")),
+        MembersAsked(matter=MATTER, case=CASE, members=("abe",)),
     ),
     "materials": (matter.PutBefore(material), material),
     "decisions": (matter.RecordDecision(decided), decided),

@@ -182,6 +182,13 @@ class OnMatter:
             and (me.secretariat or who.subject in self.state.called)
         )
 
+    def in_pool(self, members: list[str]) -> Check:
+        async def check() -> None:
+            if strangers := sorted(set(members) - set(self.pool.now)):
+                raise bad_input("body.members", "not in the pool now: " + ", ".join(strangers))
+
+        return check
+
     async def write(
         self,
         command: matters.Command,
@@ -307,11 +314,13 @@ async def get_matter(on: OnMatterDep) -> MatterShown:
 
 @router.post("/v1/matters/{id}/members")
 async def call_members(on: OnManagedDep, body: Calling) -> Receipt:
-    async def check() -> None:
-        if strangers := sorted(set(body.members) - set(on.pool.now)):
-            raise bad_input("body.members", "not in the pool now: " + ", ".join(strangers))
+    return await on.write(matters.Call(tuple(body.members)), body, on.in_pool(body.members))
 
-    return await on.write(matters.Call(tuple(body.members)), body, check)
+
+@router.post("/v1/matters/{id}/enquiries")
+async def ask_members(on: OnManagedDep, body: Calling) -> Receipt:
+    """Those asked see the configured minimum that identifies the person, once pledged (L5b)."""
+    return await on.write(matters.Ask(tuple(body.members)), body, on.in_pool(body.members))
 
 
 @router.post("/v1/matters/{id}/materials", status_code=201)

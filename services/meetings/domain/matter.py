@@ -12,6 +12,7 @@ from shared.contracts.meetings import (
     MatterReviewed,
     MatterReviewOverdue,
     MatterSubmitted,
+    MembersAsked,
     MembersCalled,
 )
 from shared.decider import Decider, Refused
@@ -24,6 +25,7 @@ class Matter:
     status: str = "none"
     submitted: MatterSubmitted | None = None
     called: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
     promoted: frozenset[UUID] = frozenset()
     overdue: bool = False
 
@@ -36,6 +38,13 @@ class Submit:
 @dataclass(frozen=True)
 class Call:
     """Members of the body's pool, called for this matter by name."""
+
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Members of the pool who are asked for information (106条の6第3項)."""
 
     members: tuple[str, ...]
 
@@ -70,10 +79,10 @@ class End:
     pass
 
 
-Command = Submit | Call | PutBefore | RecordDecision | Review | MarkOverdue | Promote | End
+Command = Submit | Call | Ask | PutBefore | RecordDecision | Review | MarkOverdue | Promote | End
 ALLOWED = {
     "none": (),
-    "live": ("members", "materials", "decisions", "reviews", "promotions", "ending"),
+    "live": ("members", "enquiries", "materials", "decisions", "reviews", "promotions", "ending"),
     "ended": (),
 }
 
@@ -88,6 +97,9 @@ def decide(state: Matter, command: Command) -> list[Event]:
         case Call(members):
             new = tuple(m for m in dict.fromkeys(members) if m not in state.called)
             return [MembersCalled(**ids, members=new)] if new else []
+        case Ask(members):
+            new = tuple(m for m in dict.fromkeys(members) if m not in state.asked)
+            return [MembersAsked(**ids, members=new)] if new else []
         case PutBefore(material):
             return [material]
         case RecordDecision(decided):
@@ -110,6 +122,8 @@ def evolve(state: Matter, event: Event) -> Matter:
             return Matter("live", event)
         case MembersCalled(members=members):
             return replace(state, called=state.called | set(members))
+        case MembersAsked(members=members):
+            return replace(state, asked=state.asked | set(members))
         case FactPromoted(material=material):
             return replace(state, promoted=state.promoted | {material})
         case MatterReviewed():

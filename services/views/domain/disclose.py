@@ -9,11 +9,13 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from shared.basis import Consent, World, covers
+from shared.basis import Consent, Member, World, covers
 from shared.calendar import fiscal_year
 from shared.contracts import CONSENTABLE, Recorded
+from shared.contracts.codes import bodies
 from shared.contracts.event import Consentable
-from shared.contracts.meetings import MatterEnded, MatterSubmitted, MembersCalled
+from shared.contracts.intake import PersonDescribed
+from shared.contracts.meetings import MatterEnded, MatterSubmitted, MembersAsked, MembersCalled
 
 from .facts import Fact
 
@@ -113,7 +115,9 @@ class Matter:
     body: str
     submitted_by: str
     submitted_at: datetime
+    subjects: frozenset[UUID] = frozenset()
     called: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
     ended_at: datetime | None = None
 
     def live(self, at: datetime) -> bool:
@@ -127,12 +131,6 @@ def matters(events: Iterable[Recorded]) -> dict[UUID, Matter]:
     for e in events:
         if isinstance(e.event, MatterSubmitted):
             id = e.event.matter
-            called = frozenset(
-                member
-                for other in events
-                if isinstance(other.event, MembersCalled) and other.event.matter == id
-                for member in other.event.members
-            )
             ends = [
                 other.envelope.occurred_at
                 for other in events
@@ -143,10 +141,23 @@ def matters(events: Iterable[Recorded]) -> dict[UUID, Matter]:
                 e.event.body,
                 e.envelope.agency,
                 e.envelope.occurred_at,
-                called,
+                frozenset(e.event.subjects),
+                _members(events, MembersCalled, id),
+                _members(events, MembersAsked, id),
                 min(ends, default=None),
             )
     return found
+
+
+def _members(
+    events: Iterable[Recorded], kind: type[MembersCalled] | type[MembersAsked], matter: UUID
+) -> frozenset[str]:
+    return frozenset(
+        member
+        for e in events
+        if isinstance(e.event, kind) and e.event.matter == matter
+        for member in e.event.members
+    )
 
 
 def reading(
@@ -158,20 +169,41 @@ def reading(
     at: datetime,
 ) -> tuple[Item, ...]:
     """Reading(member, case, at): sealed facts of live matters, for members called and pledged
-    for the fiscal year, and for the body's secretariat (L5, L5a, L12).
+    for the fiscal year, and for the body's secretariat (L5, L5a, L12); for members who are asked,
+    the minimum that identifies its subjects (L5b).
     """
+    facts = list(facts)
     items: list[Item] = []
-    for fact in facts:
-        matter = matters.get(fact.matter) if fact.matter else None
-        if matter and may_open(matter, world, member, agency, at):
-            items.append(Item(fact, (Basis("matter", str(matter.id)),)))
+    for matter in matters.values():
+        basis = (Basis("matter", str(matter.id)),)
+        if may_open(matter, world, member, agency, at):
+            items += [Item(fact, basis) for fact in facts if fact.matter == matter.id]
+        elif member in matter.asked and pledged(matter, world, member, agency, at):
+            minimum = (fact for fact in facts if _identifies(fact, matter))
+            items += _newest(Item(fact, basis) for fact in minimum)
     return tuple(sorted(items, key=lambda item: item.fact.age))
 
 
+def _identifies(fact: Fact, matter: Matter) -> bool:
+    body = bodies().get(matter.body)
+    return (
+        body is not None
+        and fact.type == PersonDescribed.TYPE
+        and fact.field in body.enquiry_minimum
+        and fact.person in matter.subjects
+    )
+
+
 def may_open(matter: Matter, world: World, member: str, agency: str, at: datetime) -> bool:
+    named = pledged(matter, world, member, agency, at)
+    return named is not None and (named.secretariat or member in matter.called)
+
+
+def pledged(matter: Matter, world: World, member: str, agency: str, at: datetime) -> Member | None:
+    """The member, if he belongs to the body for that agency, pledged secrecy for this fiscal
+    year, and the matter lives.
+    """
     named = world.pools.get(matter.body, {}).get(member)
     if named is None or named.agency != agency or not named.belongs(at) or not matter.live(at):
-        return False
-    if fiscal_year(at) not in named.years:
-        return False
-    return named.secretariat or member in matter.called
+        return None
+    return named if fiscal_year(at) in named.years else None
