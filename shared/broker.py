@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +30,8 @@ __all__ = ["ConsumerRebalanceListener", "KafkaError", "TopicPartition"]
 
 def _login(kafka: Kafka) -> dict[str, Any]:
     login: dict[str, Any] = {"bootstrap_servers": kafka.bootstrap}
+    if "SSL" in kafka.security_protocol:
+        login["ssl_context"] = ssl.create_default_context()
     if kafka.username:
         login |= {
             "security_protocol": kafka.security_protocol,
@@ -148,7 +151,7 @@ def headers_of(envelope: Envelope, schema: str) -> list[tuple[str, bytes]]:
         "ce_type": envelope.type,
         "ce_subject": envelope.key if envelope.key != rest and kind != "case" else None,
         "ce_time": envelope.at.isoformat(),
-        "ce_dataschema": f"/schemas/{envelope.type}.json",
+        "ce_dataschema": f"urn:tsunagu:schema:{envelope.type}",
         "ce_stream": envelope.stream,
         "ce_version": str(envelope.version),
         "ce_occurredat": envelope.occurred_at.isoformat(),
@@ -167,13 +170,19 @@ def headers_of(envelope: Envelope, schema: str) -> list[tuple[str, bytes]]:
 
 def envelope_in(headers: Iterable[tuple[str, bytes]], key: bytes | None) -> Envelope:
     """Raises ValueError or KeyError for headers that are not one of our events."""
-    found = {name: value.decode() for name, value in headers}
+    found = {name: (value or b"").decode() for name, value in headers}
+    text = (key or b"").decode()
+    version = found["ce_version"]
+    if not (version.isascii() and version.isdigit() and 0 < int(version) <= 2**31 - 1):
+        raise ValueError("no version")
+    if not found["ce_stream"] or "\0" in "".join((text, *found.values())):
+        raise ValueError("no stream, or a character that no text of ours holds")
     causation = found.get("ce_causationid")
     return Envelope(
         id=UUID(found["ce_id"]),
         stream=found["ce_stream"],
-        version=int(found["ce_version"]),
-        key=(key or b"").decode(),
+        version=int(version),
+        key=text,
         type=found["ce_type"],
         at=_moment(found["ce_time"]),
         occurred_at=_moment(found["ce_occurredat"]),

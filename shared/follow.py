@@ -5,6 +5,7 @@ import json
 from base64 import b64decode, b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,9 +39,16 @@ on conflict (view, stream) do update set version = excluded.version
  where i.version = (select s.seen from unnest($2::text[], $4::int[]) s (stream, seen)
                      where s.stream = i.stream)
 returning stream"""
+TOUCH = """
+insert into inbox (view, stream, version) values ($1, $2, 0)
+on conflict do nothing returning stream"""
 PARK = """
 insert into parked (view, topic, partition, "offset", stream, version, key, value, headers, cause)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing"""
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+on conflict (view, topic, partition, "offset") do update
+   set stream = excluded.stream, version = excluded.version, key = excluded.key,
+       value = excluded.value, headers = excluded.headers, cause = excluded.cause
+returning xmax = 0 as new"""
 POSITIONS = 'select topic, partition, topic_id, "offset" from position where view = $1'
 MOVE = """
 insert into position as p (view, topic, partition, topic_id, "offset")
@@ -48,9 +56,11 @@ select $1, * from unnest($2::text[], $3::int[], $4::text[], $5::bigint[])
 on conflict (view, topic, partition) do update
    set topic_id = excluded.topic_id, "offset" = excluded."offset"
  where p.topic_id <> excluded.topic_id or p."offset" < excluded."offset" """
-PARKED_STREAMS = "select distinct stream from parked where view = $1 and stream is not null"
+SET_BACK = 'update position set "offset" = 0 where view = $1 and topic = $2 and partition = $3'
+PARKED_STREAMS = "select distinct stream from parked where view = $1 order by stream"
+PARKED_OF = "select distinct stream from parked where view = $1 and stream = any($2::text[])"
 TAKE_PARKED = """
-delete from parked where view = $1 and stream = $2
+delete from parked where view = $1 and stream is not distinct from $2
 returning topic, partition, "offset", key, value, headers"""
 APPLIED = "select version from inbox where view = $1 and stream = $2"
 IS_PARKED = "select exists (select from parked where view = $1 and stream = $2)"
@@ -93,42 +103,48 @@ class Applier:
         self.name = f"{view.name}-{number}"
         self.live = False
         self._pool, self._codec = pool, codec
-        self._waiting: set[str] = set()
+        self._due: set[str] = set()
         self.moved = asyncio.Event()
 
     async def start(self) -> None:
         """Replay what was parked: the usual cause heals itself at the next deployment."""
-        rows = await self._pool.fetch(PARKED_STREAMS, self.name)
-        self._waiting = {row["stream"] for row in rows}
-        for stream in sorted(self._waiting):
-            await self.replay(stream)
+        for row in await self._pool.fetch(PARKED_STREAMS, self.name):
+            await self.replay(row["stream"])
 
-    async def apply(self, records: Sequence[Record], topics: Mapping[str, str]) -> None:
+    async def apply(self, records: Sequence[Record], topics: Mapping[str, str]) -> list[Record]:
         """One batch, one transaction: inbox, projection, reactions, parking, positions.
 
         `topics`: id of each topic. Raises PASSING errors and Overtaken; call again with the same.
+        Returns what was new: applied or parked here for the first time.
         """
         reads = await self._read(records)
         async with self._pool.acquire() as db, db.transaction():
             await db.execute(f"set local search_path to view_{self.number}, public")
             await self._move(db, records, topics)
-            fresh = await self._apply(db, reads)
+            new, fresh = await self._apply(db, reads)
+            if fresh:
+                streams = sorted({event.envelope.stream for event in fresh})
+                parked = await db.fetch(PARKED_OF, self.name, streams)
+                self._due.update(row["stream"] for row in parked)
             point("follow.applied")
         point("follow.committed")
-        for stream in {e.envelope.stream for e in fresh} & self._waiting:
+        for stream in sorted(self._due):  # kept until it is done, whatever ends this call
             await self.replay(stream)
-        telemetry.parked.labels(self.name).set(len(self._waiting))
+            self._due.discard(stream)
         self.moved.set()
+        return new
 
-    async def replay(self, stream: str) -> int:
-        """Try a parked stream again in version order; how many events it applied."""
+    async def replay(self, stream: str | None) -> int:
+        """Try a parked stream again in version order; how many events it applied.
+
+        None: the records that told no stream.
+        """
         async with self._pool.acquire() as db, db.transaction():
             await db.execute(f"set local search_path to view_{self.number}, public")
             rows = await db.fetch(TAKE_PARKED, self.name, stream)
             reads = await self._read(_record(row) for row in rows)
             reads.sort(key=lambda read: read.envelope.version if read.envelope else 0)
-            self._waiting.discard(stream)
-            fresh = await self._apply(db, reads)
+            _, fresh = await self._apply(db, reads)
             point("follow.replayed")
         return len(fresh)
 
@@ -181,24 +197,33 @@ class Applier:
             for read, record, envelope, event in _merge(reads, opened)
         ]
 
-    async def _apply(self, db: Connection, reads: Sequence[Read]) -> list[Recorded]:
+    async def _apply(
+        self, db: Connection, reads: Sequence[Read]
+    ) -> tuple[list[Record], list[Recorded]]:
+        """The records that are new here, and the events of those that were applied."""
         streams = sorted({read.envelope.stream for read in reads if read.envelope})
         known = {row["stream"]: row["version"] for row in await db.fetch(KNOWN, self.name, streams)}
         ready: list[tuple[Read, Recorded]] = []
+        new: list[Record] = []
         seen = dict(known)
         for read in reads:
             have = seen.get(read.envelope.stream, 0) if read.envelope else 0
             if read.envelope and read.envelope.version <= have:
                 telemetry.duplicates.labels(self.name).inc()
             elif isinstance(read.event, Poison):
-                await self._park(db, read, str(read.event))
+                await self._touch(db, read, known)
+                if await self._park(db, read, str(read.event)):
+                    new.append(read.record)
             elif read.envelope and read.envelope.version > have + 1:
-                await self._park(db, read, f"gap: version {have + 1} is missing")
+                await self._touch(db, read, known)
+                if await self._park(db, read, f"gap: version {have + 1} is missing"):
+                    new.append(read.record)
             elif read.envelope:
+                new.append(read.record)
                 seen[read.envelope.stream] = read.envelope.version
                 ready.append((read, read.event))
         if not ready:
-            return []
+            return new, []
         events = [event for _, event in ready]
         try:
             async with db.transaction():
@@ -208,7 +233,7 @@ class Applier:
         except Exception:
             events = await self._one_by_one(db, ready)
         telemetry.applied.labels(self.name).inc(len(events))
-        return events
+        return new, events
 
     async def _one_by_one(
         self, db: Connection, ready: Sequence[tuple[Read, Recorded]]
@@ -253,10 +278,22 @@ class Applier:
         if len(rows) != len(newest):
             raise Overtaken
 
-    async def _park(self, db: Connection, read: Read, cause: str) -> None:
+    async def _touch(self, db: Connection, read: Read, known: dict[str, int]) -> None:
+        """Lock a stream that has no row yet, so that who applies what is missing sees it parked."""
+        stream = read.envelope and read.envelope.stream
+        if stream and stream not in known:
+            if not await db.fetchval(TOUCH, self.name, stream):
+                raise Overtaken
+            known[stream] = 0
+
+    async def _park(self, db: Connection, read: Read, cause: str) -> bool:
+        """False if it is parked already. A record of a topic made anew takes its old one's place."""
         record, envelope = read.record, read.envelope
-        headers = [[name, b64encode(value).decode()] for name, value in record.headers]
-        await db.execute(
+        headers = [
+            [name.replace("\0", "�"), value and b64encode(value).decode()]
+            for name, value in record.headers
+        ]
+        new = await db.fetchval(
             PARK,
             self.name,
             record.topic,
@@ -269,9 +306,8 @@ class Applier:
             headers,
             cause,
         )
-        if envelope:
-            self._waiting.add(envelope.stream)
         log.error("event.parked", view=self.name, topic=record.topic, cause=cause)
+        return bool(new)
 
 
 class Follower:
@@ -281,6 +317,8 @@ class Follower:
         self.applier, self._kafka, self._pool = applier, kafka, pool
         self._ids: dict[str, str] = {}
         self._targets: dict[TopicPartition, int] = {}
+        self._from: dict[TopicPartition, int] = {}
+        self._trouble: Exception | None = None
         self._reader: Any = None
 
     async def behind(self) -> bool:
@@ -297,15 +335,19 @@ class Follower:
         """Never returns; passing trouble is waited out, a damaged view ends the process."""
         pause = 0.1
         while True:
+            started = asyncio.get_running_loop().time()
             try:
                 await self._session()
-            except (KafkaError, *PASSING) as error:
+            except (KafkaError, Overtaken, *PASSING) as error:
+                if asyncio.get_running_loop().time() - started > 10:
+                    pause = 0.1
                 log.warning("follower.waits", view=self.applier.name, error=type(error).__name__)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 3)
 
     async def _session(self) -> None:
         topics = self.applier.view.topics
+        self._from, self._trouble = {}, None
         await self._identify()
         await self.applier.start()
         reader = consumer(self._kafka, self.applier.name)
@@ -315,20 +357,41 @@ class Follower:
             reader.subscribe(topics, listener=_Seek(self, reader))
             while True:
                 batches = await reader.getmany(timeout_ms=100, max_records=BATCH)
+                if self._trouble:
+                    raise self._trouble
+                batches = {place: m for place, m in batches.items() if m and place in self._from}
                 records = [
                     Record(m.topic, m.partition, m.offset, m.key, m.value, tuple(m.headers))
                     for messages in batches.values()
                     for m in messages
                 ]
                 if records:
-                    await self._apply(records)
-                    await reader.commit({p: m[-1].offset + 1 for p, m in batches.items() if m})
+                    await self._watch(await self._apply(records))
+                    with suppress(KafkaError):  # for the display of lag only
+                        await reader.commit({p: m[-1].offset + 1 for p, m in batches.items()})
                 await self._look_at_lag(reader)
         finally:
             self._reader = None
             await reader.stop()
 
-    async def _apply(self, records: Sequence[Record]) -> None:
+    async def _watch(self, new: Sequence[Record]) -> None:
+        """What stands below our position was seen before, or the topic was written anew there."""
+        changed = {
+            place
+            for record in new
+            if record.offset
+            < self._from.get(place := TopicPartition(record.topic, record.partition), 0)
+        }
+        for place in changed:
+            await self._set_back(place)
+        if changed:
+            raise KafkaError("the topic was written anew below our position")
+
+    async def _set_back(self, place: TopicPartition) -> None:
+        log.error("topic.went_back", view=self.applier.name, topic=place.topic)
+        await self._pool.execute(SET_BACK, self.applier.name, place.topic, place.partition)
+
+    async def _apply(self, records: Sequence[Record]) -> list[Record]:
         pause = 0.05
         while True:
             try:
@@ -340,8 +403,14 @@ class Follower:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 3)
 
+    def forget(self, trouble: Exception | None = None) -> None:
+        """What is fetched before `seek` has placed the reader is not ours to apply."""
+        self._from, self._trouble = {}, trouble
+
     async def seek(self, reader: Any, places: Iterable[TopicPartition]) -> None:
-        """PostgreSQL says where to go on, not the broker; a topic made anew is read from its start."""
+        """PostgreSQL says where to go on, not the broker; a topic made anew, or one that has lost
+        its tail, is read from its start. Otherwise from one record before, as a probe.
+        """
         places = list(places)
         if not places:
             return
@@ -353,7 +422,11 @@ class Follower:
             topic_id, offset = kept.get((place.topic, place.partition), ("", 0))
             if topic_id != self._ids[place.topic]:
                 offset = 0
-            reader.seek(place, min(offset, ends[place]))
+            elif offset > ends[place]:
+                await self._set_back(place)
+                offset = 0
+            reader.seek(place, max(offset - 1, 0))
+            self._from[place] = offset
         self._targets = {place: end for place, end in ends.items() if end}
         self.applier.live = False
 
@@ -381,10 +454,14 @@ class _Seek(ConsumerRebalanceListener):  # type: ignore[misc]
         self._follower, self._reader = follower, reader
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        return None
+        self._follower.forget()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        await self._follower.seek(self._reader, assigned)
+        # The library swallows what is raised here, and would go on from the offset in its group.
+        try:
+            await self._follower.seek(self._reader, assigned)
+        except Exception as error:
+            self._follower.forget(error)
 
 
 def _merge(
@@ -401,5 +478,5 @@ def _merge(
 
 
 def _record(row: Any) -> Record:
-    headers = tuple((name, b64decode(value)) for name, value in row["headers"])
+    headers = tuple((name, value and b64decode(value)) for name, value in row["headers"])
     return Record(row["topic"], row["partition"], row["offset"], row["key"], row["value"], headers)

@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import signal
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -67,7 +69,9 @@ async def _serve(service: Service, http: Http) -> None:
             server_header=False,
             timeout_graceful_shutdown=8,
         )
-        server = uvicorn.Server(config)
+        server = _Server(config)
+        for stop in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(stop, server.stop)
         loops = [asyncio.create_task(work) for work in (after_recovery(rt), _watch(rt))]
         serving = asyncio.create_task(server.serve())
         done, _ = await asyncio.wait([serving, *loops], return_when=asyncio.FIRST_COMPLETED)
@@ -79,6 +83,17 @@ async def _serve(service: Service, http: Http) -> None:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
     sys.stdout.flush()
+
+
+class _Server(uvicorn.Server):
+    """Ends on our signal handlers: uvicorn's own raise the signal again and cut the clean-up off."""
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 @asynccontextmanager
@@ -178,8 +193,22 @@ def app(service: Service, rt: Runtime | None = None) -> FastAPI:
     if rt and rt.http.development and rt.http.clock == "simulated":
         made.include_router(_simulation)
     problems.install(made)
+    made.openapi = partial(_openapi, made.openapi)  # type: ignore[method-assign]
     made.add_middleware(_Edge)
     return made
+
+
+def _openapi(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The problem document stands once, and every operation refers to it."""
+    found = generate()
+    schema = problems.ProblemDocument.model_json_schema()
+    components = found.setdefault("components", {})
+    components.setdefault("schemas", {})["ProblemDocument"] = schema
+    components["securitySchemes"] = {
+        "oidc": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    }
+    found["security"] = [{"oidc": []}]
+    return found
 
 
 _operations = APIRouter(include_in_schema=False)

@@ -19,6 +19,7 @@ from shared.decider import Anything
 from shared.journal import Context, Past, Written
 from shared.problems import Problem, bad_input, not_found
 from shared.runtime import Runtime
+from shared.telemetry import commands
 
 AFTER_SECONDS = 5.0
 AFTER = r"^[a-z]+/[a-z0-9./-]{1,150}@[0-9]{1,9}(, ?[a-z]+/[a-z0-9./-]{1,150}@[0-9]{1,9})*$"
@@ -153,6 +154,7 @@ class Call:
         """
         context = self.context(body.occurred_at, basis)
         written = await self.rt.journal.repeat(context)
+        commands.labels("new" if written is None else "repeat").inc()
         if written is None:
             if self.rt.recovering:
                 raise Problem("recovering")

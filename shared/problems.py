@@ -103,7 +103,9 @@ def bad_input(field: str, message: str) -> Problem:
 RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {
         "description": title,
-        "content": {"application/problem+json": {"schema": ProblemDocument.model_json_schema()}},
+        "content": {
+            "application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+        },
     }
     for status, title in {
         401: "No valid token",

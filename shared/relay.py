@@ -30,6 +30,7 @@ from shared.telemetry import published
 BATCH = 500
 POLL_SECONDS = 0.5
 HEARTBEAT_SECONDS = 1.5
+COMPARE_SECONDS = 5.0
 LOCK_LOST_AFTER = "2s"
 """A process that is stopped, not dead, stops pinging; PostgreSQL then ends its session and lock."""
 
@@ -65,6 +66,10 @@ class Ack:
     topic_id: str
     partition: int
     offset: int
+
+    @property
+    def place(self) -> TopicPartition:
+        return TopicPartition(self.topic, self.partition)
 
 
 class Outbox(Protocol):
@@ -147,7 +152,7 @@ class Relay:
         self._woken = asyncio.Event()
         self._ids: dict[str, str] = {}
         self._ends: dict[TopicPartition, int] = {}
-        self._beaten = 0.0
+        self._beaten = self._compared = 0.0
 
     def wake(self) -> None:
         """Something was committed."""
@@ -172,51 +177,67 @@ class Relay:
             sender = producer(self._kafka)
             stack.push_async_callback(sender.stop)
             await sender.start()
+            reader = consumer(self._kafka, None)
+            stack.push_async_callback(reader.stop)
+            await reader.start()
             db = await connect(self._url, idle_session_timeout=LOCK_LOST_AFTER)
             stack.callback(db.terminate)
             while not await db.fetchval(LOCK, f"relay {self.name}"):  # noqa: ASYNC110
                 await asyncio.sleep(POLL_SECONDS)
-            await self._compare(db)
+            self._ids, self._ends = {}, {}
+            await self._compare(db, reader)
             point("relay.compared")
             log.info("relay.active", relay=self.name)
             while True:
                 self._woken.clear()
+                drained_at = datetime.now(UTC)
                 while batch := await self._outbox.pending(db):
                     await self._send(db, sender, batch)
-                await self._beat(sender)
+                    drained_at = datetime.now(UTC)
+                if asyncio.get_running_loop().time() - self._compared > COMPARE_SECONDS:
+                    await self._compare(db, reader)
+                await self._beat(sender, drained_at)
                 await self._ping_until(db, asyncio.ensure_future(self._woken.wait()), once=True)
 
-    async def _compare(self, db: Connection) -> None:
-        """When data went backwards on the broker: what it lost counts as unpublished again."""
+    async def _compare(self, db: Connection, reader: Any) -> None:
+        """When data went backwards on the broker: what it lost counts as unpublished again.
+
+        Also now and then while all is well: a broker that comes back without its tail is met
+        again by the client libraries, and the session goes on.
+        """
         topics = await self._outbox.topics(db)
-        self._ids, self._ends = {}, {}
+        ids: dict[str, str] = {}
+        ends: dict[TopicPartition, int] = {}
         if topics:
-            looking = asyncio.ensure_future(self._look(topics))
+            looking = asyncio.ensure_future(self._look(topics, reader))
             await self._ping_until(db, looking)
-            self._ids, self._ends = looking.result()
-        await self._outbox.reconcile(db, self._ids, self._ends)
+            ids, ends = looking.result()
+        shorter = any(end < self._ends.get(place, 0) for place, end in ends.items())
+        if shorter or not self._ids or ids != self._ids:
+            await self._outbox.reconcile(db, ids, ends)
+            self._woken.set()
+        self._ids, self._ends = ids, ends
+        self._compared = asyncio.get_running_loop().time()
 
     async def _look(
-        self, topics: Sequence[str]
+        self, topics: Sequence[str], reader: Any
     ) -> tuple[dict[str, str], dict[TopicPartition, int]]:
         described = await describe(self._kafka, topics, lenient=self._outbox.lenient)
-        reader = consumer(self._kafka, None)
-        await reader.start()
-        try:
-            places = [place for topic in described.values() for place in topic.places]
-            ends = dict(await reader.end_offsets(places))
-            return {name: topic.id for name, topic in described.items()}, ends
-        finally:
-            await reader.stop()
+        places = [place for topic in described.values() for place in topic.places]
+        ends = dict(await reader.end_offsets(places))
+        return {name: topic.id for name, topic in described.items()}, ends
 
     async def _send(
         self, db: Connection, sender: Any, batch: Sequence[tuple[Any, Message]]
     ) -> None:
         waiting: list[tuple[Any, Message, asyncio.Future[Any]]] = []
+        held: set[tuple[str, bytes]] = set()
         if unknown := {message.topic for _, message in batch} - self._ids.keys():
             made = await describe(self._kafka, unknown, lenient=self._outbox.lenient)
             self._ids |= {name: topic.id for name, topic in made.items()}
         for token, message in batch:
+            if (message.topic, message.key) in held:
+                continue  # what comes after a held one waits for the next batch, or with it
             try:
                 if message.topic not in self._ids:
                     raise UnknownTopicOrPartitionError
@@ -227,16 +248,20 @@ class Relay:
             except KafkaError as error:
                 if not await self._outbox.refuse(db, token, error):
                     raise
+                held.add((message.topic, message.key))
         point("relay.sending")
         everything = asyncio.gather(*(ack for *_, ack in waiting), return_exceptions=True)
         await self._ping_until(db, everything)
         acks: list[Ack] = []
+        lost: dict[TopicPartition, int] = {}
         trouble: KafkaError | None = None
         for token, message, future in waiting:
             failed = future.exception()
             if failed is None:
                 done = future.result()
                 place = TopicPartition(message.topic, done.partition)
+                if 0 <= done.offset < self._ends.get(place, 0):
+                    lost[place] = min(lost.get(place, done.offset), done.offset)
                 self._ends[place] = max(self._ends.get(place, 0), done.offset + 1)
                 acks.append(
                     Ack(token, message.topic, self._ids[message.topic], done.partition, done.offset)
@@ -246,6 +271,9 @@ class Relay:
             elif not await self._outbox.refuse(db, token, failed):
                 trouble = failed
         point("relay.sent")
+        if lost:  # an offset was given anew: the broker came back without its tail
+            await self._outbox.reconcile(db, self._ids, lost)
+            self._ends |= {ack.place: ack.offset + 1 for ack in acks if ack.place in lost}
         if acks:
             await self._outbox.mark(db, acks)
             published.labels(self.name).inc(len(acks))
@@ -253,15 +281,18 @@ class Relay:
         if trouble:
             raise trouble
 
-    async def _beat(self, sender: Any) -> None:
-        """Drained: say so, with the offsets published so far (freshness and fail-closed rest on it)."""
+    async def _beat(self, sender: Any, drained_at: datetime) -> None:
+        """Drained: say so, with the offsets published so far (freshness and fail-closed rest on it).
+
+        All that was committed by `drained_at` is on the topic, below these offsets.
+        """
         now = asyncio.get_running_loop().time()
         if not self._heartbeat or now - self._beaten < HEARTBEAT_SECONDS:
             return
         self._beaten = now
         beat = {
             "service": self.name,
-            "time": datetime.now(UTC).isoformat(),
+            "time": drained_at.isoformat(),
             "offsets": {
                 str(place.partition): [self._ids[place.topic], end]
                 for place, end in self._ends.items()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from shared.keyring import KeyMissing, Keyring
 
 PAD = 64
 """Sealed values are padded with JSON white space, so that their length tells no code."""
+KEY_ID = re.compile(r"(codes|text|person)/[0-9A-Fa-f-]{32,36}")
 
 
 class Poison(Exception):
@@ -80,7 +82,10 @@ class Codec:
             try:
                 model, data = upcast(envelope.type, wire)
                 marks = sealed_fields(model)
-                wanted |= {m.key_id(data) for n, m in marks.items() if data.get(n) is not None}
+                ids = {m.key_id(data) for n, m in marks.items() if data.get(n) is not None}
+                if not all(map(KEY_ID.fullmatch, ids)):
+                    raise Poison(f"{envelope.type}: wrong shape of an id")
+                wanted |= ids
                 ready.append((envelope, wire, model, data))
             except Poison as poison:
                 ready.append(poison)
@@ -170,7 +175,7 @@ def wire_schema(model: type[Event]) -> dict[str, Any]:
     """JSON Schema of the wire form: sealed fields are base64 strings, other fields as declared."""
     schema = model.model_json_schema()
     for name in sealed_fields(model):
-        nullable = name not in schema.get("required", ())
+        nullable = {"type": "null"} in schema["properties"][name].get("anyOf", ())
         sealed = {
             "type": ["string", "null"] if nullable else "string",
             "contentEncoding": "base64",

@@ -8,6 +8,7 @@ Were Faust to fail us, `shared.follow.Follower` feeds the same projection.
 """
 
 import asyncio
+import os
 import ssl
 import tempfile
 from contextlib import suppress
@@ -56,7 +57,7 @@ def app(kafka: Kafka) -> faust.App:
         topic_partitions=12,
         web_enabled=False,
         autodiscover=False,
-        datadir=Path(tempfile.gettempdir()) / f"{APP}-faust",
+        datadir=Path(tempfile.gettempdir()) / f"{APP}-{os.getuid()}",  # stays empty
     )
 
 

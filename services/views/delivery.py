@@ -117,7 +117,7 @@ class Delivery:
             if now - self._beaten.get(topic, -HEARTBEAT_SECONDS) >= HEARTBEAT_SECONDS:
                 self._beaten[topic] = now
                 value = json.dumps({"at": datetime.now(UTC).isoformat()}).encode()
-                headers = _headers("view.heartbeat", "0", "0")
+                headers = _headers("view.heartbeat", "0", "0", "application/json")
                 found.append((None, Message(topic, b"_heartbeat", value, headers)))
         return found
 
@@ -142,7 +142,9 @@ async def document_of(rt: Runtime, agency: str, case: UUID) -> dict[str, Any]:
     )
 
 
-def _headers(kind: str, version: str, edition: str) -> list[tuple[str, bytes]]:
+def _headers(
+    kind: str, version: str, edition: str, content_type: str = "application/jose"
+) -> list[tuple[str, bytes]]:
     fields = {
         "ce_specversion": "1.0",
         "ce_id": str(uuid7()),
@@ -151,6 +153,6 @@ def _headers(kind: str, version: str, edition: str) -> list[tuple[str, bytes]]:
         "ce_time": datetime.now(UTC).isoformat(),
         "ce_version": version,
         "ce_edition": edition,
-        "content-type": "application/jose",
+        "content-type": content_type,
     }
     return [(name, value.encode()) for name, value in fields.items()]

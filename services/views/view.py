@@ -51,8 +51,11 @@ insert into subscription (agency, public_key) values ($1, $2)
 on conflict (agency) do update set public_key = excluded.public_key"""
 RESEAL = "update delivery set edition = edition + 1, retry_at = null where agency = $1"
 END = """
-update delivery set ended = true, retry_at = null
- where agency = $1 and case_id = $2 and document <= $3"""
+update delivery d set ended = true, retry_at = null
+ where agency = $1 and case_id = $2 and document <= $3
+   and exists (select from journal j
+                where j.stream = $4 and j.type = $5 and j.data -> 'items' = '[]'::jsonb
+                  and (j.data ->> 'document')::int = d.document)"""
 
 CALLED = "select case_id from called where subject = $1 order by case_id"
 DOCUMENTS = """
@@ -127,7 +130,8 @@ def view(rt: Runtime) -> View:
                     await db.execute(SUBSCRIBE, agency, key)
                     await db.execute(RESEAL, agency)
                 case RetractionConfirmed(agency=agency, case=case, document=document):
-                    await db.execute(END, agency, case, document)
+                    stream = f"disclosure/{agency}/{case}"
+                    await db.execute(END, agency, case, document, stream, DocumentChanged.TYPE)
         if live:
             await judge.some(db)
 

@@ -2,13 +2,15 @@
 
 import tomllib
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, cast
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema
 
+TOKYO = ZoneInfo("Asia/Tokyo")
 LegalType = Literal["statutory", "consented", "local"]
 
 
@@ -38,7 +40,8 @@ def _lists() -> dict[str, dict[str, Any]]:
 @cache
 def bodies() -> dict[str, Body]:
     text = files(__package__).joinpath("bodies.toml").read_text("utf-8")
-    rows = tomllib.loads(text)["body"]
+    today = datetime.now(TOKYO).date()
+    rows = [row for row in tomllib.loads(text)["body"] if row["from"] <= today]
     rows.sort(key=lambda row: cast(date, row["from"]))
     return {row["code"]: Body.model_validate(row) for row in rows}
 

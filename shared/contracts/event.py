@@ -7,7 +7,7 @@ from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, GetCoreSchemaHandler, StringConstraints
 from pydantic_core import CoreSchema, core_schema
 
 TYPE_PREFIX = "jp.tsunagu."
@@ -98,7 +98,7 @@ PersonId = Annotated[UUID, S]
 Id = Annotated[UUID, S]
 AgencyCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,60}$"), S]
 Subject = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@-]{1,120}$"), S]
-Moment = Annotated[datetime, S]
+Moment = Annotated[AwareDatetime, S]
 
 
 class Event(BaseModel):

@@ -1,7 +1,8 @@
 """Events of intake: the case and its つなぐシート, contacts, consents."""
 
-from datetime import datetime
 from typing import Annotated
+
+from pydantic import AwareDatetime
 
 from .event import AgencyCode, CaseId, Coded, Event, Id, Moment, Personal, PersonId, S, event
 
@@ -132,7 +133,7 @@ class ConsentRecorded(ConsentEvent):
     group: Annotated[str | None, S] = None
     excluded: Agencies = ()
     begins: Moment
-    until: Annotated[datetime | None, S] = None
+    until: Annotated[AwareDatetime | None, S] = None
     text_version: Annotated[str, S]
 
 

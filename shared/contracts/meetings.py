@@ -1,9 +1,21 @@
 """Events of meetings: bodies and their members, matters, sittings, decisions."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 
-from .event import AgencyCode, CaseId, Coded, Event, Id, Personal, PersonId, S, Subject, event
+from .event import (
+    AgencyCode,
+    CaseId,
+    Coded,
+    Event,
+    Id,
+    Moment,
+    Personal,
+    PersonId,
+    S,
+    Subject,
+    event,
+)
 from .intake import Agencies, People
 
 BodyCode = Annotated[str, S]
@@ -113,7 +125,9 @@ class MeetingEvent(Event):
 
 @event("meeting.convened")
 class MeetingConvened(MeetingEvent):
-    """A sitting. Its legal type comes from each body; the local name is another field."""
+    """A sitting. Its legal type comes from each body; the local name is another field, of a
+    closed list: free text would stand in clear on the topic.
+    """
 
     bodies: Annotated[tuple[BodyCode, ...], S]
     local_name: Annotated[str, S]
@@ -150,7 +164,7 @@ class AgendaItemAdded(SittingEvent):
     invited: Agencies
     bases: Annotated[tuple[Id, ...], S]
     matter: Annotated[Id | None, S] = None
-    planned_at: Annotated[datetime, S]
+    planned_at: Moment
 
 
 @event("sitting.item_removed")

@@ -146,7 +146,7 @@ SAMPLES: tuple[Event, ...] = (
     meetings.MeetingConvened(
         meeting=MEETING,
         bodies=("juso", "shien-106-6"),
-        local_name="5月定例",
+        local_name="kasaneru",
         host="city-fukushi",
         planned_on=date(2026, 5, 25),
         invited=("care-centre", "clinic"),

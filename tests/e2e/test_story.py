@@ -227,7 +227,7 @@ async def test_an_agenda_takes_consented_cases_only_and_loses_them_with_the_cons
     coordinator = told.at("meetings", "window", "coordinator")
     convene = {
         "bodies": ["juso"],
-        "local_name": "かさねる会議",
+        "local_name": "kasaneru",
         "planned_on": str((told.city.at + timedelta(days=14)).date()),
         "invited": [told.agencies["care"], told.agencies["council"]],
     }

@@ -65,7 +65,7 @@ ended = MatterEnded(matter=MATTER, case=CASE)
 convened = MeetingConvened(
     meeting=MEETING,
     bodies=("juso", "shien-106-6"),
-    local_name="まるごと会議",
+    local_name="kasaneru",
     host="city",
     planned_on=DAY,
     invited=("care-centre", "clinic"),

@@ -29,10 +29,11 @@ from operate.stack import Stack
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
+def places(tmp_path: Path) -> Iterator[Places]:
     found = Places(tmp_path / "state")
     found.make()
-    return found
+    yield found
+    Stack(found.state).remove()
 
 
 @pytest.fixture

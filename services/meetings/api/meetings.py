@@ -22,7 +22,7 @@ from shared.contracts.meetings import (
     MeetingHeld,
 )
 from shared.decider import Anything
-from shared.http import Body, Call, Caller, Limit, Line, Page, PathId, Receipt, Route, Text, to_uuid
+from shared.http import Body, Call, Caller, Limit, Page, PathId, Receipt, Route, Text, to_uuid
 from shared.journal import Past, Stale
 from shared.problems import Problem, bad_input, not_found
 
@@ -55,7 +55,7 @@ ONLY_HOST = "only the host does this / 主催機関だけができます"
 
 class NewMeeting(Body):
     bodies: list[AnyBody] = Field(min_length=1, max_length=20)
-    local_name: Line
+    local_name: Annotated[str, *OneOf("meeting_name")]
     planned_on: Day
     invited: list[Agency] = Field(min_length=1, max_length=70)
 
