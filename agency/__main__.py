@@ -65,13 +65,11 @@ def show(
             raise _refuse(f"the copy holds no content of {handle}")
         screen.print_json(json.dumps(held.body, ensure_ascii=False))
         return
-    table = Table("handle", "version", "items", "persons", "placed at")
+    table = Table("handle", "version", "items", "placed at")
     table.columns[0].no_wrap, table.columns[0].min_width = True, 36  # it is typed again, whole
     for held in kept.documents():
-        items, persons = (
-            (len(held.body["items"]), len(held.body["persons"])) if held.body else ("ended", "")
-        )
-        cells = f"{held.document}.{held.edition}", items, persons, held.at[:16]
+        items = len(held.body["items"]) if held.body else "ended"
+        cells = f"{held.document}.{held.edition}", items, held.at[:16]
         table.add_row(escape(held.handle), *(str(cell) for cell in cells))
     screen.print(table)
     for topic in kept.topics():
@@ -120,10 +118,15 @@ def _summary(copy: Copy, topic: str) -> None:
     held = [one for one in copy.documents() if one.body and one.body["items"]]
     position = copy.position(topic)
     up_to = position.up_to_date_at if position else None
-    screen.print(f"{topic}: {len(held)} documents with content; up to date at {up_to or 'unknown'}")
+    screen.print(
+        f"{topic}: {len(held)} documents with content; up to date at {up_to or 'unknown'}",
+        soft_wrap=True,
+    )
     for refusal in copy.refused(topic):
         where = f"record {refusal.record.offset} ({refusal.handle or 'no handle'})"
-        screen.print(f"[red]kept aside[/] {escape(where)}: {escape(refusal.reason)}")
+        screen.print(
+            f"[red]kept aside[/] {escape(where)}: {escape(refusal.reason)}", soft_wrap=True
+        )
 
 
 def _load(path: Path) -> Credentials:

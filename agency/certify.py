@@ -12,10 +12,10 @@ from aiokafka.errors import (
 )
 from joserfc.jwk import KeySet
 
+from agency.broker import consumer, record_of
 from agency.copy import Copy
 from agency.credentials import Credentials
 from agency.sealed import Change, Poison, Record, heartbeat_at, opened
-from agency.subscriber import consumer, record_of
 
 OTHERS = ("intake", "referral", "meetings", "views", "metrics", "heartbeats", "view.somebody-else")
 

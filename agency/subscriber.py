@@ -4,11 +4,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from agency.broker import consumer, record_of
 from agency.copy import Copy, Position, Refusal
 from agency.credentials import Credentials
 from agency.receipts import Receipts
@@ -18,23 +18,6 @@ LONGEST_PAUSE = 5.0
 POLL_MS = 500
 
 log = logging.getLogger("agency")
-
-
-def consumer(credentials: Credentials, group: str | None) -> AIOKafkaConsumer:
-    """Nothing is committed by itself; what is not yet certain on the broker is not shown."""
-    return AIOKafkaConsumer(
-        **credentials.login(),
-        group_id=group,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-        fetch_max_wait_ms=100,
-        metadata_max_age_ms=10_000,
-    )
-
-
-def record_of(message: Any) -> Record:
-    return Record(message.offset, message.key, message.value, tuple(message.headers))
 
 
 class Subscriber:

@@ -386,7 +386,7 @@ def test_global_options_may_stand_anywhere(
             "nothing is running here; start it with ./tsunagu up",
         ),
         (["topics", "apply"], "nothing is running here; start it with ./tsunagu up"),
-        (["run", "intake"], "there is nothing to run on; start it with ./tsunagu up"),
+        (["run", "intake"], "nothing is running here; start it with ./tsunagu up"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(

@@ -1,0 +1,449 @@
+"""The follower: each event once, as the next version of its stream; trouble waits, poison parks, nothing is skipped."""
+
+import asyncio
+import json
+import random
+import signal
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from operate.stack import Stack
+from shared.broker import Message
+from shared.contracts import UPCASTS, Unreadable
+from shared.contracts.intake import WorriesRecorded
+from shared.follow import Applier, Overtaken, Record
+from shared.keyring import Keyring
+from shared.sealing import Codec
+from tests.integration._kit import PATIENCE, Kit, running, stream_of, until
+from tests.integration._place import execute
+
+FUTURE = "jp.tsunagu.case.worries_recorded.v2"
+
+
+async def streams(spine: Kit, *lengths: int) -> list[tuple[UUID, list[Message]]]:
+    """Streams of so many events, that no journal holds."""
+    found = []
+    for length in lengths:
+        case = uuid4()
+        made = [await spine.message(case, n, f"{n}") for n in range(1, length + 1)]
+        found.append((case, made))
+    return found
+
+
+def whole(made: Iterable[tuple[UUID, list[Message]]]) -> dict[str, list[int]]:
+    return {stream_of(case): list(range(1, len(all_) + 1)) for case, all_ in made}
+
+
+async def test_duplicates_in_any_order_are_applied_once_in_order(spine: Kit) -> None:
+    made = await streams(spine, 12, 7, 1, 9)
+    shuffled = [m for _, all_ in made for m in all_ for _ in range(random.randint(1, 5))]
+    random.shuffle(shuffled)
+    async with running(await spine.follower()):
+        await spine.publish(shuffled)
+        await spine.reached(whole(made))
+        assert not await spine.parked()
+
+
+async def test_a_gap_parks_and_heals_when_the_missing_version_comes(spine: Kit) -> None:
+    made = await streams(spine, 5, 3)
+    (case, gap), (_, other) = made
+    async with running(await spine.follower()):
+        await spine.publish([gap[0], gap[2], gap[4], gap[3], *other])
+        await spine.reached({**whole(made), stream_of(case): [1]})
+        assert await spine.parked() == {stream_of(case): [3, 4, 5]}
+        await spine.publish([gap[1]])
+        await spine.reached(whole(made))
+        assert not await spine.parked()
+
+
+# Poison.
+
+
+def headers(message: Message, **instead: bytes | None) -> Message:
+    found: dict[str, Any] = {**dict(message.headers), **instead}
+    return replace(message, headers=list(found.items()))
+
+
+def without(message: Message, name: str) -> Message:
+    return replace(message, headers=[pair for pair in message.headers if pair[0] != name])
+
+
+def body(message: Message, **instead: Any) -> Message:
+    wire = {**json.loads(message.value or b""), **instead}
+    return replace(message, value=json.dumps(wire).encode())
+
+
+def raw(value: bytes | None) -> Callable[[Message], Message]:
+    return lambda message: replace(message, value=value)
+
+
+TELLS_ITS_STREAM: dict[str, Callable[[Message], Message]] = {
+    "unknown type": lambda m: headers(m, ce_type=b"jp.tsunagu.case.unheard_of.v1"),
+    "no JSON": raw(b"{"),
+    "no object": raw(b"[1]"),
+    "nothing": raw(b""),
+    "tombstone": raw(None),
+    "no UTF-8": raw(b'{"case": "\xff"}'),
+    "too deep": raw(b"[" * 200_000),
+    "number without end": raw(b'{"n": ' + b"1" * 5000 + b"}"),
+    "field of another event": lambda m: headers(m, ce_id=str(uuid4()).encode()),
+    "flipped bit": lambda m: body(m, text="AAAA" + json.loads(m.value or b"")["text"][4:]),
+    "not sealed": lambda m: body(m, text="plain"),
+    "sealed is too short": lambda m: body(m, text="AAAA"),
+    "sealed is a number": lambda m: body(m, text=7),
+    "no case": lambda m: body(m, case=None),
+    "case is a list": lambda m: body(m, case=[]),
+    "case with a NUL": lambda m: body(m, case="\0"),
+    "case is half a character": lambda m: body(m, case="\ud800"),
+    "another case": lambda m: body(m, case=str(uuid4())),
+    "wrong shape": lambda m: body(m, subjects="nobody"),
+}
+TELLS_NONE: dict[str, Callable[[Message], Message]] = {
+    "no headers": lambda m: replace(m, headers=[]),
+    "no stream": lambda m: without(m, "ce_stream"),
+    "empty stream": lambda m: headers(m, ce_stream=b""),
+    "header without value": lambda m: headers(m, ce_stream=None),
+    "header is no UTF-8": lambda m: headers(m, ce_actor=b"\xff"),
+    "header with a NUL": lambda m: headers(m, ce_stream=b"case/\0"),
+    "name with a NUL": lambda m: replace(m, headers=[("\0", b"")]),
+    "no number": lambda m: headers(m, ce_version=b"two"),
+    "version 0": lambda m: headers(m, ce_version=b"0"),
+    "version below": lambda m: headers(m, ce_version=b"-2"),
+    "version beyond": lambda m: headers(m, ce_version=b"99999999999"),
+    "other digits": lambda m: headers(m, ce_version="２".encode()),
+    "no id": lambda m: headers(m, ce_id=b"7"),
+    "no time": lambda m: headers(m, ce_time=b"yesterday"),
+    "time without offset": lambda m: headers(m, ce_time=b"2026-04-01T00:00:00"),
+    "key is no UTF-8": lambda m: replace(m, key=b"\xff"),
+}
+
+
+@pytest.mark.parametrize("poison", [pytest.param(TELLS_ITS_STREAM, id="tells its stream"),
+                                    pytest.param(TELLS_NONE, id="tells none")])  # fmt: skip
+async def test_poison_parks_its_stream_and_others_flow_until_it_is_repaired(
+    spine: Kit, poison: dict[str, Callable[[Message], Message]]
+) -> None:
+    ill = {name: (await streams(spine, 3))[0] for name in poison}
+    sound = await streams(spine, *[2] * 6)
+    batch = []
+    for name, spoil in poison.items():
+        one, two, three = ill[name][1]
+        batch += [one, spoil(two), three]
+    batch += [m for _, all_ in sound for m in all_]
+    async with running(await spine.follower()):
+        await spine.publish(batch)
+        await spine.reached(whole(sound) | {stream_of(case): [1] for case, _ in ill.values()})
+        parked = await spine.parked()
+        strays = parked.pop(None, [])
+        with_its_stream = {stream_of(case) for case, _ in ill.values()}
+        assert parked.keys() == with_its_stream
+        if poison is TELLS_NONE:
+            assert strays == [None] * len(poison)
+            assert set(map(tuple, parked.values())) == {(3,)}
+        else:
+            assert not strays
+            assert set(map(tuple, parked.values())) == {(2, 3)}
+        await spine.publish([all_[1] for _, all_ in ill.values()])
+        await spine.reached(whole(sound) | whole(ill.values()))
+        assert not (await spine.parked()).keys() - {None}
+
+
+async def test_poison_waits_for_the_code_that_can_read_it(
+    spine: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await streams(spine, 4, 2)
+    (case, future), (_, other) = made
+    # As a newer release would send it; its fields are bound to its own type.
+    monkeypatch.setattr(WorriesRecorded, "TYPE", FUTURE)
+    future[1] = await spine.message(case, 2, "二")
+    monkeypatch.undo()
+    async with running(await spine.follower()):
+        await spine.publish([*future, *other])
+        await spine.reached(whole(made) | {stream_of(case): [1]})
+    assert await spine.parked() == {stream_of(case): [2, 3, 4]}
+    monkeypatch.setitem(UPCASTS, FUTURE, lambda data: (WorriesRecorded.TYPE, data))
+    async with running(await spine.follower()):  # the next deployment
+        await spine.reached(whole(made))
+        assert not await spine.parked()
+
+
+async def test_what_the_view_refuses_parks_until_it_takes_it(spine: Kit) -> None:
+    made = await streams(spine, 4, 4, 4)
+    first, second = stream_of(made[0][0]), stream_of(made[1][0])
+    bad = await spine.message(made[0][0], 2, "bad"), await spine.message(made[1][0], 3, "bad")
+    made[0][1][1], made[1][1][2] = bad
+    spine.toy.refuses = lambda value: value == "bad"
+    async with running(await spine.follower()):
+        await spine.publish([m for turn in zip(*(m for _, m in made), strict=True) for m in turn])
+        await spine.reached(whole(made) | {first: [1], second: [1, 2]})
+        assert await spine.parked() == {first: [2, 3, 4], second: [3, 4]}
+    spine.toy.refuses = lambda value: False
+    async with running(await spine.follower()):
+        await spine.reached(whole(made))
+        assert not await spine.parked()
+
+
+async def test_what_waits_in_one_process_is_applied_by_another_that_gets_the_rest(
+    spine: Kit,
+) -> None:
+    made = await streams(spine, 4)
+    one, other = await spine.applier(), await spine.applier()
+    await one.start()
+    await other.start()
+    records = as_records(spine, made[0][1])
+    await deliver(one, records[0:1])
+    await deliver(one, records[2:4])  # parked here
+    await deliver(other, records[1:2])  # after a rebalance
+    assert await spine.applied() == whole(made)
+    assert not await spine.parked()
+
+
+async def test_a_parked_stream_is_replayed_though_the_first_try_met_trouble(spine: Kit) -> None:
+    made = await streams(spine, 3)
+    calls: list[int] = []
+
+    class Shaky(Codec):
+        """Its keyring is out of reach at the third call: the replay's."""
+
+        async def open(self, rows: Iterable[Any]) -> Any:
+            calls.append(1)
+            if len(calls) == 3:
+                raise ConnectionRefusedError
+            return await super().open(rows)
+
+    applier = await spine.applier(Shaky(spine.keyring))
+    records = as_records(spine, made[0][1])
+    await deliver(applier, [records[0], records[2]])
+    with pytest.raises(ConnectionRefusedError):
+        await deliver(applier, [records[1]])
+    await deliver(applier, [records[1]])  # as the follower does
+    assert await spine.applied() == whole(made)
+    assert not await spine.parked()
+
+
+async def test_a_record_of_a_topic_made_anew_is_parked_beside_those_of_the_old(spine: Kit) -> None:
+    made = await streams(spine, 2, 2)
+    (_, old), (_, new) = made
+    applier = await spine.applier()
+    await applier.apply([as_record(spine, old[1], 5)], {spine.topic: "old topic"})
+    await applier.apply([as_record(spine, new[1], 5)], {spine.topic: "new topic"})
+    # The relay republishes everything to the new topic.
+    again = [old[0], old[1], new[0]]
+    records = [as_record(spine, message, 6 + n) for n, message in enumerate(again)]
+    await applier.apply(records, {spine.topic: "new topic"})
+    assert await spine.applied() == whole(made)
+
+
+# Trouble that passes.
+
+
+async def test_sessions_ended_in_the_middle_of_a_batch_lose_and_double_nothing(
+    spine: Kit, servers: Stack
+) -> None:
+    made = await streams(spine, *[20] * 12)
+    messages = [m for _, all_ in made for m in all_]
+    random.shuffle(messages)
+    await spine.publish(messages)
+    ends = (
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        f" where datname in ('{spine.place.name}', '{spine.place.name}_keyring')"
+    )
+
+    async def applied() -> int:
+        with suppress(Exception):  # our own sessions are ended as well
+            return sum(map(len, (await spine.applied()).values()))
+        return 0
+
+    async with running(await spine.follower()):
+        for n in (1, 40, 80, 120, 160, 200):
+            await until(lambda n=n: more_than(applied, n))  # type: ignore[misc]
+            await execute(servers, ends)
+        await until(lambda: more_than(applied, 239))
+    await spine.reached(whole(made))
+
+
+async def more_than(count: Callable[[], Awaitable[int]], least: int) -> bool:
+    return await count() >= least
+
+
+async def test_all_goes_on_when_the_database_was_away(spine: Kit, servers: Stack) -> None:
+    if servers.external:
+        pytest.skip("these servers are not ours to stop")
+    case = uuid4()
+    async with running(spine.relay(), await spine.follower()):
+        for n in range(10):
+            await spine.write(case, str(n))
+        await asyncio.to_thread(servers.stop, "postgres")
+        await asyncio.to_thread(servers.start, "postgres")
+
+        async def writes_again() -> bool:
+            with suppress(OSError):
+                return bool(await spine.write(case, "again", command=b"again", digest=b""))
+            return False
+
+        await until(writes_again)
+        await spine.in_step()
+
+
+async def test_while_the_keyring_is_out_of_reach_events_wait_and_none_is_parked(
+    spine: Kit,
+) -> None:
+    made = await streams(spine, 3, 3)
+    tried = asyncio.Event()
+    away = True
+
+    class Away(Keyring):
+        async def fetch(
+            self, ids: Iterable[str], *, make: bool = False
+        ) -> dict[str, Any | Unreadable]:
+            if away:
+                tried.set()
+                raise ConnectionRefusedError
+            return await super().fetch(ids, make=make)
+
+    keyring = spine.keyring_with(master=spine.place.master)
+    keyring.__class__ = Away
+    async with running(await spine.follower(codec=Codec(keyring))):
+        await spine.publish([m for _, all_ in made for m in all_])
+        await asyncio.wait_for(tried.wait(), PATIENCE)
+        assert not await spine.applied()
+        away = False
+        await spine.reached(whole(made))
+        assert not await spine.parked()
+
+
+# Processes that die or stand still.
+
+
+@pytest.mark.parametrize(
+    "point", ["follow.applied", "follow.committed", "follow.replayed", "follow.committed:2"]
+)
+async def test_a_follower_killed_at_any_step_loses_and_doubles_nothing(
+    spine: Kit, point: str
+) -> None:
+    made = await streams(spine, 6, 4)
+    (case, gap), (_, other) = made
+    follower = await spine.follower()
+    await spine.publish([gap[0], gap[2], gap[4]])
+    async with running(follower):
+
+        async def parked() -> bool:
+            return (await spine.parked()).get(stream_of(case)) == [3, 5]
+
+        await until(parked)
+    falling = asyncio.create_task(spine.falls("follow", point))
+    await spine.publish([gap[1], gap[3]])
+    await spine.publish([*other, gap[5]])
+    while point.endswith(":2") and not falling.done():
+        more = await streams(spine, 1)
+        made += more
+        await spine.publish(more[0][1])
+    await falling
+    async with running(await spine.follower()):
+        await spine.reached(whole(made))
+        assert not await spine.parked()
+
+
+async def test_a_follower_that_stood_still_past_its_session_and_wakes_does_no_harm(
+    spine: Kit,
+) -> None:
+    cases = [uuid4() for _ in range(8)]
+    await spine.applier()
+
+    async def write(times: int) -> None:
+        for n in range(times):
+            await asyncio.gather(*(spine.write(case, str(n)) for case in cases))
+
+    async with (
+        running(spine.relay()),
+        spine.child("follow", INSTANCE="a") as zombie,
+        spine.child("follow", INSTANCE="b"),
+    ):
+        await write(3)
+        await spine.in_step()
+        zombie.send_signal(signal.SIGSTOP)
+        await write(3)
+        await spine.in_step()  # the other has taken its partitions
+        await write(2)
+        zombie.send_signal(signal.SIGCONT)
+        await write(3)
+        await spine.in_step()
+        assert zombie.returncode is None
+
+
+# The protocol itself.
+
+
+def as_record(spine: Kit, message: Message, offset: int) -> Record:
+    return Record(spine.topic, 0, offset, message.key, message.value, tuple(message.headers))
+
+
+def as_records(spine: Kit, messages: Sequence[Message]) -> list[Record]:
+    return [as_record(spine, message, n) for n, message in enumerate(messages)]
+
+
+async def deliver(applier: Applier, records: Sequence[Record]) -> None:
+    while True:
+        with suppress(Overtaken):
+            await applier.apply(records, {records[0].topic: "topic"})
+            return
+
+
+Arrival = list[tuple[int, int]]
+LENGTHS = (4, 3, 5)
+EVENTS = [(stream, n) for stream, length in enumerate(LENGTHS) for n in range(length)]
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    some=st.lists(st.lists(st.sampled_from(EVENTS), min_size=1, max_size=8), max_size=6),
+    rest=st.permutations(EVENTS),
+    data=st.data(),
+)
+async def test_whatever_arrives_the_view_holds_the_ordered_prefix(
+    spine: Kit, some: list[Arrival], rest: Arrival, data: st.DataObject
+) -> None:
+    made = await streams(spine, *LENGTHS)
+    appliers = [await spine.applier(), await spine.applier()]
+    offset = iter(range(1_000_000_000))
+
+    def records(arrival: Arrival) -> list[Record]:
+        return [as_record(spine, made[s][1][n], next(offset)) for s, n in arrival]
+
+    def prefixes(arrived: set[tuple[int, int]]) -> dict[str, list[int]]:
+        found = {}
+        for stream, (case, _) in enumerate(made):
+            length = next(n for n in range(99) if (stream, n) not in arrived)
+            if length:
+                found[stream_of(case)] = list(range(1, length + 1))
+        return found
+
+    async def ours() -> dict[str, list[int]]:
+        mine = {stream_of(case) for case, _ in made}
+        return {s: versions for s, versions in (await spine.applied()).items() if s in mine}
+
+    for batch in some:
+        by = data.draw(st.sampled_from(["one", "other", "both at once"]))
+        there = records(batch)
+        if by == "both at once":  # a zombie and its successor
+            await asyncio.gather(*(deliver(applier, there) for applier in appliers))
+        else:
+            await deliver(appliers[by == "other"], there)
+    assert await ours() == prefixes({event for batch in some for event in batch})
+    half = len(rest) // 2
+    await asyncio.gather(
+        *(deliver(a, records(b)) for a, b in zip(appliers, (rest[:half], rest[half:]), strict=True))
+    )
+    assert await ours() == whole(made)
+    assert not set(await spine.parked()) & {stream_of(case) for case, _ in made}
