@@ -12,7 +12,7 @@ from operate.demo.plan import Year, year
 from operate.demo.setting import STATUTORY_POOL
 from operate.demo.workdays import TOKYO
 
-IKOMA = Ikoma()
+IKOMA = Ikoma.sized(60)
 SEED = 292095
 
 
@@ -26,8 +26,8 @@ def kinds(of: Year) -> Counter[str]:
 
 
 def test_the_same_seed_gives_the_same_year(sixty: Year) -> None:
-    assert year(60, SEED, Ikoma()) == sixty
-    assert year(60, SEED, Ikoma()).invented == sixty.invented
+    assert year(60, SEED, Ikoma.sized(60)) == sixty
+    assert year(60, SEED, Ikoma.sized(60)).invented == sixty.invented
     assert year(60, SEED + 1).intents != sixty.intents
 
 
@@ -93,7 +93,7 @@ def test_the_clock_stands_after_all_that_is_sent(sixty: Year) -> None:
 
 
 def test_volumes_follow_the_file() -> None:
-    made = year(2000, SEED, IKOMA)
+    made = year(2000, SEED)
     found, volume = kinds(made), IKOMA.defaults["volume"]
     assert found["case"] == volume["new_consultations_year"]
     assert found["referral"] == pytest.approx(volume["referrals_year"], rel=0.15)
