@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
 import json
@@ -146,14 +147,12 @@ def run(context: typer.Context, service: Annotated[str, typer.Argument()]) -> No
     run_service(context.obj, service)
 
 
-def run_service(stack: Stack | None, service: str) -> None:
+def run_service(stack: Stack, service: str) -> None:
     """Settings come from the environment; where it has none, from the state folder."""
     if service not in SERVICES:
         raise Refused(f"there is no service '{service}'; there are {', '.join(SERVICES)}")
-    if "DATABASE_URL" not in os.environ and stack:
-        if not stack.places.settings:
-            raise Refused("there is nothing to run on; start it with ./tsunagu up")
-        given = stack.recall().env(service)
+    if "DATABASE_URL" not in os.environ:
+        given = running(stack).env(service)
         os.environ.update({name: os.environ.get(name, value) for name, value in given.items()})
         processes.check_free([int(os.environ["HTTP_PORT"])])
     importlib.import_module("shared.host").run(service)
@@ -177,7 +176,7 @@ def token(
 @agency.command()
 def credentials(context: typer.Context, code: str, as_json: Json = False) -> None:
     """Makes an agency's topic, user and key where missing, and prints what its system needs."""
-    stack = running(context)
+    stack = running(context.obj)
     found = stack.agency(code)
     parts = {part["name"]: part for part in stack.status()["parts"]}
     if parts.get("views", {}).get("healthy"):
@@ -192,15 +191,15 @@ def credentials(context: typer.Context, code: str, as_json: Json = False) -> Non
 @topics.command()
 def apply(context: typer.Context, as_json: Json = False) -> None:
     """Brings topics, users and rights to what deploy/topics.yaml says, and shows the changes."""
-    changes = running(context).provide_topics()
+    changes = running(context.obj).provide_topics()
     if as_json:
         print(json.dumps({"changes": changes}))
         return
     print("\n".join(changes) or "nothing to change")
 
 
-def running(context: typer.Context) -> Stack:
-    stack: Stack = context.obj
+def running(stack: Stack) -> Stack:
+    """The stack as it was last started, if its servers are there."""
     found = stack.recall()
     if found.external is None and not found.pid("supervisor"):
         raise Refused("nothing is running here; start it with ./tsunagu up")
@@ -273,6 +272,8 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            error.strerror = "the disk is full; free some of it and run this again"
         where = f" ({error.filename})" if error.filename else ""
         err.print(f"tsunagu: {error.strerror or error}{where}.", markup=False, soft_wrap=True)
     except Exception as error:

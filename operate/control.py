@@ -24,7 +24,7 @@ from operate.places import HTTP, Places, http_port, kafka_ports
 if TYPE_CHECKING:
     from operate.stack import Stack
 
-START = 120.0  # seconds until everything must be ready
+START = 180.0  # seconds until everything must be ready
 READY = 60.0  # seconds until one part must be
 POLL = 0.05
 

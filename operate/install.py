@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -18,6 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOM = {"base": 900_000_000, "test": 500_000_000}  # bytes an install needs while it runs
+FULL = "the disk is full; free about 1 GB and run this again"
 BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -91,7 +93,7 @@ def explained(output: str) -> str:
     """The sentence for a failed pip run."""
     log = ROOT / ".venv" / "install.log"
     reasons = {
-        "No space left": "the disk is full; free about 1 GB and run this again",
+        "No space left": FULL,
         "CERTIFICATE_VERIFY_FAILED": "the package registry's certificate is not trusted; "
         "set PIP_CERT to your organisation's certificate file and run this again",
         "DO NOT MATCH THE HASHES": "a downloaded package differs from its locked hash and was "
@@ -187,7 +189,7 @@ def create(folder: Path) -> None:
     )  # fmt: skip
     if made.returncode:
         if "No space left" in made.stdout + made.stderr:
-            raise Refused("the disk is full; free about 1 GB and run this again")
+            raise Refused(FULL)
         raise Refused(
             f"{sys.executable} cannot make a virtual environment; install its venv and ensurepip "
             "modules (on Debian and Ubuntu: the package python3-venv)"
@@ -206,6 +208,9 @@ def main() -> int:
         print("tsunagu: stopped; the next run goes on.", file=sys.stderr)
         return 130
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            print(f"tsunagu: {FULL}.", file=sys.stderr)
+            return 1
         print(f"tsunagu: {error.strerror or error}: {error.filename or ROOT}.", file=sys.stderr)
         return 1
     return 0

@@ -21,7 +21,7 @@ ENDPOINT = (
     "+org.slf4j:slf4j-simple:1.7.36"  # Kafka speaks through slf4j 1.7, silent without a binding
 )
 LOCK = ROOT / "kafka.lock"
-FOLDER = ROOT / ".venv" / "kafka"
+FOLDER = (ROOT / ".venv").resolve() / "kafka"
 THREADS = 8  # files fetched at once
 
 

