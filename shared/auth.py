@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import structlog
 from anyio import Path as AsyncPath
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -19,6 +20,9 @@ REFRESH_SECONDS = 300.0
 KNOWN_SECONDS, KNOWN_TOKENS = 30.0, 10_000
 REFETCH_SECONDS = 5.0
 """At most one fetch in this time for keys that we do not know: forged ids cost nothing."""
+
+
+log = structlog.get_logger()
 
 
 class NoToken(Exception):
@@ -39,7 +43,7 @@ class Issuer:
     def __init__(self, oidc: Oidc) -> None:
         self._oidc = oidc
         self._keys: KeySet | None = None
-        self._fetched = 0.0
+        self._fetched = self._tried = 0.0
         self._known: dict[str, tuple[float, Principal]] = {}
         self._claims = jwt.JWTClaimsRegistry(
             leeway=30,
@@ -66,27 +70,41 @@ class Issuer:
             if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
                 raise NoToken
             subject, agency = claims["sub"], claims["agency"]
-            if not (isinstance(subject, str) and isinstance(agency, str) and subject and agency):
+            if not all(isinstance(n, str) and n.isprintable() and n for n in (subject, agency)):
                 raise NoToken
             principal = Principal(subject, agency, frozenset(roles), claims.get("acr"))
             if len(self._known) >= KNOWN_TOKENS:
                 self._known.clear()
             self._known[token] = min(now + KNOWN_SECONDS, float(claims["exp"])), principal
             return principal
-        except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
+        except (
+            JoseError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError
+        ) as error:  # fmt: skip
             raise NoToken from error
 
     async def _decode(self, token: str) -> dict[str, Any]:
         if self._keys is None or time.monotonic() - self._fetched > REFRESH_SECONDS:
-            await self._fetch()
+            await self._refresh()
         assert self._keys is not None
         try:
             return jwt.decode(token, self._keys, algorithms=ALGORITHMS).claims
         except (JoseError, ValueError):
-            if time.monotonic() - self._fetched < REFETCH_SECONDS:
+            if time.monotonic() - self._tried < REFETCH_SECONDS:
                 raise
-            await self._fetch()
+            await self._refresh()
             return jwt.decode(token, self._keys, algorithms=ALGORITHMS).claims
+
+    async def _refresh(self) -> None:
+        """Known keys go on while the issuer is out of reach; without any, ConnectionError (503)."""
+        if self._keys is not None and time.monotonic() - self._tried < REFETCH_SECONDS:
+            return
+        self._tried = time.monotonic()
+        try:
+            await self._fetch()
+        except (httpx.HTTPError, OSError, ValueError, TypeError, KeyError, JoseError) as error:
+            if self._keys is None:
+                raise ConnectionError("the issuer's keys are out of reach") from error
+            log.warning("issuer.waits", error=type(error).__name__)
 
     async def _fetch(self) -> None:
         if self._oidc.jwks.startswith(("http://", "https://")):

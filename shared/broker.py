@@ -71,9 +71,21 @@ def consumer(kafka: Kafka, group: str | None) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
-        fetch_max_wait_ms=100,
+        fetch_max_wait_ms=500,
         metadata_max_age_ms=10_000,
     )
+
+
+async def stop(reader: AIOKafkaConsumer) -> None:
+    """End a consumer. One that was started a moment ago raises the CancelledError of a task of its
+    own that never ran; in a task group that would end a loop without a word.
+    """
+    try:
+        await reader.stop()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task and task.cancelling():
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +180,7 @@ def headers_of(envelope: Envelope, schema: str) -> list[tuple[str, bytes]]:
     return [*made, ("content-type", CONTENT_TYPE)]
 
 
-def envelope_in(headers: Iterable[tuple[str, bytes]], key: bytes | None) -> Envelope:
+def envelope_in(headers: Iterable[tuple[str, bytes | None]], key: bytes | None) -> Envelope:
     """Raises ValueError or KeyError for headers that are not one of our events."""
     found = {name: (value or b"").decode() for name, value in headers}
     text = (key or b"").decode()

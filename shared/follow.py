@@ -4,7 +4,7 @@ import asyncio
 import json
 from base64 import b64decode, b64encode
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ from shared.broker import (
     consumer,
     describe,
     envelope_in,
+    stop,
 )
 from shared.contracts import Envelope, Recorded
 from shared.db import PASSING, RACED, Connection, Pool
@@ -28,6 +29,7 @@ from shared.settings import Kafka
 from shared.views import View
 
 BATCH = 500
+DISPLAY_SECONDS = 1.0
 
 KNOWN = """
 select stream, version from inbox where view = $1 and stream = any($2::text[])
@@ -81,7 +83,7 @@ class Record:
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +97,20 @@ class Applier:
     """The delivery protocol against one view's tables; hands on what is new, in order.
 
     Used by the follower, by the Faust agent and by repair: they differ only in where records
-    come from.
+    come from. `reacted` is called when the view may have written to the journal (it wakes the
+    relays).
     """
 
-    def __init__(self, view: View, number: int, pool: Pool, codec: Codec, promoted: bool) -> None:
-        self.view, self.number, self.promoted = view, number, promoted
+    def __init__(
+        self,
+        view: View,
+        number: int,
+        pool: Pool,
+        codec: Codec,
+        promoted: bool,
+        reacted: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.view, self.number, self.promoted, self._reacted = view, number, promoted, reacted
         self.name = f"{view.name}-{number}"
         self.live = False
         self._pool, self._codec = pool, codec
@@ -131,7 +142,9 @@ class Applier:
         for stream in sorted(self._due):  # kept until it is done, whatever ends this call
             await self.replay(stream)
             self._due.discard(stream)
-        self.moved.set()
+        if fresh and self.promoted:
+            self._reacted()
+        self.beat()
         return new
 
     async def replay(self, stream: str | None) -> int:
@@ -141,12 +154,18 @@ class Applier:
         """
         async with self._pool.acquire() as db, db.transaction():
             await db.execute(f"set local search_path to view_{self.number}, public")
+            await db.fetch(KNOWN, self.name, [stream])  # as `apply` does: first inbox, then parked
             rows = await db.fetch(TAKE_PARKED, self.name, stream)
             reads = await self._read(_record(row) for row in rows)
             reads.sort(key=lambda read: read.envelope.version if read.envelope else 0)
             _, fresh = await self._apply(db, reads)
             point("follow.replayed")
         return len(fresh)
+
+    def beat(self) -> None:
+        """Wake whoever waits on the present `moved`; the next ones wait on another."""
+        moved, self.moved = self.moved, asyncio.Event()
+        moved.set()
 
     async def reached(self, stream: str, version: int) -> bool | None:
         """Has this view applied that version? None: the stream is parked and will not."""
@@ -290,7 +309,7 @@ class Applier:
         """False if it is parked already. A record of a topic made anew takes its old one's place."""
         record, envelope = read.record, read.envelope
         headers = [
-            [name.replace("\0", "�"), value and b64encode(value).decode()]
+            [name.replace("\0", "�"), None if value is None else b64encode(value).decode()]
             for name, value in record.headers
         ]
         new = await db.fetchval(
@@ -320,13 +339,20 @@ class Follower:
         self._from: dict[TopicPartition, int] = {}
         self._trouble: Exception | None = None
         self._reader: Any = None
+        self._asking: Any = None
 
     async def behind(self) -> bool:
-        """Is there a record on our partitions that is not applied yet?"""
+        """Is there a record on our partitions that is not applied yet?
+
+        Asked on a connection of its own: on the reader's, a question waits behind the open fetch.
+        """
         reader = self._reader
         if reader is None or not self.applier.live or not (places := reader.assignment()):
             return True
-        ends = await reader.end_offsets(places)
+        if self._asking is None:
+            self._asking = consumer(self._kafka, None)
+            await self._asking.start()
+        ends = await self._asking.end_offsets(places)
         rows = await self._pool.fetch(POSITIONS, self.applier.name)
         done = {(row["topic"], row["partition"]): row["offset"] for row in rows}
         return any(done.get((p.topic, p.partition), 0) < end for p, end in ends.items())
@@ -355,8 +381,10 @@ class Follower:
         try:
             self._reader = reader
             reader.subscribe(topics, listener=_Seek(self, reader))
+            done: dict[TopicPartition, int] = {}
+            look_at = 0.0
             while True:
-                batches = await reader.getmany(timeout_ms=100, max_records=BATCH)
+                batches = await reader.getmany(timeout_ms=200, max_records=BATCH)
                 if self._trouble:
                     raise self._trouble
                 batches = {place: m for place, m in batches.items() if m and place in self._from}
@@ -367,12 +395,19 @@ class Follower:
                 ]
                 if records:
                     await self._watch(await self._apply(records))
-                    with suppress(KafkaError):  # for the display of lag only
-                        await reader.commit({p: m[-1].offset + 1 for p, m in batches.items()})
+                    done |= {place: m[-1].offset + 1 for place, m in batches.items()}
+                now = asyncio.get_running_loop().time()
+                if self.applier.live and now < look_at:
+                    continue
+                look_at = now + DISPLAY_SECONDS
                 await self._look_at_lag(reader)
+                if done:
+                    with suppress(KafkaError):  # for the display of lag only
+                        await reader.commit(done)
+                    done = {}
         finally:
             self._reader = None
-            await reader.stop()
+            await stop(reader)
 
     async def _watch(self, new: Sequence[Record]) -> None:
         """What stands below our position was seen before, or the topic was written anew there."""
@@ -446,7 +481,7 @@ class Follower:
         if not self.applier.live and reader.assignment() and not self._targets:
             log.info("follower.caught_up", view=self.applier.name)
             self.applier.live = True
-            self.applier.moved.set()
+            self.applier.beat()
 
 
 class _Seek(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -478,5 +513,7 @@ def _merge(
 
 
 def _record(row: Any) -> Record:
-    headers = tuple((name, value and b64decode(value)) for name, value in row["headers"])
+    headers = tuple(
+        (name, None if value is None else b64decode(value)) for name, value in row["headers"]
+    )
     return Record(row["topic"], row["partition"], row["offset"], row["key"], row["value"], headers)

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from functools import partial
@@ -18,6 +18,7 @@ import uvloop
 from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import AwareDatetime, BaseModel
+from starlette.exceptions import HTTPException
 
 from shared import problems, telemetry, views
 from shared.auth import Issuer
@@ -35,11 +36,13 @@ from shared.settings import Database, Http, Kafka, Keys, Oidc
 from shared.timers import Timers
 
 LARGEST_BODY = 1_500_000
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SETTLE_SECONDS = 60.0
 OLDEST = """
 select coalesce(extract(epoch from clock_timestamp() - min(at)), 0) as age, count(*) as waiting
   from journal where published_at is null and held is null"""
 HELD = "select count(*) from journal where held is not null"
+PARKED = "select count(distinct coalesce(stream, '')) from parked where view = $1"
 
 log = structlog.get_logger()
 
@@ -124,7 +127,8 @@ async def runtime(service: Service, http: Http) -> AsyncIterator[Runtime]:
         )
         rt.journal = Journal(writes, codec, rt.wake, service.plan)
         view = service.view(rt)
-        rt.applier = Applier(view, await views.ensure(writes, view), writes, codec, promoted=True)
+        number = await views.ensure(writes, view)
+        rt.applier = Applier(view, number, writes, codec, promoted=True, reacted=rt.wake)
         rt.follower = Follower(rt.applier, kafka, writes)
         rt.timers = Timers(rt.journal, rt.clock, service.fire)
         outboxes = {service.name: JournalOutbox(service.name), **service.outboxes(rt)}
@@ -165,7 +169,20 @@ async def after_recovery(rt: Runtime) -> None:
         loops.append(rt.follower.run())
     async with asyncio.TaskGroup() as group:
         for loop in loops:
-            group.create_task(loop)
+            group.create_task(unending(loop))
+
+
+async def unending(loop: Coroutine[Any, Any, None]) -> None:
+    """A loop that ends ends the process, also by a CancelledError that a library has let slip:
+    a task group would take it for an orderly end.
+    """
+    try:
+        await loop
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task and task.cancelling():
+            raise
+    raise RuntimeError("a loop has ended")
 
 
 async def _watch(rt: Runtime) -> None:
@@ -174,6 +191,8 @@ async def _watch(rt: Runtime) -> None:
             row = await rt.pool.fetchrow(OLDEST)
             telemetry.unpublished_age.set(float(row["age"]) if row and row["waiting"] else 0)
             telemetry.held.set(await rt.pool.fetchval(HELD))
+            waiting = await rt.pool.fetchval(PARKED, rt.applier.name)
+            telemetry.parked.labels(rt.applier.name).set(waiting)
         await asyncio.sleep(2)
 
 
@@ -293,6 +312,15 @@ class _Edge:
             return
         began, status = time.perf_counter(), 500
         length = dict(scope["headers"]).get(b"content-length", b"0")
+        received = 0
+
+        async def receiving() -> Any:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > LARGEST_BODY:  # sent in pieces, without a length
+                raise HTTPException(413)
+            return message
 
         async def sending(message: Any) -> None:
             nonlocal status
@@ -305,7 +333,7 @@ class _Edge:
                 request = Request(scope)
                 await problems.answer(request, "too-large")(scope, receive, sending)
             else:
-                await self._inner(scope, receive, sending)
+                await self._inner(scope, receiving, sending)
         except Exception as error:
             log.error("request.failed", exc_info=error)
             if status == 500:
@@ -315,6 +343,7 @@ class _Edge:
                 raise
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            telemetry.answers.labels(scope["method"], route, str(status)).observe(
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            telemetry.answers.labels(method, route, str(status)).observe(
                 time.perf_counter() - began
             )

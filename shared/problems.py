@@ -1,6 +1,8 @@
 """Errors as problem documents (RFC 9457), in Japanese or English by Accept-Language."""
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -69,6 +71,9 @@ TITLES: dict[str, tuple[int, str, str]] = {
 }
 
 
+OURS = re.compile(r"[A-Za-z0-9_\[\]-]{1,60}")
+
+
 class ProblemDocument(BaseModel):
     """The body of every error."""
 
@@ -122,7 +127,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 def answer(request: Request, slug: str, **extra: Any) -> JSONResponse:
     status, japanese, english = TITLES[slug]
-    wants_english = request.headers.get("accept-language", "").lower().startswith("en")
+    wants_english = _wants_english(request.headers.get("accept-language", ""))
     body = {
         "type": f"urn:tsunagu:problem:{slug}",
         "title": english if wants_english else japanese,
@@ -134,6 +139,17 @@ def answer(request: Request, slug: str, **extra: Any) -> JSONResponse:
     if status == 503:
         headers["Retry-After"] = "1"
     return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def _wants_english(accept: str) -> bool:
+    """Japanese, unless English is liked better (RFC 9110: `ja;q=0.5, en-GB`)."""
+    liked = {"ja": 0.0, "en": 0.0}
+    for part in accept.lower().replace(" ", "").split(","):
+        tag, _, weight = part.partition(";q=")
+        if (name := tag.split("-")[0]) in liked:
+            with suppress(ValueError):
+                liked[name] = max(liked[name], float(weight or 1))
+    return liked["en"] > liked["ja"]
 
 
 def install(app: FastAPI) -> None:
@@ -171,10 +187,16 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
 def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     errors = [
-        {"field": ".".join(str(part) for part in one["loc"]), "message": one["msg"]}
-        for one in error.errors()
+        {"field": _place(one["loc"], one["type"]), "message": one["msg"]} for one in error.errors()
     ]
     return answer(request, "bad-input", errors=errors)
+
+
+def _place(parts: Sequence[str | int], kind: str) -> str:
+    """Where it is wrong. A name that the caller made up may be anything, and is not repeated."""
+    known = parts[:-1] if kind == "extra_forbidden" else parts
+    names = [str(part) if OURS.fullmatch(str(part)) else "…" for part in known]
+    return ".".join(names + ["…"] * (len(parts) - len(known)))
 
 
 def _http(request: Request, error: Exception) -> JSONResponse:

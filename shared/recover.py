@@ -4,9 +4,11 @@ import json
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import structlog
 
-from shared.broker import TopicPartition, consumer, describe, envelope_in
+from shared.broker import TopicPartition, consumer, describe, envelope_in, stop
+from shared.contracts import Envelope
 from shared.journal import Journal
 from shared.kill import point
 from shared.settings import Kafka
@@ -50,7 +52,7 @@ async def take_back(journal: Journal, kafka: Kafka, topic: str) -> int:
                     reader.pause(place)
                     del behind[place]
     finally:
-        await reader.stop()
+        await stop(reader)
     if taken:
         log.warning("journal.took_back", events=taken)
     return taken
@@ -59,8 +61,23 @@ async def take_back(journal: Journal, kafka: Kafka, topic: str) -> int:
 async def _take(journal: Journal, topic_id: str, r: Any) -> int:
     try:
         e = envelope_in(r.headers, r.key)
-    except (ValueError, KeyError):
-        return 0
+        wire = json.loads(r.value or b"")
+        if not isinstance(wire, dict):
+            raise ValueError
+    except (ValueError, KeyError, RecursionError) as error:
+        return _refused(r, error)
+    try:
+        return await _insert(journal, topic_id, r, e, wire)
+    except asyncpg.DataError as error:  # what no row can hold came from no journal
+        return _refused(r, error)
+
+
+def _refused(r: Any, error: Exception) -> int:
+    log.error("journal.not_taken", topic=r.topic, offset=r.offset, error=type(error).__name__)
+    return 0
+
+
+async def _insert(journal: Journal, topic_id: str, r: Any, e: Envelope, wire: Any) -> int:
     async with journal.pool.acquire() as db, db.transaction():
         done = await db.execute(
             TAKE,
@@ -84,5 +101,5 @@ async def _take(journal: Journal, topic_id: str, r: Any) -> int:
         )
         if not done.endswith(" 1"):
             return 0
-        await journal.replan(db, e, json.loads(r.value))
+        await journal.replan(db, e, wire)
     return 1

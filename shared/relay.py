@@ -20,6 +20,7 @@ from shared.broker import (
     describe,
     event_message,
     producer,
+    stop,
 )
 from shared.db import PASSING, Connection, connect
 from shared.kill import point
@@ -178,7 +179,7 @@ class Relay:
             stack.push_async_callback(sender.stop)
             await sender.start()
             reader = consumer(self._kafka, None)
-            stack.push_async_callback(reader.stop)
+            stack.push_async_callback(stop, reader)
             await reader.start()
             db = await connect(self._url, idle_session_timeout=LOCK_LOST_AFTER)
             stack.callback(db.terminate)

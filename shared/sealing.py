@@ -91,6 +91,8 @@ class Codec:
                 ready.append(poison)
             except KeyError as field:
                 ready.append(Poison(f"{envelope.type} without {field}"))
+            except (TypeError, ValueError, AttributeError):
+                ready.append(Poison(f"{envelope.type}: wrong shape"))
         try:
             keys = await self._keyring.fetch(wanted) if wanted else {}
         except KeyMissing:

@@ -119,6 +119,7 @@ async def spine(servers: Stack, templates: None, tmp_path: Path) -> AsyncIterato
     """Journal, relay, follower and keyring on databases and a topic that nobody else has."""
     from tests.integration import _kit, _place
 
+    _kit.plain_logs()
     ddl = tmp_path / "toy.sql"
     ddl.write_text(_kit.DDL)
     async with _place.fresh(servers) as place, _kit.kit_at(place, ddl) as kit:

@@ -21,8 +21,12 @@ from operate.demo.records import ends
 from operate.demo.setting import OPERATOR
 from operate.stack import Stack
 
-EVERY_KEEPS = 3
-"""Every third agency deletes by hand, later: its retractions stay "told, not yet confirmed"."""
+CONFIRMING, RECEIPTING, OF = 1, 2, 6
+"""Of six agencies one confirms what it deleted, another one sends receipts only: its retractions
+stay "told, not yet confirmed". The others only read, as an agency may.
+"""
+
+PATIENCE = 900.0
 
 
 @dataclass
@@ -58,15 +62,15 @@ class Offices:
             if not answer.good:
                 raise Unexpected(f"views did not take the key of {code}: {answer.said()}")
             credentials = Credentials.model_validate(made[code].document())
-            self._begin(code, credentials, confirm=len(self.all) % EVERY_KEEPS != 0)
+            self._begin(code, credentials, len(self.all) % OF)
 
-    def _begin(self, code: str, credentials: Credentials, *, confirm: bool) -> None:
+    def _begin(self, code: str, credentials: Credentials, turn: int) -> None:
         self._folder.mkdir(exist_ok=True)
         (self._folder / f"{code}.json").write_text(credentials.model_dump_json())
         copy = Copy(self._folder / f"{code}.sqlite")
         token = self._api.token(Actor(code, f"{code}.system", ("system",)))
-        receipts = Receipts(self._stack.http("views"), token, confirm=confirm)
-        subscriber = Subscriber(credentials, copy, receipts=receipts)
+        receipts = Receipts(self._stack.http("views"), token, confirm=turn < CONFIRMING)
+        subscriber = Subscriber(credentials, copy, receipts=receipts if turn < RECEIPTING else None)
         task = asyncio.create_task(subscriber.run(), name=f"agency {code}")
         self.all[code] = Office(code, copy, subscriber, task, credentials.topic)
 
@@ -79,7 +83,7 @@ class Offices:
     async def caught_up(self) -> None:
         """Every copy holds what its topic holds, and every receipt that is owed has been given."""
         self.check()
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE):
             await asyncio.gather(*(one.subscriber.caught_up() for one in self.all.values()))
             while any(one.copy.owed(1) for one in self.all.values()):
                 self.check()

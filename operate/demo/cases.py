@@ -95,14 +95,21 @@ class Consultation:
         """A relative who is named only later."""
         key = self.household.key
         family = self.crowd.family_name()
-        return self.crowd.person("other", self.random.randint(20, 80), "female", family, key.address)
+        return self.crowd.person(
+            "other", self.random.randint(20, 80), "female", family, key.address
+        )
 
     def screen(self) -> None:
         day = self.story.day(self.opened, self.random.choice((0, 0, 0, 1, 2, 5)))
-        body = {"outcome": self.outcome, "note": self.pen.note() if self.random.random() < 0.5 else None}
+        body = {
+            "outcome": self.outcome,
+            "note": self.pen.note() if self.random.random() < 0.5 else None,
+        }
         self.post(day, "screening", "screenings", body)
 
-    def post(self, day: date | None, kind: str, section: str, body: dict[str, Any], late_by: int = 0) -> None:
+    def post(
+        self, day: date | None, kind: str, section: str, body: dict[str, Any], late_by: int = 0
+    ) -> None:
         """A step of the lead's staff on the case itself."""
         self.story.add(day, kind, "intake", "POST", f"/v1/cases/{{case}}/{section}", body, self.staff,
                        refs={"case": self.case}, late_by=late_by)  # fmt: skip
@@ -115,7 +122,9 @@ class Consultation:
 
     def record(self, day: date | None, late_by: int = 0) -> None:
         people = self.household.people
-        about: list[Any] = self.random.choices(([people[0].id], [], [p.id for p in people]), (6, 3, 1))[0]
+        about: list[Any] = self.random.choices(
+            ([people[0].id], [], [p.id for p in people]), (6, 3, 1)
+        )[0]
         method = weighted(self.random, METHODS)
         text = None if method == "absent" else self.pen.contact()
         body = {"subjects": about, "method": method, "text": text}

@@ -76,12 +76,18 @@ class Api:
         actor: Actor | None = None,
         key: str | None = None,
         after: str | None = None,
+        patience: float = PATIENCE,
     ) -> Answer:
-        """The first answer that is not passing trouble; raises Refused after PATIENCE."""
+        """The first answer that is not passing trouble; raises Refused after `patience` seconds."""
         headers = {} if actor is None else {"authorization": f"Bearer {self.token(actor)}"}
         headers |= {"idempotency-key": key} if key else {}
         headers |= {"tsunagu-after": after} if after else {}
-        url, until, pause, tries = self._stack.http(service) + path, time.monotonic() + PATIENCE, 0.05, 0
+        url, until, pause, tries = (
+            self._stack.http(service) + path,
+            time.monotonic() + patience,
+            0.05,
+            0,
+        )
         while True:
             tries += 1
             try:
@@ -89,13 +95,15 @@ class Api:
                 if got.status_code not in PASSING:
                     shown = got.json() if got.content else {}
                     body_of = shown if isinstance(shown, dict) else {"items": shown}
-                    return Answer(got.status_code, body_of, got.headers.get("tsunagu-position", ""), tries)
+                    return Answer(
+                        got.status_code, body_of, got.headers.get("tsunagu-position", ""), tries
+                    )
                 trouble = f"answered {got.status_code}"
             except httpx.TransportError as error:
                 trouble = type(error).__name__
             if time.monotonic() > until:
                 raise Refused(
-                    f"{service} was away for {PATIENCE:.0f} s ({trouble}); "
+                    f"{service} was away for {patience:.0f} s ({trouble}); "
                     f"the reason is in {self._stack.places.log(service)}"
                 )
             await asyncio.sleep(pause)

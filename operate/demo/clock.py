@@ -8,6 +8,9 @@ from datetime import datetime
 from operate.demo.client import Api, Unexpected
 from operate.places import SERVICES
 
+PATIENCE = 900.0
+"""Seconds for one settling: on a slow machine much may be waiting for views."""
+
 
 class Clock:
     """`at` is the domain time of all services; `events` what their journals hold."""
@@ -24,7 +27,11 @@ class Clock:
         while True:
             self.rounds += 1
             counts = dict(
-                zip(SERVICES, await asyncio.gather(*(self._put(s, at) for s in SERVICES)), strict=True)
+                zip(
+                    SERVICES,
+                    await asyncio.gather(*(self._put(s, at) for s in SERVICES)),
+                    strict=True,
+                )
             )
             if counts == known:
                 self.at, self.events = at, counts
@@ -32,7 +39,9 @@ class Clock:
             known = counts
 
     async def _put(self, service: str, at: datetime) -> int:
-        answer = await self._api.send(service, "PUT", "/dev/clock", {"at": at.isoformat()})
+        answer = await self._api.send(
+            service, "PUT", "/dev/clock", {"at": at.isoformat()}, patience=PATIENCE
+        )
         if not answer.good:
             raise Unexpected(f"{service} does not move its clock: {answer.said()}")
         return int(answer.body["events"])

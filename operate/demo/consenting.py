@@ -84,9 +84,7 @@ def ask(
     made = story.add(day, "consent", "intake", "POST", path, body, lead, refs={"case": case})
     if made is None or day is None or status != "granted":
         return None
-    return Given(
-        made, person, tuple(classes), tuple(holders), group, tuple(excluded), day, until
-    )
+    return Given(made, person, tuple(classes), tuple(holders), group, tuple(excluded), day, until)
 
 
 def withdraw(story: Story, day: date | None, lead: Actor, given: Given) -> str | None:

@@ -55,7 +55,9 @@ class Diary:
         cases = [one for one in self.discussed if one.open_to(on) and one.withdrawn != day]
         cases = self.random.sample(cases, min(most, len(cases))) if CONSENTED in bodies else []
         matters = [one for one in self.before if one.open_to(on)]
-        matters = self.random.sample(matters, min(most, len(matters))) if STATUTORY in bodies else []
+        matters = (
+            self.random.sample(matters, min(most, len(matters))) if STATUTORY in bodies else []
+        )
         sitting.invited = self._invited({code for case in cases for code in case.excluded})
         sitting.convene(off)
         if off:

@@ -107,7 +107,11 @@ def _named(part: Mapping[str, Any]) -> frozenset[str] | None:
 
 
 def _fields(
-    one: Done, model: type[Event], case: str, values: Mapping[str, Any], about: frozenset[str] | None
+    one: Done,
+    model: type[Event],
+    case: str,
+    values: Mapping[str, Any],
+    about: frozenset[str] | None,
 ) -> Iterator[Fact]:
     """Each classed field that has a value; of a heard-at-a-meeting situation they are sealed (L12)."""
     type_ = model.TYPE.removeprefix(TYPE_PREFIX).removesuffix(".v1")

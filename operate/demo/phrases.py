@@ -105,7 +105,11 @@ class Pen:
 
     def money(self, age: int) -> str:
         owed = f"{self._one(BILLS)}の滞納が{self._number(1, 480)}千円"
-        income = f"年金月{self._number(40, 160)}千円" if age >= 65 else f"収入月{self._number(0, 190)}千円"
+        income = (
+            f"年金月{self._number(40, 160)}千円"
+            if age >= 65
+            else f"収入月{self._number(0, 190)}千円"
+        )
         return f"{income}。{owed}。"
 
     def welfare_use(self) -> str:
@@ -142,7 +146,9 @@ class Pen:
         return f"{self._one(ACTS)}うえで判断。{self._number(1, 12)}週後に見直す。"
 
     def need(self) -> str:
-        return f"{self._one(NEEDS)}をお願いしたい。{self._number(3, 40)}日のうちに一度会ってほしい。"
+        return (
+            f"{self._one(NEEDS)}をお願いしたい。{self._number(3, 40)}日のうちに一度会ってほしい。"
+        )
 
     def decline(self) -> str:
         return f"{self._one(DECLINES)}。{self._number(1, 9)}か月後なら再度相談できる。"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartit
 from operate.install import Refused
 from operate.stack import Stack
 
-SECONDS = 20.0
+SECONDS, WAIT = 20.0, 0.05
 BATCH = 2000
 
 
@@ -49,11 +50,12 @@ def read(stack: Stack, topics: Sequence[str], last: int = 0) -> Iterator[Message
             for (topic, partition), end in left.items()
         ]
         reader.assign(starts)
+        until = time.monotonic() + SECONDS
         while left:
-            messages = reader.consume(BATCH, timeout=SECONDS)
-            if not messages:
+            if time.monotonic() > until:
                 raise Refused("the broker did not give all its records; look at its log")
-            for message in messages:
+            for message in reader.consume(BATCH, timeout=WAIT):  # waits for BATCH that long
+                until = time.monotonic() + SECONDS
                 error = message.error()
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:
                     raise Refused(f"the broker refused to be read: {error.str()}")

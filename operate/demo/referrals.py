@@ -64,7 +64,9 @@ class Desk:
         """A request to the first of `to`, after a decline to the next; the days of its steps."""
         random, agency = self.story.random, self.ikoma.agencies[to[0]]
         mix = self.ikoma.defaults["referral"]
-        fate = fate or weighted(random, {k: v for k, v in mix.items() if "days" not in k or "14" in k})
+        fate = fate or weighted(
+            random, {k: v for k, v in mix.items() if "days" not in k or "14" in k}
+        )
         classes = [name for name in given.classes if name != "contact"] or ["contact"]
         body = {
             "case": Ref(self.case),
@@ -121,7 +123,9 @@ class Desk:
     ) -> list[date]:
         path = f"/v1/referrals/{{referral}}/{kind}"
         refs = {"referral": asked}
-        made = self.story.add(day, kind, "referral", "POST", path, body, worker(agency, 2), refs=refs)
+        made = self.story.add(
+            day, kind, "referral", "POST", path, body, worker(agency, 2), refs=refs
+        )
         return [day] if made and day else []
 
     def _notes(self, asked: str, day: date, agency: Agency, given: Given) -> None:

@@ -20,6 +20,7 @@ from operate.demo.ledger import Ledger
 from operate.demo.mishap import Killing, redeliver
 from operate.demo.oracle import Oracle
 from operate.demo.plan import Year
+from operate.demo.rights import readings, retractions
 from operate.demo.setting import PLANNER
 from operate.demo.verdict import AgencyVerdict, Verdict
 from operate.places import SERVICES
@@ -137,4 +138,7 @@ class Replay:
         path = f"/v1/indicators?fiscal_year={self.ikoma.workdays.fiscal_year}"
         shown = await api.read("metrics", path, PLANNER)
         findings = replace(findings, parked=findings.parked + offices.refused())
-        return Verdict(self.year, findings, tuple(agencies), shown["indicators"], shown["figures"])
+        return Verdict(
+            self.year, findings, tuple(agencies), shown["indicators"], shown["figures"],
+            await readings(api, self.ledger), await retractions(api, self.ledger),
+        )  # fmt: skip

@@ -59,7 +59,13 @@ def pools(ikoma: Ikoma) -> Iterator[Intent]:
 
 
 def _first(
-    ikoma: Ikoma, kind: str, name: str, method: str, path: str, body: Mapping[str, object], by: Actor
+    ikoma: Ikoma,
+    kind: str,
+    name: str,
+    method: str,
+    path: str,
+    body: Mapping[str, object],
+    by: Actor,
 ) -> Intent:
     service = "referral" if kind == "agency" else "meetings"
     at, id_ = datetime.combine(ikoma.workdays.first, STOPS[kind], TOKYO), f"setting/{name}"

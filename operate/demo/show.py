@@ -91,6 +91,8 @@ def events(verdict: Verdict) -> Table:
         "再送 sent twice": f"{run['sent_twice']} commands, {found.redelivered} records",
         "拒否 refused as planned": str(run["refused_as_planned"]),
         "強制終了 killed": str(run["killed"] or "-"),
+        "撤回 retractions": ", ".join(f"{n} {state}" for state, n in verdict.retractions.items()),
+        "封緘の閲覧 sealed readings": f"{verdict.readings.cases} cases, {verdict.readings.members} members",
         "喪失 lost": str(verdict.lost),
         "重複 duplicated": str(verdict.duplicated),
         "保留 parked": str(verdict.parked),

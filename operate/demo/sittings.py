@@ -36,7 +36,9 @@ class Sitting:
         on = self.before(NOTICE)
         body = {"bodies": list(self.bodies), "local_name": "_".join(NAMES[b] for b in self.bodies),
                 "planned_on": self.day, "invited": self.invited}  # fmt: skip
-        made = self.story.add(on, "meeting", "meetings", "POST", "/v1/meetings", body, coordinator())
+        made = self.story.add(
+            on, "meeting", "meetings", "POST", "/v1/meetings", body, coordinator()
+        )
         assert made
         self.id = made
         if called_off:

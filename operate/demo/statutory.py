@@ -107,5 +107,9 @@ def _promote(made: Consultation, matter: Matter, material: str, day: date | None
     ask(made.story, day, made.staff, key, made.case, ["contact", "money"],
         holders=["ikoma-shakyo", "ikoma-kurashi-shigoto"],
         surely=[made.ikoma.agencies["ikoma-shakyo"]])  # fmt: skip
-    body = {"material": Ref(material), "person": key.id, SITUATION["money"]: made.pen.money(key.age)}
+    body = {
+        "material": Ref(material),
+        "person": key.id,
+        SITUATION["money"]: made.pen.money(key.age),
+    }
     matter.step(made.story.day(day, 2) if day else None, "promotions", body, coordinator())

@@ -9,6 +9,7 @@ from typing import Any
 from operate.demo.check import Findings
 from operate.demo.content import Difference
 from operate.demo.plan import Year
+from operate.demo.rights import Readings
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Verdict:
     agencies: tuple[AgencyVerdict, ...]
     indicators: Sequence[Mapping[str, Any]]
     figures: Mapping[str, Any]
+    readings: Readings
+    retractions: Mapping[str, int]
     run: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -64,7 +67,7 @@ class Verdict:
             for one in self.agencies
             if not one.in_sync
         ]
-        return found + self._wrong_figures()
+        return found + list(self.readings.wrong) + self._wrong_figures()
 
     def after(self, seconds_to_ready: float, seconds: float) -> Verdict:
         return replace(
@@ -84,7 +87,9 @@ class Verdict:
         ]
         opened = self.figures["cases_opened"]
         return found + (
-            [f"cases opened are {opened} and must be {self.year.cases}"] if opened != self.year.cases else []
+            [f"cases opened are {opened} and must be {self.year.cases}"]
+            if opened != self.year.cases
+            else []
         )
 
     def document(self) -> dict[str, Any]:
@@ -98,6 +103,8 @@ class Verdict:
             "agencies": [one.document() for one in self.agencies],
             "indicators": [{name: one[name] for name in names} for one in self.indicators],
             "figures": dict(self.figures),
+            "sealed_readings": {"members": self.readings.members, "cases": self.readings.cases},
+            "retractions": dict(self.retractions),
             "parked": self.parked,
             "lost": self.lost,
             "duplicated": self.duplicated,

@@ -45,7 +45,7 @@ class Reach:
             await _patiently(self._catch_up)
             log.info("stream.caught_up", view=self._applier.name)
             self._applier.live = True
-            self._applier.moved.set()
+            self._applier.beat()
             yield
         finally:
             reader, self._reader = self._reader, None

@@ -70,7 +70,10 @@ class Delivery:
 
     async def pending(self, db: Connection) -> Sequence[tuple[Any, Message]]:
         rows = await db.fetch(PENDING, BATCH)
-        made = [(row, await self._message(row)) for row in rows]
+        made = []
+        for row in rows:
+            made.append((row, await self._message(row)))
+            await db.execute("select 1")  # or the idle session, and the relay's lock, end meanwhile
         return made or await self._heartbeats(db)
 
     async def mark(self, db: Connection, acks: Sequence[Ack]) -> None:

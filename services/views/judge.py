@@ -235,6 +235,7 @@ class Judge:
             await db.execute(f"set local search_path to view_{self._rt.applier.number}, public")
             worked = await self.some(db)
         self._rt.wake()
+        self._rt.applier.beat()
         return worked
 
     async def settled(self) -> bool:

@@ -1,5 +1,6 @@
 """The fold of views: it keeps what disclosure rests on, and remembers which cases to judge."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -62,10 +63,11 @@ DOCUMENTS = """
 select handle, document, changed_at from delivery
  where agency = $1 and not ended and handle > $2 order by handle limit $3"""
 OF_HANDLE = "select case_id, document, ended from delivery where agency = $1 and handle = $2"
+HANDLE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 UNJUDGED = """
 select exists (select from kept k join cases c on c.id::text = k.key
                 where k.stream = $1 and c.dirty)"""
-OF_OUTWARD = "select agency, case_id from delivery where handle::text = $1"
+OF_OUTWARD = "select agency, case_id from delivery where handle = $1"
 NEWEST = """
 select data, at from journal where stream = $1 and type = $2 order by version desc limit 1"""
 FRESHNESS = """
@@ -157,8 +159,9 @@ async def reached(rt: Runtime, stream: str, version: int) -> bool | None:
     told of their own streams.
     """
     kind, _, name = stream.partition("/")
-    if kind == "disclosure" and (row := await rt.reads.fetchrow(OF_OUTWARD, name)):
-        stream = f"disclosure/{row['agency']}/{row['case_id']}"
+    if kind == "disclosure" and HANDLE.fullmatch(name):
+        row = await rt.reads.fetchrow(OF_OUTWARD, UUID(name))
+        stream = f"disclosure/{row['agency']}/{row['case_id']}" if row else stream
     applied = await rt.applier.reached(stream, version)
     return not await rt.reads.fetchval(UNJUDGED, stream) if applied else applied
 

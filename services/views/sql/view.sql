@@ -5,6 +5,7 @@ create table cases (
     judge_at timestamptz,
     stuck text  -- could not be judged; tried again when the case changes or the process starts
 );
+create index cases_key on cases ((id::text));
 create index cases_dirty on cases (id) where dirty;
 create index cases_judge_at on cases (judge_at);
 -- Which cases depend on an agency's registration ('agency/…') or on a pool ('body/…').

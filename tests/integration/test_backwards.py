@@ -1,0 +1,360 @@
+"""When data goes backwards (a broker without fsync, a restored database) nothing is lost or doubled."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from operate.stack import Stack
+from shared.broker import TopicPartition
+from shared.contracts import Envelope, Event
+from shared.deadline import Timer
+from shared.follow import Follower
+from shared.journal import Journal
+from shared.recover import take_back
+from tests.integration._kit import Kit, running, stream_of, until
+from tests.integration._place import cut_tail, drop_topic, make_topic
+from tests.integration.test_relay import dict_in_order
+
+MARKS = 'select stream, version, topic_id, partition, "offset" from journal where published_at > $1'
+KEPT = ("inbox", "position", "parked", "view_1.applied", "view_1.reacted")
+
+
+async def write(spine: Kit, cases: Iterable[UUID], times: int = 2) -> None:
+    for n in range(times):
+        for case in cases:
+            await spine.write(case, f"{n}", *["more"] * (n % 2))
+
+
+async def ids(spine: Kit) -> set[tuple[str, int, str]]:
+    rows = await spine.pool.fetch("select stream, version, id::text from journal")
+    return {tuple(row) for row in rows}
+
+
+async def ids_on_topic(spine: Kit) -> set[tuple[str, int, str]]:
+    found = set()
+    for record in await spine.on_topic():
+        h = {name: (value or b"").decode() for name, value in record.headers}
+        found.add((h["ce_stream"], int(h["ce_version"]), h["ce_id"]))
+    return found
+
+
+async def make_anew(spine: Kit, servers: Stack) -> None:
+    await asyncio.to_thread(drop_topic, servers, spine.topic)
+    await asyncio.to_thread(make_topic, servers, spine.topic)
+
+
+# The broker.
+
+
+@pytest.mark.parametrize("all_run", [True, False], ids=["while all run", "while all stand"])
+async def test_a_topic_made_anew_is_filled_again_and_nobody_sees_a_double(
+    spine: Kit, servers: Stack, all_run: bool
+) -> None:
+    cases = [uuid4() for _ in range(6)]
+    relay, follower = spine.relay(), await spine.follower()
+    async with running(relay, follower):
+        await write(spine, cases)
+        await spine.in_step()
+        await spine.drained()
+    if all_run:
+        async with running(relay, follower):
+            await make_anew(spine, servers)
+            await write(spine, cases)
+
+            async def filled() -> bool:
+                return await ids_on_topic(spine) == await ids(spine)
+
+            await until(filled)
+            await spine.in_step()
+    else:
+        await make_anew(spine, servers)
+        await write(spine, cases)
+    async with running(spine.relay(), await spine.follower()):
+        await spine.in_step()
+        await spine.drained()
+    assert await ids_on_topic(spine) == await ids(spine)
+    assert dict_in_order(await spine.published()) == await spine.written()
+    assert not await spine.parked()
+
+
+async def test_what_stands_above_the_end_of_the_topic_is_published_again(spine: Kit) -> None:
+    cases = [uuid4() for _ in range(6)]
+    async with running(spine.relay()):
+        await write(spine, cases)
+        await spine.drained()
+    # Offsets that the topic does not have: it has lost what stood there.
+    lost = await spine.pool.fetchval(
+        'with moved as (update journal set "offset" = "offset" + 1000 where version > 2 returning 1)'
+        " select count(*) from moved"
+    )
+    before = len(await spine.on_topic())
+    async with running(spine.relay(), await spine.follower()):
+        await spine.in_step()
+
+        async def republished() -> bool:
+            return len(await spine.on_topic()) == before + int(lost)
+
+        await until(republished)
+    assert await ids_on_topic(spine) == await ids(spine)
+
+
+async def test_a_broker_that_comes_back_without_its_tail_gets_it_again(
+    spine: Kit, servers: Stack
+) -> None:
+    if servers.external:
+        pytest.skip("these servers are not ours to stop")
+    cases = [uuid4() for _ in range(9)]
+    async with running(spine.relay()):
+        for case in cases:  # one batch each
+            await spine.write(case, "一", "二")
+            await spine.drained()
+        await asyncio.to_thread(servers.stop, "kafka-1")
+        lost = await asyncio.to_thread(cut_tail, servers, spine.topic, 1)
+        assert lost
+        await asyncio.to_thread(servers.start, "kafka-1")
+
+        async def whole() -> bool:
+            return await ids_on_topic(spine) == await ids(spine)
+
+        await until(whole, "the lost tail")
+        await write(spine, cases)
+        async with running(await spine.follower()):
+            await spine.in_step()
+        await spine.drained()
+    assert await ids_on_topic(spine) == await ids(spine)
+
+
+async def test_rows_lost_below_new_ones_are_published_again(spine: Kit) -> None:
+    """The tail was lost and grew again before the relay looked: an offset was given twice."""
+    cases = [uuid4() for _ in range(6)]
+    relay = spine.relay()
+    async with running(relay):
+        await write(spine, cases)
+        await spine.drained()
+        # As if the marks and the known ends were of a longer topic that was cut.
+        await spine.pool.execute('update journal set "offset" = "offset" + 1000 where version > 1')
+        for place in list(relay._ends):
+            relay._ends[place] += 1000
+        relay._compared = float("inf")  # and no comparison came in between
+        lost = int(await spine.pool.fetchval("select count(*) from journal where version > 1"))
+        before = len(await spine.on_topic())
+        new = 0
+
+        async def republished() -> bool:
+            nonlocal new
+            await spine.write(uuid4(), "new")
+            new += 1
+            await spine.drained()
+            return len(await spine.on_topic()) >= before + lost + new
+
+        await until(republished)
+
+
+@pytest.mark.parametrize("grown", [2, 9], ids=["the end is below", "it has grown past"])
+async def test_a_follower_whose_place_was_written_anew_misses_nothing(
+    spine: Kit, grown: int
+) -> None:
+    case = uuid4()
+    async with running(spine.relay()):
+        async with running(await spine.follower()):
+            for n in range(5):
+                await spine.write(case, str(n))
+            await spine.in_step()
+        # It had read five more records; the topic has lost them and has others there now.
+        await spine.pool.execute('update position set "offset" = "offset" + 5 where "offset" > 0')
+        for n in range(grown):
+            await spine.write(case, f"new {n}")
+        await spine.drained()
+        async with running(await spine.follower()):
+            await spine.in_step()
+            await spine.write(case, "after")
+            await spine.in_step()
+    assert not await spine.parked()
+
+
+# The follower's database.
+
+
+async def back_up(spine: Kit) -> None:
+    """The follower's tables as they are."""
+    await spine.pool.execute("create schema backup")
+    for table in KEPT:
+        await spine.pool.execute(f"create table backup.{table.split('.')[-1]} as table {table}")
+
+
+async def restore(spine: Kit) -> None:
+    for table in KEPT:
+        await spine.pool.execute(
+            f"delete from {table}; insert into {table} overriding system value"
+            f" select * from backup.{table.split('.')[-1]}"
+        )
+
+
+async def set_back(spine: Kit) -> list[UUID]:
+    """Five rounds are written, three of them applied, then the tables are those of the first two;
+    and the group's offsets on the broker stand far ahead of them.
+    """
+    cases = [uuid4() for _ in range(6)]
+    async with running(spine.relay()):
+        async with running(await spine.follower()):
+            await write(spine, cases)
+            await spine.in_step()
+        await back_up(spine)
+        async with running(await spine.follower()):
+            await write(spine, cases, 3)
+            await spine.in_step()
+        await restore(spine)
+    return cases
+
+
+async def test_a_follower_whose_database_was_set_back_catches_up_exactly(spine: Kit) -> None:
+    cases = await set_back(spine)
+    async with running(spine.relay(), await spine.follower()):
+        await spine.in_step()
+        await write(spine, cases)
+        await spine.in_step()
+    assert not await spine.parked()
+
+
+async def test_positions_win_though_the_database_is_away_when_partitions_are_assigned(
+    spine: Kit,
+) -> None:
+    class Unlucky(Follower):
+        """PostgreSQL does not answer at the first assignment."""
+
+        tried = False
+
+        async def seek(self, reader: Any, places: Iterable[TopicPartition]) -> None:
+            if not self.tried:
+                self.tried = True
+                raise ConnectionRefusedError
+            await super().seek(reader, places)
+
+    cases = await set_back(spine)
+    follower = Unlucky(await spine.applier(), spine.kafka, spine.pool)
+    async with running(spine.relay(), follower):
+        await write(spine, cases)
+        await spine.in_step()
+    assert not await spine.parked()
+
+
+async def test_positions_win_though_records_arrive_before_they_are_read(spine: Kit) -> None:
+    class Slow(Follower):
+        """It reads its positions when the client has fetched from the group's offsets already."""
+
+        async def seek(self, reader: Any, places: Iterable[TopicPartition]) -> None:
+            places = list(places)
+
+            async def fetched() -> bool:
+                return any(reader.highwater(place) is not None for place in places)
+
+            await until(fetched)
+            await super().seek(reader, places)
+
+    cases = await set_back(spine)
+    await write(spine, cases)
+    async with running(spine.relay()):
+        await spine.drained()  # there is something at the group's offsets
+        async with running(Slow(await spine.applier(), spine.kafka, spine.pool)):
+            await spine.in_step()
+    assert not await spine.parked()
+
+
+# The journal.
+
+
+async def restore_journal(spine: Kit, keep: int) -> None:
+    """As a restored backup: newest rows gone, and the newest of the rest not marked yet."""
+    await spine.pool.execute("delete from journal where version > $1", keep)
+    await spine.pool.execute(
+        'update journal set published_at = null, topic_id = null, partition = null, "offset" = null'
+        " where version = $1",
+        keep,
+    )
+
+
+async def written_and_restored(spine: Kit) -> set[tuple[str, int, str]]:
+    cases = [uuid4() for _ in range(6)]
+    async with running(spine.relay(), await spine.follower()):
+        await write(spine, cases)
+        await write(spine, cases, 3)
+        await spine.in_step()
+        await spine.drained()
+    everything = await ids(spine)
+    await restore_journal(spine, 2)
+    assert await ids(spine) < everything
+    return everything
+
+
+async def test_a_journal_that_was_set_back_takes_its_events_back_before_it_writes(
+    spine: Kit,
+) -> None:
+    everything = await written_and_restored(spine)
+    assert await take_back(spine.journal, spine.kafka, spine.topic) == len(everything) - 12
+    assert await ids(spine) == everything
+    assert await spine.unpublished() == 6  # what it took back is known to be there
+    cases = [UUID(stream.split("/")[1]) for stream, _, _ in everything]
+    async with running(spine.relay(), await spine.follower()):
+        await write(spine, set(cases))
+        await spine.in_step()
+        await spine.drained()
+    assert dict_in_order(await spine.published()) == await spine.written()
+    assert await ids_on_topic(spine) == await ids(spine)
+    assert await take_back(spine.journal, spine.kafka, spine.topic) == 0
+
+
+async def test_taking_back_that_was_killed_is_taken_up_again(spine: Kit) -> None:
+    everything = await written_and_restored(spine)
+    await spine.falls("take_back", "recover.took:4")
+    partly = await ids(spine)
+    await spine.falls("take_back", "recover.took")
+    assert partly <= await ids(spine) < everything
+    await take_back(spine.journal, spine.kafka, spine.topic)
+    assert await ids(spine) == everything
+
+
+async def test_an_empty_journal_takes_everything_back(spine: Kit) -> None:
+    everything = await written_and_restored(spine)
+    await spine.pool.execute("delete from journal")
+    assert await take_back(spine.journal, spine.kafka, spine.topic) == len(everything)
+    assert await ids(spine) == everything
+    assert await spine.unpublished() == 0
+
+
+async def test_what_is_no_event_of_ours_does_not_stop_the_taking_back(spine: Kit) -> None:
+    case = uuid4()
+    one, two, three = [await spine.message(case, n, str(n)) for n in (1, 2, 3)]
+    spoilt: list[dict[str, Any]] = [
+        {"headers": []},
+        {"headers": [("ce_id", None)]},
+        {"value": b"{"},
+        {"value": b"\xff"},
+        {"value": None},
+        {"value": b'{"case": "\\u0000"}'},
+    ]
+    await spine.publish([replace(one, **instead) for instead in spoilt])
+    await spine.publish([one, two, three])
+    assert await take_back(spine.journal, spine.kafka, spine.topic) == 3
+    assert await spine.written() == {stream_of(case): [1, 2, 3]}
+
+
+async def test_what_is_taken_back_sets_its_timers_again(spine: Kit) -> None:
+    def plan(event: Event, envelope: Envelope) -> list[Timer]:
+        name = f"{envelope.stream}#{envelope.version}"
+        return [Timer(name, envelope.at, envelope.stream, {"version": envelope.version})]
+
+    case = uuid4()
+    spine.journal = Journal(spine.pool, spine.codec, lambda: None, plan)
+    await spine.write(case, "一", "二", "三")
+    async with running(spine.relay()):
+        await spine.drained()
+    timers = await spine.pool.fetch("select * from timer order by id")
+    await spine.pool.execute("delete from journal where version > 1")
+    await spine.pool.execute("delete from timer where id not like '%#1'")
+    await take_back(spine.journal, spine.kafka, spine.topic)
+    assert await spine.pool.fetch("select * from timer order by id") == timers
+    assert len(timers) == 3

@@ -1,0 +1,275 @@
+"""The relay: what is committed reaches the topic, in the order of its stream, whatever dies in between."""
+
+import asyncio
+import json
+import re
+import signal
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from operate.stack import Stack
+from shared import journal
+from shared.broker import HEARTBEATS, Message
+from shared.db import Connection
+from shared.relay import JournalOutbox, Relay
+from tests.integration._kit import Kit, running, stream_of, until
+from tests.integration._place import change_topic, execute
+
+ROOT = Path(__file__).parents[2]
+LARGE = "葛" * 100_000  # sealed 400,000 bytes
+LIMIT = "200000"
+
+
+async def write_much(spine: Kit, cases: Sequence[UUID], writers: int = 8, each: int = 12) -> None:
+    async def writer(w: int) -> None:
+        for n in range(each):
+            await spine.write(cases[(w + n) % len(cases)], f"{w}.{n}", *["more"] * (n % 3))
+
+    await asyncio.gather(*(writer(w) for w in range(writers)))
+
+
+def dict_in_order(found: dict[str, list[int]]) -> dict[str, list[int]]:
+    """Each stream's versions by first appearance: what is left when duplicates are dropped."""
+    return {stream: list(dict.fromkeys(versions)) for stream, versions in found.items()}
+
+
+async def test_all_that_is_committed_arrives_once_and_in_order(spine: Kit) -> None:
+    cases = [uuid4() for _ in range(9)]
+    async with running(spine.relay(), await spine.follower()):
+        await write_much(spine, cases)
+        await spine.in_step()
+        await spine.drained()
+    assert await spine.published() == await spine.written()
+
+
+async def test_a_record_says_what_its_row_says(spine: Kit) -> None:
+    case = uuid4()
+    await spine.write(case, "一", basis="consent/1@2")
+    async with running(spine.relay()):
+        await spine.drained()
+    (record,) = await spine.on_topic()
+    row = await spine.pool.fetchrow("select *, data::text as text from journal")
+    headers = {name: (value or b"").decode() for name, value in record.headers}
+    assert row is not None
+    assert json.loads(record.value or b"") == row["data"]
+    assert record.key == row["key"].encode()
+    assert (row["partition"], row["offset"]) == (record.partition, record.offset)
+    assert headers["ce_id"] == str(row["id"])
+    assert (headers["ce_stream"], headers["ce_version"]) == (stream_of(case), "1")
+    assert headers["ce_basis"] == "consent/1@2"
+    assert datetime.fromisoformat(headers["ce_time"]) == row["at"]
+
+
+@pytest.mark.parametrize(
+    "point",
+    ["relay.compared", "relay.sending", "relay.sent", "relay.sent:3", "relay.marked"],
+)
+async def test_a_relay_killed_at_any_step_loses_nothing_and_nothing_is_applied_twice(
+    spine: Kit, point: str
+) -> None:
+    cases = [uuid4() for _ in range(5)]
+    await write_much(spine, cases, writers=3, each=4)
+    async with running(await spine.follower()):
+        falling = asyncio.create_task(spine.falls("relay", point))
+        while not falling.done():
+            await spine.write(uuid4(), "while it runs")
+        await falling
+        unmarked = await spine.unpublished()
+        async with running(spine.relay()):
+            await spine.drained()
+            await spine.in_step()
+    published = await spine.published()
+    assert dict_in_order(published) == await spine.written()
+    if point.startswith("relay.sent"):
+        assert unmarked
+        assert published != await spine.written()  # there were duplicates
+
+
+async def test_a_second_relay_waits_and_takes_over_from_one_that_stands_still(spine: Kit) -> None:
+    cases = [uuid4() for _ in range(3)]
+    async with running(await spine.follower()), spine.child("relay") as first:
+        await write_much(spine, cases, writers=2, each=3)
+        await spine.drained()
+        async with running(spine.relay()):
+            await write_much(spine, cases, writers=2, each=3)
+            first.send_signal(signal.SIGSTOP)
+            await write_much(spine, cases, writers=4, each=3)
+            await spine.drained()
+            first.send_signal(signal.SIGCONT)
+            await write_much(spine, cases, writers=4, each=3)
+            await spine.in_step()
+            await spine.drained()
+    assert dict_in_order(await spine.published()) == await spine.written()
+
+
+async def test_two_relays_at_once_send_each_row_once(spine: Kit) -> None:
+    cases = [uuid4() for _ in range(5)]
+    async with running(spine.relay(), spine.relay(), spine.relay()):
+        await write_much(spine, cases)
+        await spine.drained()
+    assert await spine.published() == await spine.written()
+
+
+async def test_a_relay_whose_database_sessions_are_ended_goes_on(
+    spine: Kit, servers: Stack
+) -> None:
+    cases = [uuid4() for _ in range(5)]
+    end = (
+        "select pg_terminate_backend(l.pid) from pg_locks l join pg_database d on d.oid = l.database"
+        f" where l.locktype = 'advisory' and d.datname = '{spine.place.name}'"
+    )
+    async with running(spine.relay(), await spine.follower()):
+        for _ in range(4):
+            await write_much(spine, cases, writers=3, each=3)
+            await execute(servers, end)
+        await spine.in_step()
+        await spine.drained()
+    assert dict_in_order(await spine.published()) == await spine.written()
+
+
+@pytest.mark.parametrize("refuses", ["client", "broker"])
+async def test_a_row_too_large_is_held_and_its_stream_waits_while_others_flow(
+    spine: Kit, servers: Stack, monkeypatch: pytest.MonkeyPatch, refuses: str
+) -> None:
+    large, other = uuid4(), uuid4()
+    text = LARGE
+    if refuses == "broker":
+        await asyncio.to_thread(change_topic, servers, spine.topic, **{"max.message.bytes": LIMIT})
+    else:
+        monkeypatch.setattr(journal, "LARGEST_EVENT", 10_000_000)
+        text = LARGE * 3
+    await spine.write(large, "before")
+    await spine.write(large, text, "after", "after")
+    await spine.write(other, "一", "二")
+
+    async def all_but_the_held() -> bool:
+        return await spine.unpublished() == 3
+
+    async with running(spine.relay(), await spine.follower()):
+        await until(all_but_the_held)
+        await spine.write(large, "later")
+        await spine.write(other, "三")
+        await spine.reached({stream_of(large): [1], stream_of(other): [1, 2, 3]})
+        assert await spine.published() == {stream_of(large): [1], stream_of(other): [1, 2, 3]}
+        held = await spine.pool.fetch("select stream, version, held from journal where held > ''")
+        assert [tuple(row) for row in held] == [(stream_of(large), 2, "MessageSizeTooLargeError")]
+        # An operator raises the limit, or shortens the row, and lets it go.
+        if refuses == "broker":
+            await asyncio.to_thread(
+                change_topic, servers, spine.topic, **{"max.message.bytes": "1048576"}
+            )
+        else:
+            await spine.pool.execute(
+                "update journal set data = (select data from journal where version = 1 limit 1)"
+                " where held > ''"
+            )
+        await spine.pool.execute("update journal set held = null")
+        await spine.drained()
+    assert await spine.published() == await spine.written()
+
+
+async def test_all_arrives_when_the_broker_was_away(spine: Kit, servers: Stack) -> None:
+    if servers.external:
+        pytest.skip("these servers are not ours to stop")
+    cases = [uuid4() for _ in range(5)]
+    async with running(spine.relay(), await spine.follower()):
+        await write_much(spine, cases, writers=2, each=3)
+        stopping = asyncio.create_task(asyncio.to_thread(servers.stop, "kafka-1"))
+        await write_much(spine, cases, writers=4, each=6)
+        await stopping
+        await write_much(spine, cases, writers=2, each=3)
+        await asyncio.to_thread(servers.start, "kafka-1")
+        await spine.in_step()
+        await spine.drained()
+    assert dict_in_order(await spine.published()) == await spine.written()
+
+
+# Heartbeats.
+
+
+async def beats(spine: Kit) -> list[dict[str, Any]]:
+    found = [r for r in await spine.on_topic(HEARTBEATS) if r.key == spine.topic.encode()]
+    return [json.loads(record.value or b"") for record in found]
+
+
+async def test_a_drained_relay_says_so_with_what_it_has_published(spine: Kit) -> None:
+    cases = [uuid4() for _ in range(6)]
+    began = datetime.now(UTC)
+    await write_much(spine, cases, writers=2, each=6)
+
+    async def told() -> bool:
+        return bool(await beats(spine))
+
+    async with running(spine.relay()):
+        await until(told, "a heartbeat")
+    beat = (await beats(spine))[0]
+    ends: dict[str, list[Any]] = {}
+    rows = await spine.pool.fetch(
+        'select partition, topic_id, max("offset") + 1 as "end" from journal group by 1, 2'
+    )
+    ends = {str(row["partition"]): [row["topic_id"], row["end"]] for row in rows}
+    assert {place: at for place, at in beat["offsets"].items() if at[1]} == ends
+    assert beat["service"] == spine.topic
+    assert began <= datetime.fromisoformat(beat["time"]) <= datetime.now(UTC)
+
+
+async def test_a_heartbeat_covers_nothing_that_was_committed_after_it_looked(spine: Kit) -> None:
+    committed: list[datetime] = []
+
+    class Slow(JournalOutbox):
+        """Somebody commits just after the relay has found nothing more to send."""
+
+        async def pending(self, db: Connection) -> Sequence[tuple[Any, Message]]:
+            found = await super().pending(db)
+            if not found and not committed:
+                committed.append(datetime.now(UTC))
+                await spine.write(uuid4(), "late")
+            return found
+
+    relay = Relay(spine.topic, spine.place.database, spine.kafka, Slow(spine.topic), heartbeat=True)
+
+    async def told() -> bool:
+        return bool(await beats(spine))
+
+    async with running(relay):
+        await until(told, "a heartbeat")
+    beat = (await beats(spine))[0]
+    assert not any(end for _, end in beat["offsets"].values())
+    assert datetime.fromisoformat(beat["time"]) <= committed[0]
+
+
+async def test_no_heartbeat_while_rows_wait(spine: Kit) -> None:
+    class Stuck(JournalOutbox):
+        """Never drained."""
+
+        async def pending(self, db: Connection) -> Sequence[tuple[Any, Message]]:
+            await spine.write(uuid4(), "more")
+            return await super().pending(db)
+
+    relay = Relay(
+        spine.topic, spine.place.database, spine.kafka, Stuck(spine.topic), heartbeat=True
+    )
+
+    async def much() -> bool:
+        sql = "select count(*) from journal where published_at is not null"
+        return bool(await spine.pool.fetchval(sql) > 30)
+
+    async with running(relay):
+        await until(much)
+    assert not await beats(spine)
+
+
+def test_every_kill_point_is_killed_at() -> None:
+    points = {
+        found
+        for path in (ROOT / "shared").glob("*.py")
+        for found in re.findall(r'\bpoint\("([a-z.]+)"\)', path.read_text())
+    }
+    tests = "".join(path.read_text() for path in (ROOT / "tests/integration").glob("test_*.py"))
+    assert points
+    assert {point for point in points if f'"{point}"' not in tests} == set()
