@@ -16,7 +16,7 @@ def consumer(credentials: Credentials, group: str | None) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
-        fetch_max_wait_ms=100,
+        fetch_max_wait_ms=500,
         metadata_max_age_ms=10_000,
     )
 

@@ -350,8 +350,9 @@ class Follower:
         if reader is None or not self.applier.live or not (places := reader.assignment()):
             return True
         if self._asking is None:
-            self._asking = consumer(self._kafka, None)
-            await self._asking.start()
+            asking = consumer(self._kafka, None)
+            await asking.start()
+            self._asking = asking
         ends = await self._asking.end_offsets(places)
         rows = await self._pool.fetch(POSITIONS, self.applier.name)
         done = {(row["topic"], row["partition"]): row["offset"] for row in rows}
@@ -360,16 +361,22 @@ class Follower:
     async def run(self) -> None:
         """Never returns; passing trouble is waited out, a damaged view ends the process."""
         pause = 0.1
-        while True:
-            started = asyncio.get_running_loop().time()
-            try:
-                await self._session()
-            except (KafkaError, Overtaken, *PASSING) as error:
-                if asyncio.get_running_loop().time() - started > 10:
-                    pause = 0.1
-                log.warning("follower.waits", view=self.applier.name, error=type(error).__name__)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 3)
+        try:
+            while True:
+                started = asyncio.get_running_loop().time()
+                try:
+                    await self._session()
+                except (KafkaError, Overtaken, *PASSING) as error:
+                    if asyncio.get_running_loop().time() - started > 10:
+                        pause = 0.1
+                    log.warning(
+                        "follower.waits", view=self.applier.name, error=type(error).__name__
+                    )
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, 3)
+        finally:
+            if self._asking:
+                await self._asking.stop()
 
     async def _session(self) -> None:
         topics = self.applier.view.topics
