@@ -9,8 +9,7 @@ from testcontainers.postgres import PostgresContainer
 
 from operate.external import External
 
-POSTGRES, KAFKA = "postgres:18-alpine", "apache/kafka:4.3.1"
-JAAS = "org.apache.kafka.common.security"
+POSTGRES, KAFKA, JAAS = "postgres:18", "apache/kafka:4.3.1", "org.apache.kafka.common.security"
 
 
 @contextmanager
@@ -28,15 +27,14 @@ def containers(port: int) -> Iterator[External]:
         "SASL_MECHANISM_INTER_BROKER_PROTOCOL": "PLAIN",
         f"{at}_SASL_ENABLED_MECHANISMS": "PLAIN,SCRAM-SHA-512", f"{at}_PLAIN_SASL_JAAS_CONFIG": plain,
         f"{at}_SCRAM___SHA___512_SASL_JAAS_CONFIG": f"{JAAS}.scram.ScramLoginModule required;",
-        "OFFSETS_TOPIC_REPLICATION_FACTOR": "1", "GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
-        "TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1", "TRANSACTION_STATE_LOG_MIN_ISR": "1",
-        "GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
+        "OFFSETS_TOPIC_REPLICATION_FACTOR": "1", "TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+        "TRANSACTION_STATE_LOG_MIN_ISR": "1", "GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
     }  # fmt: skip
     kafka = DockerContainer(KAFKA, env={f"KAFKA_{name}": value for name, value in settings.items()})
     kafka = kafka.with_bind_ports(9092, port).waiting_for(
         LogMessageWaitStrategy("Kafka Server started")
     )
-    with PostgresContainer(POSTGRES, driver=None) as postgres, kafka:
-        here = f"127.0.0.1:{port}"
-        url = postgres.get_connection_url()
+    here = f"127.0.0.1:{port}"
+    with PostgresContainer(POSTGRES, driver=None) as db, kafka:
+        url = db.get_connection_url()
         yield External(here, here, "admin", "admin", "PLAIN", "SASL_PLAINTEXT", url)

@@ -57,7 +57,7 @@ select topic, partition, topic_id, "offset" from position
 BASIS_PARKED = """
 select exists (select from parked
                 where view = $1 and (stream is null or split_part(stream, '/', 1) = any($2::text[]))
-                  and (key is null or convert_from(key, 'UTF8') = $3))"""
+                  and (key is null or key = $3))"""
 WORLD_AGE = "select count(*) from kept where type = any($1::text[])"
 
 log = structlog.get_logger()
@@ -124,7 +124,10 @@ class Judge:
             for row in await db.fetch(HELD, str(case), DocumentChanged.TYPE)
         }
         may_grow = heard and not await db.fetchval(
-            BASIS_PARKED, self._rt.applier.name, ["consent", "matter", "body", "basis"], str(case)
+            BASIS_PARKED,
+            self._rt.applier.name,
+            ["consent", "matter", "body", "basis"],
+            str(case).encode(),
         )
         waits = False
         for agency in sorted(_candidates(found, given, known, held.values(), now)):
