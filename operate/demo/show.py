@@ -54,11 +54,9 @@ def summary(console: Console, verdict: Verdict) -> None:
 
 def agencies(verdict: Verdict) -> Table:
     table = Table(title="各機関のビュー  agencies, each with its own copy", title_justify="left")
-    table.add_column("機関 agency", overflow="ellipsis", no_wrap=True)
-    table.add_column("コード code")
-    for title in ("ケース cases", "遅れ lag"):
-        table.add_column(title, justify="right")
-    table.add_column("同期 in sync")
+    table.add_column("機関\nagency")
+    for title in ("コード\ncode", "ケース\ncases", "遅れ\nlag", "同期\nin sync"):
+        table.add_column(title, justify="left" if "code" in title else "right", no_wrap=True)
     for one in sorted(verdict.agencies, key=lambda one: (-one.cases, one.code)):
         mark = "[green]✓[/]" if one.in_sync else "[red]✗[/]"
         table.add_row(one.name, one.code, str(one.cases), str(one.lag), mark)
