@@ -76,7 +76,7 @@ class Ikoma:
     @classmethod
     def sized(cls, cases: int) -> Ikoma:
         """A small year is played on fewer days: each costs the services a settling."""
-        return cls(every=1 if cases >= 400 else 2 if cases >= 150 else 3)
+        return cls(every=1 if cases >= 400 else 3 if cases >= 150 else 6)
 
     @cached_property
     def volumes(self) -> dict[str, Any]:

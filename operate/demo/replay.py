@@ -26,8 +26,10 @@ from operate.demo.verdict import AgencyVerdict, Verdict
 from operate.places import SERVICES
 from operate.stack import Stack
 
-SUBSCRIBERS = 24
-"""Agencies with a system of their own; the others look at their views on the console."""
+FEW, MANY = 14, 24
+"""Agencies with a system of their own, in a small and in a full year; the others look at their
+views on the console.
+"""
 LATE, JOIN_AT = 3, 0.5
 """So many of them subscribe in mid-year only: joining late is the ordinary path."""
 AGAIN, AGAIN_AT = 40, 0.7
@@ -86,7 +88,7 @@ class Replay:
     def _subscribers(self) -> list[str]:
         """The most active of the year; in a very small one, windows beside them."""
         windows = [code for codes in self.ikoma.windows.values() for code in codes]
-        return list(dict.fromkeys([*self.year.agencies, *windows]))[:SUBSCRIBERS]
+        return list(dict.fromkeys([*self.year.agencies, *windows]))[: MANY if self.ikoma.every == 1 else FEW]
 
     async def _live(
         self, api: Api, clock: Clock, offices: Offices, joining: asyncio.Task[None]
