@@ -37,7 +37,7 @@ def consultation(made: Consultation, wanted: Wanted) -> None:
     made.open()
     made.screen()
     given = _consents(made, wanted)
-    to = given.holders if given else ()
+    to = tuple(code for code in (given.holders if given else ()) if code != made.staff.agency)
     if given and wanted.referrals:
         _refer(made, given, wanted)
     elif wanted.no_basis:

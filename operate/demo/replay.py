@@ -88,7 +88,9 @@ class Replay:
     def _subscribers(self) -> list[str]:
         """The most active of the year; in a very small one, windows beside them."""
         windows = [code for codes in self.ikoma.windows.values() for code in codes]
-        return list(dict.fromkeys([*self.year.agencies, *windows]))[: MANY if self.ikoma.every == 1 else FEW]
+        return list(dict.fromkeys([*self.year.agencies, *windows]))[
+            : MANY if self.ikoma.every == 1 else FEW
+        ]
 
     async def _live(
         self, api: Api, clock: Clock, offices: Offices, joining: asyncio.Task[None]

@@ -1,5 +1,6 @@
 """HTTP of intake: parse, decide, answer. Rules are in `domain`."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -276,6 +277,7 @@ OnConsentDep = Annotated[tuple[OnCase, UUID, consent.Consent], Depends(on_consen
 
 @router.post("/v1/cases", status_code=201)
 async def open_case(call: Annotated[Call, Depends(worker)], body: NewCase) -> Receipt:
+    _not_to_itself(call, [*body.people, *body.situations])
     case = uuid7()
     opened = CaseOpened(
         case=case,
@@ -330,6 +332,7 @@ async def get_case(on: OnCaseDep) -> CaseFile:
 @router.put("/v1/cases/{id}/sections/{name}")
 async def save_section(name: SectionName, on: OnCaseDep, body: Section) -> Receipt:
     """The part of the body that bears the section's name is saved."""
+    _not_to_itself(on.call, [part for part in (body.person, body.situation) if part])
     parts: list[Event] = []
     if name == "person" and body.person:
         parts = body.person.events(on.case, body.person.id or uuid7())
@@ -479,6 +482,13 @@ def _shown(found: Consent, at: datetime) -> ConsentShown:
 def _all_known(on: OnCase, people: list[UUID], field: str) -> None:
     if set(people) - on.state.people:
         raise bad_input(field, "not a person of this case / このケースの人ではありません")
+
+
+def _not_to_itself(call: Call, parts: Sequence[Person | Situation]) -> None:
+    if any(call.who.agency in part.not_to for part in parts):
+        raise bad_input(
+            "body.not_to", "you record it, so you hold it / 記録する機関は指定できません"
+        )
 
 
 def _situation(case: UUID, found: Situation) -> SituationRecorded:

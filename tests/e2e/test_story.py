@@ -256,3 +256,13 @@ async def test_a_stranger_and_a_case_that_is_not_there_look_alike(told: Told) ->
         ]
         assert [answer.status_code for answer in answers] == [404, 404, 404]
         assert len({answer.text for answer in answers}) == 1
+
+
+async def test_nobody_can_keep_a_fact_from_the_agency_that_records_it(told: Told) -> None:
+    """L1: a mark *not to* an agency forbids whatever basis it has, its own record too."""
+    window, agency = told.at("intake", "window"), told.agencies["window"]
+    part = {"situation": {"person": told.hana, "money": "年金のみ", "not_to": [agency]}}
+    answer = await window.put(f"/v1/cases/{told.case}/sections/situation", json=part)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.not_to")
+    sheet = {"route": "visit", "people": [{"name": NAME, "not_to": [agency]}]}
+    assert (await window.post("/v1/cases", json=sheet)).status_code == 422

@@ -51,12 +51,13 @@ def disclose(
     agency: str,
     at: datetime,
 ) -> Shown:
-    """Document(agency, case, at): exactly the facts that a live basis covers (L1)."""
+    """Document(agency, case, at): what a live basis covers and no mark *not to* it forbids (L1)."""
     covering = [c for c in consents.values() if covers(c, agency, world, at)]
     items = [
         Item(fact, bases)
         for fact in facts
-        if (bases := (*_own(fact, agency), *_consented(fact, covering, agency)))
+        if agency not in fact.not_to
+        and (bases := (*_own(fact, agency), *_consented(fact, covering, agency)))
     ]
     newest = _newest(items)
     shown = {person for item in newest for person in item.fact.subjects}
@@ -75,8 +76,8 @@ def _own(fact: Fact, agency: str) -> tuple[Basis, ...]:
 
 
 def _consented(fact: Fact, covering: Sequence[Consent], agency: str) -> tuple[Basis, ...]:
-    """L3, L4: every subject consents to this class, and nobody marked it *not to* this agency."""
-    if fact.data_class not in CONSENTABLE or agency in fact.not_to or not fact.subjects:
+    """L3, L4: every subject consents to this class."""
+    if fact.data_class not in CONSENTABLE or not fact.subjects:
         return ()
     bases: list[Basis] = []
     for person in sorted(fact.subjects):
