@@ -326,6 +326,7 @@ class Applier:
             cause,
         )
         log.error("event.parked", view=self.name, topic=record.topic, cause=cause)
+        point("follow.parked")
         return bool(new)
 
 

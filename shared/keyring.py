@@ -84,6 +84,7 @@ class Keyring:
             await self._pool.execute(NEW_KEYS.format(table=table), absent, wrapped)
             point("keyring.made")
             rows += await self._pool.fetch(KEYS.format(table=table), absent)
+            point("keyring.read_back")
         if len(self._cache) > CACHE_KEYS:
             self._cache = {k: v for k, v in self._cache.items() if v[0] > now}
         keys = {row["id"]: self._unwrapped(table, row) for row in rows}

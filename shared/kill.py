@@ -1,23 +1,50 @@
-"""Kill points: with TSUNAGU_KILL=relay.sent:3 the third pass there ends the process like a power cut."""
+"""Kill points: places at which a process can be ended as by a power cut. Dead code unless asked for.
+
+TSUNAGU_KILL=relay.sent:3 ends it at the third pass there. TSUNAGU_KILL=@FILE arms a running process
+again and again: FILE, once it is there, holds a point and what to do (kill, stop or term); who comes
+by removes it, and falls.
+"""
 
 import os
 import signal
+from collections.abc import Callable
+from pathlib import Path
 
-_name, _, _passes = os.environ.get("TSUNAGU_KILL", "").partition(":")
-_left = int(_passes or 1)
+SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "term": signal.SIGTERM}
 
-
-def _fall(name: str) -> None:
-    global _left
-    if name == _name:
-        _left -= 1
-        if _left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+_asked = os.environ.get("TSUNAGU_KILL", "")
 
 
 def _stand(name: str) -> None:
     return None
 
 
-point = _fall if _name else _stand
-"""Each name stands once in the code, and a test of tests/integration kills there."""
+def _counted(wanted: str) -> Callable[[str], None]:
+    place, _, passes = wanted.partition(":")
+    left = int(passes or 1)
+
+    def fall(name: str) -> None:
+        nonlocal left
+        if name == place:
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return fall
+
+
+def _armed(path: Path) -> Callable[[str], None]:
+    def fall(name: str) -> None:
+        try:
+            place, _, how = path.read_text().partition(" ")
+            if place == name:
+                path.unlink()
+                os.kill(os.getpid(), SIGNALS[how])
+        except FileNotFoundError:
+            return
+
+    return fall
+
+
+point = _armed(Path(_asked[1:])) if _asked[:1] == "@" else _counted(_asked) if _asked else _stand
+"""Each name stands once in the code; `operate.chaos.points` finds them there."""

@@ -58,6 +58,7 @@ class Timers:
                 row = await db.fetchrow(DUE, self._clock.now())
                 if not row:
                     return False
+                point("timers.taken")
                 try:
                     async with db.transaction():
                         await self._carry_out(db, row)
@@ -68,6 +69,7 @@ class Timers:
                     await db.execute(FAILED, row["id"], type(error).__name__)
         except RACED:
             return True
+        point("timers.committed")
         self._journal.announce()
         return True
 

@@ -18,6 +18,7 @@ from typing import Any
 import faust
 
 from shared.follow import BATCH, Record
+from shared.kill import point
 from shared.runtime import Runtime
 from shared.settings import Kafka
 
@@ -74,9 +75,12 @@ async def _live(live: faust.App, topics: tuple[str, ...], here: Reach) -> None:
             events = [await arrived.get()]
             while len(events) < BATCH and not arrived.empty():
                 events.append(arrived.get_nowait())
+            point("stream.arrived")
             await here.apply([_record(event.message) for event in events])
+            point("stream.applied")
             for event in events:
                 event.ack()
+            point("stream.acknowledged")
 
     raw: dict[str, Any] = {"key_serializer": "raw", "value_serializer": "raw"}
     source = live.topic(*topics, key_type=bytes, value_type=bytes, **raw)

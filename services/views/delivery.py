@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from shared.broker import KafkaError, Message, TopicPartition
 from shared.db import Connection
+from shared.kill import point
 from shared.relay import Ack
 from shared.runtime import Runtime
 
@@ -110,6 +111,7 @@ class Delivery:
             OKPKey.import_key(row["public_key"]),
             algorithms=["ECDH-ES", "A256GCM"],
         )
+        point("views.sealed")
         return Message(f"view.{agency}", key, sealed.encode(), headers)
 
     async def _heartbeats(self, db: Connection) -> list[tuple[Any, Message]]:

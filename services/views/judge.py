@@ -22,6 +22,7 @@ from shared.contracts.views import BasisRef, DocumentChanged, ItemRef
 from shared.db import PASSING, RACED, Connection, Pool
 from shared.journal import Context
 from shared.kept import all_of, of_keys
+from shared.kill import point
 from shared.runtime import Runtime
 from shared.telemetry import stuck
 
@@ -175,6 +176,7 @@ class Judge:
         context = Context(actor="views", agency=agency, at=now, occurred_at=now)
         version = await db.fetchval(LAST, stream)
         await self._rt.journal.append(db, stream, str(case), version, [event], context)
+        point("views.recorded")
         handle = UUID(handles.of("case", case))
         await db.execute(DELIVER, agency, case, handle, event.document, now)
         return waits
@@ -237,6 +239,8 @@ class Judge:
         async with self._rt.pool.acquire() as db, db.transaction():
             await db.execute(f"set local search_path to view_{self._rt.applier.number}, public")
             worked = await self.some(db)
+            point("views.judged")
+        point("views.committed")
         self._rt.wake()
         self._rt.applier.beat()
         return worked
