@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -146,7 +145,6 @@ class Supervisor:
         """Runs a part, again and again, as long as it is wanted."""
         delay = SHORTEST
         while True:
-            began = time.monotonic()
             try:
                 process = await self.spawn(part)
                 watching = asyncio.create_task(self.watch(part))
@@ -157,11 +155,11 @@ class Supervisor:
             except OSError as error:
                 print(f"{part.name}: {error}", file=sys.stderr, flush=True)
             part.deaths += 1
-            part.state = "restarting"
+            worked, part.state = part.state == "ready", "restarting"
             if part.deaths >= TRIES and part.first and not part.first.done():
                 log = self.stack.places.log(part.name)
                 part.first.set_exception(Refused(f"{part.name} does not start; look into {log}"))
-            delay = SHORTEST if time.monotonic() - began > 10 else min(2 * delay, LONGEST)
+            delay = SHORTEST if worked else min(2 * delay, LONGEST)
             await asyncio.sleep(delay)
 
     async def spawn(self, part: Part) -> asyncio.subprocess.Process:

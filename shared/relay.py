@@ -187,7 +187,6 @@ class Relay:
                 await asyncio.sleep(POLL_SECONDS)
             self._ids, self._ends = {}, {}
             await self._compare(db, reader)
-            point("relay.compared")
             log.info("relay.active", relay=self.name)
             while True:
                 self._woken.clear()
@@ -217,6 +216,7 @@ class Relay:
         if shorter or not self._ids or ids != self._ids:
             await self._outbox.reconcile(db, ids, ends)
             self._woken.set()
+        point("relay.compared")
         self._ids, self._ends = ids, ends
         self._compared = asyncio.get_running_loop().time()
 

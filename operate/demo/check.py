@@ -101,7 +101,7 @@ async def examine(stack: Stack, ledger: Ledger) -> Findings:
         sentences += _said(f"{name}: written, but not on the topic", unsent)
         sentences += _said(f"{name}: on the topic with another id than in the journal", other)
     for service, done in _by_service(ledger.done.values()).items():
-        missing, more = _accounted(written[service], done)
+        missing, more = accounted(written[service], done)
         lost += sum(missing.values())
         doubled += sum(more.values())
         sentences += _said(f"{service}: acknowledged, but not in the journal", missing)
@@ -118,7 +118,7 @@ def _by_service(done: Iterable[Done]) -> dict[str, list[Done]]:
     return found
 
 
-def _accounted(journal: Journal, done: Iterable[Done]) -> tuple[Counter[str], Counter[str]]:
+def accounted(journal: Journal, done: Iterable[Done]) -> tuple[Counter[str], Counter[str]]:
     """Per stream: acknowledged events that are missing, and events that no intent accounts for."""
     wanted: Counter[str] = Counter()
     missing: Counter[str] = Counter()

@@ -91,7 +91,7 @@ class Api:
         while True:
             tries += 1
             try:
-                got = await self._client.request(method, url, json=body, headers=headers)
+                got = await self.attempt(method, url, body, headers)
                 if got.status_code not in PASSING:
                     shown = got.json() if got.content else {}
                     body_of = shown if isinstance(shown, dict) else {"items": shown}
@@ -108,6 +108,12 @@ class Api:
                 )
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def attempt(
+        self, method: str, url: str, body: Any, headers: dict[str, str]
+    ) -> httpx.Response:
+        """One request. Raises httpx.TransportError: whether it was carried out is not known."""
+        return await self._client.request(method, url, json=body, headers=headers)
 
     async def read(self, service: str, path: str, actor: Actor) -> Mapping[str, Any]:
         answer = await self.send(service, "GET", path, actor=actor)

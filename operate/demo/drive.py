@@ -52,12 +52,15 @@ class Drive:
         self._fresh: dict[str, list[tuple[str, str]]] = defaultdict(list)
         self.tries = 0
 
-    async def run(self, workdays: Workdays) -> None:
+    async def run(self, workdays: Workdays, enough: Callable[[], bool] = lambda: False) -> None:
+        """The whole year, or as many days of it as are `enough`."""
         for at, intents in stops(self._year, workdays):
             await self._clock.move(at)
             await self._send_all(at, intents)
             if self._day_done:
                 await self._day_done(at.date())
+            if enough():
+                return
         await self._clock.move(workdays.evening(workdays.last))
 
     async def _send_all(self, at: datetime, intents: Sequence[Intent]) -> None:

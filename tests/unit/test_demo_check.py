@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from operate.demo import state
-from operate.demo.check import Findings, Journal, _accounted
+from operate.demo.check import Findings, Journal, accounted
 from operate.demo.content import Difference
 from operate.demo.intent import Actor, Intent
 from operate.demo.ledger import Done
@@ -46,17 +46,17 @@ def journal(**versions: int) -> Journal:
 
 def test_every_acknowledged_event_is_in_the_journal() -> None:
     acknowledged = [done("case", "case/1", 3, 3), done("screening", "case/1", 4)]
-    assert _accounted(journal(case=4), acknowledged) == (Counter(), Counter())
-    assert _accounted(journal(case=3), acknowledged)[0].total() == 1
-    assert _accounted(journal(), acknowledged)[0].total() == 4
+    assert accounted(journal(case=4), acknowledged) == (Counter(), Counter())
+    assert accounted(journal(case=3), acknowledged)[0].total() == 1
+    assert accounted(journal(), acknowledged)[0].total() == 4
 
 
 def test_an_intent_carried_out_twice_is_found() -> None:
     acknowledged = [done("case", "case/1", 3, 3)]
-    assert _accounted(journal(case=4), acknowledged)[1] == Counter({"case/1": 1})
+    assert accounted(journal(case=4), acknowledged)[1] == Counter({"case/1": 1})
     other = journal(case=3)
     other.ids["case/2", 1], other.asked["case/2"] = "other", 1
-    assert _accounted(other, acknowledged)[1] == Counter({"case/2": 1})
+    assert accounted(other, acknowledged)[1] == Counter({"case/2": 1})
 
 
 def verdict() -> Verdict:

@@ -1,0 +1,100 @@
+"""`./tsunagu chaos`: its options, what it prints, its exit status."""
+
+from __future__ import annotations
+
+import json
+from random import SystemRandom
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from operate.stack import Stack
+
+if TYPE_CHECKING:
+    from operate.chaos.plans import Plan
+    from operate.chaos.run import Report
+
+app = typer.Typer(help="Faults on purpose, and what came of them.")
+Kills = Annotated[
+    int | None, typer.Option(help="Kills in all with --tier, faults with --only.", min=1)
+]
+Seed = Annotated[int | None, typer.Option(help="Repeats a run. [default: drawn]")]
+Only = Annotated[str | None, typer.Option(help="One run of the tier, or one kind of fault.")]
+Tier = Annotated[int | None, typer.Option(help="1: everything, at full size.", min=1, max=1)]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document as the last line.")]
+KILLS, TIMES = 600, 5
+CASES = 2000
+"""A year that is long enough for every run; it ends with the last fault."""
+
+
+@app.callback(invoke_without_command=True)
+def chaos(
+    context: typer.Context,
+    kills: Kills = None,
+    seed: Seed = None,
+    only: Only = None,
+    tier: Tier = None,
+    as_json: Json = False,
+) -> None:
+    """Ends, cuts, fills and sets back what there is, under load; then proves that nothing is lost."""
+    from operate.chaos.run import execute
+
+    given: Stack = context.obj
+    stack = Stack(given.state / "chaos", given.base_port)
+    seed = _drawn() if seed is None else seed
+    console = Console(stderr=as_json, highlight=False)
+    reports: list[Report] = []
+    for plan in _chosen(kills, only, tier):
+        with console.status(plan.name) as line:
+            reports.append(execute(plan, stack, seed, CASES, line.update))
+        console.print(shown(reports[-1]))
+    right = all(report.right for report in reports)
+    if as_json:
+        document = {"seed": seed, "right": right, "runs": [one.document() for one in reports]}
+        print(json.dumps(document, ensure_ascii=False))
+    raise typer.Exit(0 if right else 1)
+
+
+def _chosen(kills: int | None, only: str | None, tier: int | None) -> list[Plan]:
+    from operate.chaos import plans
+
+    whole = {plan.name: plan for plan in plans.tier(max(kills or 0, KILLS))}
+    if only in whole:
+        return [whole[only]]
+    if only:
+        return [plans.only(only, kills or TIMES)]
+    return list(whole.values()) if tier else [plans.SAMPLE]
+
+
+def _drawn() -> int:
+    return SystemRandom().randrange(1_000_000)
+
+
+def shown(report: Report) -> Table:
+    mark = "[green]✓[/]" if report.right else "[red]✗[/]"
+    table = Table(title=f"{mark} {report.plan} (seed {report.seed})", title_justify="left")
+    table.add_column("")
+    table.add_column("", overflow="fold")
+    result = report.result
+    rows = {
+        "操作 commands": report.commands,
+        "障害 faults": ", ".join(f"{kind} {n}" for kind, n in sorted(report.faults.items())),
+        "障害点 kill points and modes": report.points,
+        "結果 outcomes": ", ".join(f"{how} {n}" for how, n in sorted(report.outcomes.items())),
+        "失われた応答 lost answers": report.lost_answers,
+        **result.counts,
+        "events, documents checked": f"{result.events}, {result.documents}",
+        "回復 seconds to heal": result.seconds_to_heal,
+        "秒 seconds": report.seconds,
+        **report.notes,
+    }
+    for name, value in rows.items():
+        if value not in ("", None):
+            table.add_row(str(name), str(value))
+    if not report.right:
+        table.add_row("繰り返す repeat", f"--seed {report.seed}")
+    for sentence in [*(f"not done: {what}" for what in report.missed), *result.sentences]:
+        table.add_row("[red]✗[/]", sentence)
+    return table

@@ -1,0 +1,128 @@
+"""Data that goes backwards: a broker without its tail or without anything, a restored database."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import asyncpg
+
+from operate.chaos.faults.processes import falls
+from operate.chaos.ground import Ground
+from operate.places import SERVICES
+from operate.stack import Stack
+
+TAIL = 3
+"""Record batches that each partition loses at most."""
+
+
+async def kafka_deleted(ground: Ground) -> None:
+    """The broker's whole data folder: topics, users, rights, offsets."""
+    async with ground.alone(*SERVICES):
+        began = time.monotonic()
+        await ground.stop("kafka-1")
+        shutil.rmtree(ground.stack.kafka.folder(0))
+        await asyncio.to_thread(ground.stack.kafka.prepare)
+        await ground.start("kafka-1")
+        await asyncio.to_thread(ground.stack.provide_topics)
+        await asyncio.to_thread(ground.stack.agencies, list(ground.offices.all))
+        ground.faults["kafka deleted"] += 1
+        ground.notes["seconds to provide Kafka anew"] = round(time.monotonic() - began, 1)
+
+
+async def tail_cut(ground: Ground) -> None:
+    """What the broker acknowledged last, and had not on its disk."""
+    await ground.stop("kafka-1")
+    topics = [*SERVICES, *(office.topic for office in ground.offices.all.values())]
+    lost = await asyncio.to_thread(cut_tails, ground, topics)
+    await ground.start("kafka-1")
+    ground.faults["tail cut"] += 1
+    ground.faults["acknowledged batches taken away"] += lost
+
+
+def cut_tails(ground: Ground, topics: Sequence[str]) -> int:
+    data = ground.stack.kafka.folder(0) / "data"
+    (data / ".kafka_cleanshutdown").unlink(missing_ok=True)  # or it would trust its files
+    lost = 0
+    for folder in sorted(data.iterdir()):
+        topic = folder.name.rpartition("-")[0]
+        logs = sorted(folder.glob("*.log")) if topic in topics else []
+        for log in logs[-1:]:
+            away = ground.random.randint(0, TAIL)
+            ends = batches(log)
+            kept = max(0, len(ends) - 1 - away)
+            os.truncate(log, ends[kept])
+            lost += len(ends) - 1 - kept
+    return lost
+
+
+def batches(log: Path) -> list[int]:
+    """Where each record batch of a segment ends; first 0."""
+    content = log.read_bytes()
+    ends, at = [0], 0
+    while at < len(content) and (length := int.from_bytes(content[at + 8 : at + 12])):
+        at += 12 + length
+        ends.append(at)
+    return ends
+
+
+async def snapshot(ground: Ground) -> None:
+    """Yesterday's copy of every service's database, taken one after the other."""
+    for service in SERVICES:
+        async with ground.alone(service):
+            await ground.stop(service)
+            await _admin(
+                ground.stack,
+                f"drop database if exists {service}_yesterday",
+                f"create database {service}_yesterday template {service} owner {service}",
+            )
+            await ground.start(service)
+
+
+async def database_back(ground: Ground) -> None:
+    """One writer's database is yesterday's."""
+    service = ground.random.choice(("intake", "referral", "meetings"))
+    async with ground.alone(service):
+        await _back(ground, service)
+    ground.faults["database set back"] += 1
+
+
+async def follower_back(ground: Ground) -> None:
+    """One follower's database is yesterday's: metrics, or views with all it disclosed."""
+    service = ground.random.choice(("metrics", "views"))
+    async with ground.alone(service):
+        await _back(ground, service)
+    ground.faults["follower's database set back"] += 1
+
+
+async def killed_taking_back(ground: Ground, mode: str) -> None:
+    """A writer whose database is yesterday's falls while it takes its events back."""
+    service = ground.random.choice(("intake", "referral", "meetings"))
+    async with ground.alone(service):
+        if not await falls(ground, service, "recover.took", mode, partial(_back, ground, service)):
+            ground.missed[f"recover.took {mode}"] += 1
+
+
+async def _back(ground: Ground, service: str) -> None:
+    await ground.stop(service)
+    await _admin(
+        ground.stack,
+        f"drop database {service} with (force)",
+        f"create database {service} template {service}_yesterday owner {service}",
+    )
+    await asyncio.to_thread(ground.stack.provide_databases)
+    await ground.start(service)
+
+
+async def _admin(stack: Stack, *statements: str) -> None:
+    db = await asyncpg.connect(stack.admin_database_url())
+    try:
+        for statement in statements:
+            await db.execute(statement)
+    finally:
+        await db.close()

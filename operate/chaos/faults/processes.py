@@ -1,0 +1,110 @@
+"""Services that are killed, stopped and asked to end: at every kill point, and anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from operate.chaos.ground import Ground
+from operate.chaos.points import points
+from operate.places import SERVICES
+
+PASSES_BY = 25.0
+"""Seconds in which a service must come by a point that it has to do with."""
+ZOMBIE = 3.5
+"""Seconds that a process is stopped: the relay's lock and a consumer's session end before."""
+
+
+async def at_point(ground: Ground, point: str, mode: str) -> None:
+    """`mode` kill, stop or term, at one of the services that come by there."""
+    services = list(points()[point])
+    ground.random.shuffle(services)
+    for service in services:
+        async with ground.alone(service):
+            if await falls(ground, service, point, mode):
+                return
+    ground.missed[f"{point} {mode}"] += 1
+
+
+async def falls(
+    ground: Ground,
+    service: str,
+    point: str,
+    mode: str,
+    provoke: Callable[[], Coroutine[Any, Any, object]] | None = None,
+) -> bool:
+    """Whether the service came by, and fell. `provoke` brings it there. It is back at the end."""
+    weapon, before = ground.weapon(service), ground.stack.pid(service)
+    draft = weapon.with_suffix(".draft")
+    draft.write_text(f"{point} {mode}")
+    draft.replace(weapon)
+    provoked = asyncio.ensure_future(provoke() if provoke else asyncio.sleep(0))
+    fallen = await asyncio.to_thread(_gone, weapon)
+    if fallen and mode == "stop":
+        await asyncio.sleep(ZOMBIE)
+        ground.stack.kill(service, signal.SIGCONT)
+    await provoked
+    if not fallen:
+        return False
+    if mode == "stop":
+        await ground.ready(service)
+    else:
+        await ground.succeeded(service, before)
+    ground.faults[f"{mode} at a kill point"] += 1
+    ground.reached.add((point, mode))
+    return True
+
+
+def _gone(weapon: Path) -> bool:
+    """Whether somebody took the weapon in time; else it is taken away."""
+    until = time.monotonic() + PASSES_BY
+    while weapon.exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    try:
+        weapon.unlink()
+    except FileNotFoundError:
+        return True
+    return False
+
+
+async def kill(ground: Ground) -> None:
+    service = ground.random.choice(SERVICES)
+    async with ground.alone(service):
+        await asyncio.sleep(ground.random.uniform(0, 0.5))
+        await ground.end(service)
+    ground.faults["kill at random"] += 1
+
+
+async def stop(ground: Ground) -> None:
+    """A zombie: it goes on after others have taken its place."""
+    service = ground.random.choice(SERVICES)
+    async with ground.alone(service):
+        ground.stack.kill(service, signal.SIGSTOP)
+        await asyncio.sleep(ZOMBIE)
+        ground.stack.kill(service, signal.SIGCONT)
+        await ground.ready(service)
+    ground.faults["stop"] += 1
+
+
+async def term(ground: Ground) -> None:
+    service = ground.random.choice(SERVICES)
+    async with ground.alone(service):
+        await ground.end(service, by=signal.SIGTERM)
+    ground.faults["term"] += 1
+
+
+async def all_at_once(ground: Ground) -> None:
+    """Services, broker and database."""
+    async with ground.alone(*SERVICES):
+        await ground.end("postgres", "kafka-1", *SERVICES)
+    ground.faults["all at once"] += 1
+
+
+async def clock_jump(ground: Ground) -> None:
+    """One service's clock jumps ahead of the others to the day that they reach next."""
+    ground.faults["clock jump"] += 1
+    ground.clock.ahead = ground.random.choice(SERVICES)

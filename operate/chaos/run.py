@@ -1,0 +1,190 @@
+"""One run: a city of its own under load, faults while it works, healing, the checker."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from operate.chaos import checker
+from operate.chaos.checker import Result
+from operate.chaos.faults import servers
+from operate.chaos.ground import Ground, Skewed
+from operate.chaos.history import History, Watched
+from operate.chaos.plans import Lane, Plan
+from operate.chaos.proxy import Proxy
+from operate.chaos.reader import Reader
+from operate.demo.agencies import Offices, emptied, quiet
+from operate.demo.drive import Drive
+from operate.demo.ikoma import LEAD, Ikoma
+from operate.demo.intent import Intent
+from operate.demo.ledger import Ledger
+from operate.demo.plan import year as plan_year
+from operate.demo.session import first
+from operate.places import SERVICES, kafka_ports
+from operate.stack import Stack
+
+EVERY = 12
+"""Working days between two days of the year that is played: each costs a settling."""
+AGENCIES = 10
+LOSE = 0.04
+"""Share of the answers that the client loses, or does not await."""
+
+
+@dataclass
+class Report:
+    """What one run came to. `right`: all counts are 0 and everything wanted was done."""
+
+    plan: str
+    seed: int
+    seconds: float = 0.0
+    commands: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    lost_answers: int = 0
+    missed: list[str] = field(default_factory=list)
+    points: int = 0
+    notes: dict[str, float] = field(default_factory=dict)
+    result: Result = field(default_factory=Result)
+
+    @property
+    def right(self) -> bool:
+        return not self.missed and not self.result.sentences
+
+    def document(self) -> dict[str, Any]:
+        return {**asdict(self), "right": self.right}
+
+
+@dataclass
+class Run:
+    """`stack` is made anew; `tell` hears how far it is."""
+
+    plan: Plan
+    stack: Stack
+    seed: int
+    cases: int
+    tell: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        self._begun = asyncio.Event()
+
+    def _acknowledged(self, intent: Intent) -> None:
+        if intent.kind == "consent":
+            self._begun.set()
+
+    async def run(self) -> Report:
+        quiet()
+        began = time.monotonic()
+        random = Random(f"{self.seed}/{self.plan.name}")
+        history = History(self.stack.state / "history.jsonl")
+        api = Watched(self.stack, history, Random(f"answers/{self.seed}"), LOSE)
+        offices = Offices(self.stack, api, emptied(self.stack.state / "copies"))
+        ground = Ground(self.stack, random, offices, Skewed(api))
+        if self.plan.proxied:
+            self._proxy(ground)
+        report = Report(self.plan.name, self.seed)
+        reader = Reader(self.stack, LEAD, random)
+        ledger = Ledger()
+        try:
+            await ground.begin()
+            await self._live(ground, api, ledger, reader)
+            self.tell("healing")
+            healed = await self._healed(ground)
+            self.tell("checking")
+            report.result = await checker.examine(ground, ledger, history, reader, healed)
+        finally:
+            ground.resume()
+            await offices.close()
+            await reader.close()
+            await api.close()
+            history.close()
+            for proxy in (*ground.databases.values(), *ground.brokers.values()):
+                await proxy.stop()
+        return replace(
+            report, seconds=round(time.monotonic() - began, 1), commands=len(ledger.done),
+            faults=ground.faults, outcomes=history.outcomes, lost_answers=api.lost,
+            missed=sorted(ground.missed), points=len(ground.reached), notes=ground.notes,
+        )  # fmt: skip
+
+    def _proxy(self, ground: Ground) -> None:
+        port = kafka_ports(self.stack.base_port, 1)[0]["SERVICES"]
+        socket = self.stack.postgres.socket / ".s.PGSQL.5432"
+        for name in SERVICES:
+            ground.databases[name], ground.brokers[name] = Proxy(socket), Proxy(port)
+
+    async def _live(self, ground: Ground, api: Watched, ledger: Ledger, reader: Reader) -> None:
+        """The year goes by while the lanes do their work, and ends with the day after the last."""
+        ikoma = Ikoma(every=EVERY)
+        year = plan_year(self.cases, self.seed, ikoma)
+        over = asyncio.Event()
+        drive = Drive(api, ground.clock, year, ledger, self._acknowledged)
+        async with asyncio.TaskGroup() as group:
+            joining = group.create_task(ground.offices.join(year.agencies[:AGENCIES]))
+            reading = group.create_task(reader.run())
+            faults = group.create_task(self._faults(ground, over, ledger))
+            await drive.run(ikoma.workdays, over.is_set)
+            await joining
+            await faults
+            reading.cancel()
+
+    async def _faults(self, ground: Ground, over: asyncio.Event, ledger: Ledger) -> None:
+        """Begins when the first cases are open."""
+        await self._begun.wait()
+        async with asyncio.TaskGroup() as group:
+            for lane in self.plan.lanes(ground):
+                group.create_task(self._lane(ground, lane, ledger))
+        over.set()
+
+    async def _lane(self, ground: Ground, lane: Lane, ledger: Ledger) -> None:
+        for fault in lane:
+            await fault(ground)
+            done = sum(ground.faults.values())
+            self.tell(f"{len(ledger.done)} commands, {done} faults")
+
+    async def _healed(self, ground: Ground) -> float:
+        """Seconds from the end of the faults until nothing moves any more."""
+        ground.resume()
+        await ground.ready(*SERVICES)
+        began = time.monotonic()
+        assert ground.clock.at
+        counts = await ground.clock.move(ground.clock.at)
+        while True:
+            await ground.offices.caught_up()
+            now = await ground.clock.move(ground.clock.at)
+            if now == counts:
+                return round(time.monotonic() - began, 1)
+            counts = now
+
+
+def city(plan: Plan, given: Stack) -> Stack:
+    """A fresh copy whose servers are to run; on a small disk where the plan asks for one."""
+    stack = replace(given, brokers=plan.brokers, clock="simulated")
+    stack.down()
+    servers.unmount(stack.state)
+    shutil.rmtree(stack.state, ignore_errors=True)
+    return stack
+
+
+def execute(plan: Plan, given: Stack, seed: int, cases: int, tell: Callable[[str], None]) -> Report:
+    """Everything from an empty folder to the report; ends what it started."""
+    stack = city(plan, given)
+    small: Path | None = None
+    try:
+        if plan.disk:
+            stack.prepare()
+            small = stack.postgres.folder
+            servers.small_disk(small, plan.disk)
+        stack.up(services=False, bound=True, progress=tell)
+        return asyncio.run(Run(plan, stack, seed, cases, tell).run())
+    except BaseExceptionGroup as group:
+        raise first(group) from group
+    finally:
+        stack.down()
+        if small:
+            servers.unmount(small)
