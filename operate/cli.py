@@ -22,7 +22,7 @@ from rich.table import Table
 from operate import processes
 from operate.external import External
 from operate.install import ROOT, Refused
-from operate.places import HTTP, SERVICES, http_port
+from operate.places import HTTP, REPLICAS, SERVICES, http_port
 from operate.stack import Stack
 
 app = typer.Typer(
@@ -73,6 +73,9 @@ def up(
     brokers: Annotated[
         int | None, typer.Option(help="1 to 3. (default: as last time, else 1)", min=1, max=3)
     ] = None,
+    replicas: Annotated[
+        int, typer.Option(help="Of each service.", min=1, max=REPLICAS, show_default=True)
+    ] = 1,
     external: Annotated[
         bool, typer.Option("--external", help="Servers named by KAFKA_* and DATABASE_URL.")
     ] = False,
@@ -83,7 +86,7 @@ def up(
     stack = Stack(given.state, given.base_port, brokers=brokers or 0, external=outside)
     began = time.monotonic()
     with err.status("starting") as line:
-        fresh = stack.up(bound=not detach, progress=line.update)
+        fresh = stack.up(replicas=replicas, bound=not detach, progress=line.update)
     if not fresh:
         err.print(f"already running; the console is at {stack.http('console')}")
         return

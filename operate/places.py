@@ -18,7 +18,14 @@ from typing import Any
 from operate.install import ROOT, Refused, locked
 
 SERVICES = ("intake", "referral", "meetings", "views", "metrics")
+REPLICAS = 4  # of each service; the block of ports holds no more
 HTTP = {"console": 0, "intake": 1, "referral": 2, "meetings": 3, "metrics": 4, "views": 5}
+# Further replicas lie in the decades of Kafka's listeners, beyond the brokers: 13 … 17, 23 …, 33 ….
+HTTP |= {
+    f"{name}-{number}": 10 * number - 8 + HTTP[name]
+    for number in range(2, REPLICAS + 1)
+    for name in SERVICES
+}
 LISTENERS = {"SERVICES": 10, "AGENCIES": 20, "CONTROLLERS": 30}
 LAYOUT = 1  # of the state folder; a newer one is refused
 ROOM = 300_000_000  # bytes that databases and broker need to start
@@ -153,6 +160,11 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     Path(draft).replace(path)
+
+
+def replicas(service: str, count: int = REPLICAS) -> list[str]:
+    """The processes of a service by name: `intake`, `intake-2`, `intake-3`, …"""
+    return [service, *(f"{service}-{number}" for number in range(2, count + 1))]
 
 
 def http_port(base_port: int, name: str) -> int:

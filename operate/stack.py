@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import shutil
 import signal
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -14,7 +15,7 @@ from typing import Any
 
 from confluent_kafka.admin import AdminClient
 
-from operate import agencies, control, databases, issuer, jars, processes, topics
+from operate import agencies, control, databases, issuer, jars, places, processes, topics
 from operate.agencies import Credentials
 from operate.external import External
 from operate.install import ROOT, Refused
@@ -23,6 +24,7 @@ from operate.places import HTTP, SERVICES, Places, http_port
 from operate.postgres import Postgres
 
 BASE_PORT = 8100
+SESSION_TIMEOUT_MS = 3000  # a replica that stands still is replaced within 5 s
 
 
 @dataclass(eq=False)
@@ -98,10 +100,11 @@ class Stack:
 
     # What its processes are given
 
-    def env(self, service: str) -> dict[str, str]:
-        """The whole configuration of one service."""
-        if service not in SERVICES:
-            raise Refused(f"there is no service '{service}'; there are {', '.join(SERVICES)}")
+    def env(self, name: str) -> dict[str, str]:
+        """The whole configuration of one service, or of one replica of it (`intake-2`)."""
+        service = name.partition("-")[0]
+        if service not in SERVICES or name not in HTTP:
+            raise Refused(f"there is no service '{name}'; there are {', '.join(SERVICES)}")
         secrets = self.places.secrets
         environment = {
             "SERVICE": service,
@@ -117,15 +120,21 @@ class Stack:
             "KAFKA_SECURITY_PROTOCOL": self.external.protocol
             if self.external
             else "SASL_PLAINTEXT",
-            "KAFKA_INSTANCE": f"{service}-0",
+            **self.membership(name),
             "CLOCK": self.clock,
             "DEVELOPMENT": "true",
             **self.oidc(),
-            **self.listens(service),
+            **self.listens(name),
         }
         if service == "metrics":  # it may open codes, never a text or a name
             del environment["KEYRING_MASTER_KEY"]
         return environment
+
+    def membership(self, name: str) -> dict[str, str]:
+        """Of its consumer groups: a name that stays, and how soon a silent member is replaced."""
+        if self.external:  # a container's name is its own; brokers of others set their own limits
+            return {"KAFKA_INSTANCE": f"{name}.{socket.gethostname()}"}
+        return {"KAFKA_INSTANCE": name, "KAFKA_SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS)}
 
     def console_env(self) -> dict[str, str]:
         private, _ = issuer.keys(self.state)
@@ -190,31 +199,34 @@ class Stack:
         if self.external is None:
             jars.ensure(lambda done, total: progress(f"fetching the broker: {done} of {total}"))
 
-    def names(self, services: bool | Sequence[str]) -> list[str]:
-        """The HTTP processes meant by `services`."""
+    def names(self, services: bool | Sequence[str], count: int = 1) -> list[str]:
+        """The HTTP processes meant by `services`, with `count` replicas of each service."""
         if services is False:
             return []
-        if services is not True:
-            if unknown := [name for name in services if name not in HTTP]:
-                raise Refused(
-                    f"there is no service '{unknown[0]}'; there are {', '.join(SERVICES)}"
-                )
-            return list(services)
-        console = importlib.util.find_spec("operate.console") is not None
-        return [*SERVICES, *(["console"] if console else [])]
+        if services is True:
+            console = importlib.util.find_spec("operate.console") is not None
+            services = [*SERVICES, *(["console"] if console else [])]
+        if unknown := [name for name in services if name not in HTTP]:
+            raise Refused(f"there is no service '{unknown[0]}'; there are {', '.join(SERVICES)}")
+        return [
+            replica
+            for name in services
+            for replica in (places.replicas(name, count) if name in SERVICES else [name])
+        ]
 
     def up(
         self,
         services: bool | Sequence[str] = True,
         *,
+        replicas: int = 1,
         bound: bool = False,
         progress: Callable[[str], None] = lambda text: None,
     ) -> bool:
         """Starts what is not running and waits until it is ready; False if all of it ran already.
 
-        A `bound` stack ends with the process that started it.
+        `replicas` of each service; a `bound` stack ends with the process that started it.
         """
-        names = self.names(services)
+        names = self.names(services, replicas)
         self.prepare(progress)
         if control.running(self.places):
             return control.join(self, names, progress)

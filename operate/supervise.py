@@ -68,7 +68,8 @@ def parts(stack: Stack) -> dict[str, Part]:
         if name == "console":
             part = Part(name, lambda: [sys.executable, "-m", "operate.console"], stack.console_env)
         else:
-            part = Part(name, partial(list, [*python, "run", name]), partial(stack.env, name))
+            command = [*python, "run", name.partition("-")[0]]
+            part = Part(name, partial(list, command), partial(stack.env, name))
         found.append(part)
     return {part.name: part for part in found}
 

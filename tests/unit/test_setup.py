@@ -24,7 +24,7 @@ from joserfc.jwk import KeySet
 from operate import checks, cli, install, issuer, jars, processes, topics
 from operate.external import External
 from operate.install import ROOT, Refused
-from operate.places import LAYOUT, SERVICES, Places, kafka_ports, plain
+from operate.places import LAYOUT, REPLICAS, SERVICES, Places, kafka_ports, plain
 from operate.stack import Stack
 
 
@@ -272,6 +272,26 @@ def test_ports_are_those_of_the_contract(places: Places) -> None:
         "views": 9005,
     }  # fmt: skip
     assert kafka_ports(9000, 3)[2] == {"SERVICES": 9012, "AGENCIES": 9022, "CONTROLLERS": 9032}
+
+
+def test_replicas_have_names_and_ports_of_their_own_in_the_block(places: Places) -> None:
+    stack = Stack(places.state, 9000)
+    assert stack.names(["intake"], 3) == ["intake", "intake-2", "intake-3"]
+    given = {name: stack.env(name) for name in stack.names(list(SERVICES), REPLICAS)}
+    assert given["views-2"]["HTTP_PORT"] == "9017"
+    assert given["views-2"]["SERVICE"] == "views"
+    assert stack.http("intake-3") == "http://127.0.0.1:9023"
+    taken = [int(one["HTTP_PORT"]) for one in given.values()]
+    taken += [9000, *(port for broker in kafka_ports(9000, 3) for port in broker.values())]
+    assert len(set(taken)) == len(taken)
+    assert set(taken) <= set(range(9000, 9040))
+    assert len({one["KAFKA_INSTANCE"] for one in given.values()}) == len(given)
+
+
+@pytest.mark.parametrize("name", ["intake-1", "intake-5", "console-2", "kafka-1", "nobody"])
+def test_what_is_no_replica_is_refused(places: Places, name: str) -> None:
+    with pytest.raises(Refused, match=f"there is no service '{name}'"):
+        Stack(places.state, 9000).env(name)
 
 
 def test_metrics_cannot_open_texts_and_names(places: Places) -> None:
