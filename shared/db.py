@@ -7,6 +7,10 @@ from typing import Any
 
 import asyncpg
 
+GIVES_WAY = "3s"
+"""Locks of a process that stands still in a transaction are given to the others after this time."""
+NAME = "tsunagu"
+
 Pool = asyncpg.Pool
 Connection = asyncpg.pool.PoolConnectionProxy | asyncpg.Connection
 
@@ -25,6 +29,14 @@ PASSING = (
 )
 """Errors that pass by themselves: waited out, never parked. A full disk is one of them."""
 
+UNREAD = """
+select pg_terminate_backend(pid) from pg_stat_activity
+ where usename = current_user and application_name = current_setting('application_name')
+   and state = 'active' and wait_event = 'ClientWrite'
+   and query_start < clock_timestamp() - interval '2 s'"""
+"""Ends our sessions whose answer nobody reads: their process stands still, and no timeout of
+PostgreSQL ends a session that waits to write, so that its locks would stay.
+"""
 
 RACED = asyncpg.UniqueViolationError
 """Somebody appended to the same stream first: load again."""
@@ -48,7 +60,7 @@ async def prepare(connection: Any) -> None:
 
 @asynccontextmanager
 async def pool(url: str, *, size: int = 12, **server_settings: str) -> AsyncIterator[Pool]:
-    """A pool whose connections give up on a statement after 30 s."""
+    """A pool whose connections give up on a statement after 30 s, and on an idle transaction."""
     async with asyncpg.create_pool(
         url,
         min_size=1,
@@ -56,7 +68,12 @@ async def pool(url: str, *, size: int = 12, **server_settings: str) -> AsyncIter
         init=prepare,
         connection_class=_Plain,
         command_timeout=30,
-        server_settings={"timezone": "UTC", **server_settings},
+        server_settings={
+            "timezone": "UTC",
+            "application_name": NAME,
+            "idle_in_transaction_session_timeout": GIVES_WAY,
+            **server_settings,
+        },
     ) as made:
         yield made
 
@@ -64,7 +81,9 @@ async def pool(url: str, *, size: int = 12, **server_settings: str) -> AsyncIter
 async def connect(url: str, **server_settings: str) -> asyncpg.Connection:
     """A connection outside any pool, for session locks (releasing to a pool would drop them)."""
     connection = await asyncpg.connect(
-        url, command_timeout=30, server_settings={"timezone": "UTC", **server_settings}
+        url,
+        command_timeout=30,
+        server_settings={"timezone": "UTC", "application_name": NAME, **server_settings},
     )
     await prepare(connection)
     return connection
