@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -34,8 +34,11 @@ HEARTBEAT_SECONDS = 1.5
 COMPARE_SECONDS = 5.0
 LOCK_LOST_AFTER = "2s"
 """A process that is stopped, not dead, stops pinging; PostgreSQL then ends its session and lock."""
+SURE_SECONDS = 1.0
+"""So long after the last answer of its session a relay trusts that the lock is its own."""
 
 LOCK = "select pg_try_advisory_lock(hashtext($1))"
+TELL = "select pg_notify($1, '')"
 PENDING = """
 select * from journal j
  where published_at is null and held is null
@@ -98,6 +101,9 @@ class Outbox(Protocol):
     async def refuse(self, db: Connection, token: Any, error: KafkaError) -> bool:
         """Hold one message back for good; False if the trouble may pass and all shall wait."""
 
+    async def overwritten(self, db: Connection, topics: Sequence[str]) -> None:
+        """Somebody else wrote to these topics: a relay that stood still while it sent."""
+
 
 class JournalOutbox:
     """The journal's unpublished rows, to the service's own topic."""
@@ -138,6 +144,9 @@ class JournalOutbox:
         await db.execute(HOLD, token, type(error).__name__)
         return True
 
+    async def overwritten(self, db: Connection, topics: Sequence[str]) -> None:
+        """Harmless: followers drop a version that they have."""
+
 
 class Relay:
     """One active relay a name; the others wait for its lock and take over within 5 s.
@@ -153,7 +162,8 @@ class Relay:
         self._woken = asyncio.Event()
         self._ids: dict[str, str] = {}
         self._ends: dict[TopicPartition, int] = {}
-        self._beaten = self._compared = 0.0
+        self._channel = f"relay {name}"
+        self._beaten = self._compared = self._sure = 0.0
 
     def wake(self) -> None:
         """Something was committed."""
@@ -183,21 +193,42 @@ class Relay:
             await reader.start()
             db = await connect(self._url, idle_session_timeout=LOCK_LOST_AFTER)
             stack.callback(db.terminate)
-            while not await db.fetchval(LOCK, f"relay {self.name}"):  # noqa: ASYNC110
-                await asyncio.sleep(POLL_SECONDS)
+            await self._take_turn(db)
             self._ids, self._ends = {}, {}
             await self._compare(db, reader)
             log.info("relay.active", relay=self.name)
             while True:
                 self._woken.clear()
                 drained_at = datetime.now(UTC)
-                while batch := await self._outbox.pending(db):
+                while batch := await self._next(db):
                     await self._send(db, sender, batch)
                     drained_at = datetime.now(UTC)
                 if asyncio.get_running_loop().time() - self._compared > COMPARE_SECONDS:
                     await self._compare(db, reader)
                 await self._beat(sender, drained_at)
                 await self._ping_until(db, asyncio.ensure_future(self._woken.wait()), once=True)
+
+    async def _take_turn(self, db: Connection) -> None:
+        """Wait for the lock, and meanwhile tell who has it of what is committed here: many commits
+        at once, outside their transactions, where a NOTIFY would hold up all writers.
+        """
+        while not await db.fetchval(LOCK, self._channel):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
+                self._woken.clear()
+                await db.execute(TELL, self._channel)
+        await db.add_listener(self._channel, lambda *_: self.wake())
+
+    async def _next(self, db: Connection) -> Sequence[tuple[Any, Message]]:
+        self._sure = asyncio.get_running_loop().time() + SURE_SECONDS
+        return await self._outbox.pending(db)
+
+    async def _still_ours(self, db: Connection) -> None:
+        """Raises one of PASSING if this process stood still until its session and lock were gone."""
+        now = asyncio.get_running_loop().time()
+        if now > self._sure:
+            await db.execute("select 1")
+            self._sure = now + SURE_SECONDS
 
     async def _compare(self, db: Connection, reader: Any) -> None:
         """When data went backwards on the broker: what it lost counts as unpublished again.
@@ -215,6 +246,10 @@ class Relay:
         shorter = any(end < self._ends.get(place, 0) for place, end in ends.items())
         if shorter or not self._ids or ids != self._ids:
             await self._outbox.reconcile(db, ids, ends)
+            self._woken.set()
+        foreign = [place.topic for place, end in ends.items() if end > self._ends.get(place, end)]
+        if foreign:
+            await self._outbox.overwritten(db, foreign)
             self._woken.set()
         point("relay.compared")
         self._ids, self._ends = ids, ends
@@ -242,6 +277,7 @@ class Relay:
             try:
                 if message.topic not in self._ids:
                     raise UnknownTopicOrPartitionError
+                await self._still_ours(db)
                 ack = await sender.send(
                     message.topic, message.value, message.key, headers=message.headers
                 )

@@ -43,6 +43,7 @@ update delivery set refused = $2, retry_at = now() + interval '{RETRY}' where ag
 TOPICS = "select 'view.' || agency as topic from subscription order by 1"
 OTHER_TOPIC = """
 update delivery set sent_document = 0 where agency = $1 and topic_id is distinct from $2"""
+AGAIN = "update delivery set sent_document = 0 where 'view.' || agency = any($1::text[])"
 ABOVE_END = """update delivery set sent_document = 0 where agency = $1 and "offset" >= $2"""
 
 
@@ -95,6 +96,10 @@ class Delivery:
         if token is not None:
             await db.execute(REFUSE, token["agency"], type(error).__name__)
         return True
+
+    async def overwritten(self, db: Connection, topics: Sequence[str]) -> None:
+        """Theirs may be older than what we sent, and the newest record is what compaction keeps."""
+        await db.execute(AGAIN, topics)
 
     async def _message(self, row: Any) -> Message:
         agency, case, edition = row["agency"], row["case_id"], str(row["edition"])
