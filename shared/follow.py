@@ -4,7 +4,7 @@ import asyncio
 import json
 from base64 import b64decode, b64encode
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +30,8 @@ from shared.views import View
 
 BATCH = 500
 DISPLAY_SECONDS = 1.0
+GAP_SECONDS = 30.0
+"""Longer than a relay needs to notice that its topic has lost something, and to send it again."""
 
 KNOWN = """
 select stream, version from inbox where view = $1 and stream = any($2::text[])
@@ -64,6 +66,11 @@ PARKED_OF = "select distinct stream from parked where view = $1 and stream = any
 TAKE_PARKED = """
 delete from parked where view = $1 and stream is not distinct from $2
 returning topic, partition, "offset", key, value, headers"""
+LASTING = """
+select distinct p.topic, p.partition, p.stream from parked p
+ where p.view = $1 and p.stream is not null and p.parked_at < now() - make_interval(secs => $2)
+   and not exists (select from inbox i join parked q using (view, stream)
+                    where i.view = p.view and i.stream = p.stream and q.version = i.version + 1)"""
 APPLIED = "select version from inbox where view = $1 and stream = $2"
 IS_PARKED = "select exists (select from parked where view = $1 and stream = $2)"
 
@@ -115,6 +122,8 @@ class Applier:
         self.live = False
         self._pool, self._codec = pool, codec
         self._due: set[str] = set()
+        self._missed: set[str] = set()
+        self._looked = 0.0
         self.moved = asyncio.Event()
 
     async def start(self) -> None:
@@ -161,6 +170,41 @@ class Applier:
             _, fresh = await self._apply(db, reads)
             point("follow.replayed")
         return len(fresh)
+
+    async def positions(self, ids: Mapping[str, str]) -> dict[TopicPartition, int]:
+        """Next to read in each partition, by whichever replica; `ids` as in `apply`. A topic made
+        anew starts at nothing. Ask before the ends, or they may be older than what is applied.
+        """
+        return {
+            TopicPartition(row["topic"], row["partition"]): row["offset"]
+            for row in await self._pool.fetch(POSITIONS, self.name)
+            if row["topic_id"] == ids.get(row["topic"])
+        }
+
+    async def set_back(self, place: TopicPartition) -> None:
+        """The partition has lost what stood below our position: it is to be read from its start."""
+        log.error("topic.went_back", view=self.name, topic=place.topic)
+        await self._pool.execute(SET_BACK, self.name, place.topic, place.partition)
+
+    async def missed(self, ours: Container[TopicPartition]) -> bool:
+        """Set back those of our partitions where a gap lasts, once for each gap: what is missing
+        may stand below our position, if the topic lost its tail and grew again between two fetches.
+        """
+        now = asyncio.get_running_loop().time()
+        if now - self._looked < GAP_SECONDS / 2:
+            return False
+        self._looked = now
+        rows = await self._pool.fetch(LASTING, self.name, GAP_SECONDS)
+        fresh = {
+            TopicPartition(row["topic"], row["partition"])
+            for row in rows
+            if row["stream"] not in self._missed
+        }
+        self._missed = {row["stream"] for row in rows}
+        fresh = {place for place in fresh if place in ours}
+        for place in fresh:
+            await self.set_back(place)
+        return bool(fresh)
 
     def beat(self) -> None:
         """Wake whoever waits on the present `moved`; the next ones wait on another."""
@@ -336,28 +380,27 @@ class Follower:
     def __init__(self, applier: Applier, kafka: Kafka, pool: Pool) -> None:
         self.applier, self._kafka, self._pool = applier, kafka, pool
         self._ids: dict[str, str] = {}
-        self._targets: dict[TopicPartition, int] = {}
+        self._places: tuple[TopicPartition, ...] = ()
+        self._targets: dict[TopicPartition, int] | None = None
         self._from: dict[TopicPartition, int] = {}
         self._trouble: Exception | None = None
         self._reader: Any = None
         self._asking: Any = None
 
     async def behind(self) -> bool:
-        """Is there a record on our partitions that is not applied yet?
+        """Is there a record on the topics that is not applied yet, here or by a replica?
 
         Asked on a connection of its own: on the reader's, a question waits behind the open fetch.
         """
-        reader = self._reader
-        if reader is None or not self.applier.live or not (places := reader.assignment()):
+        if self._reader is None or not self.applier.live:
             return True
         if self._asking is None:
             asking = consumer(self._kafka, None)
             await asking.start()
             self._asking = asking
-        ends = await self._asking.end_offsets(places)
-        rows = await self._pool.fetch(POSITIONS, self.applier.name)
-        done = {(row["topic"], row["partition"]): row["offset"] for row in rows}
-        return any(done.get((p.topic, p.partition), 0) < end for p, end in ends.items())
+        done = await self.applier.positions(self._ids)
+        ends = await self._asking.end_offsets(self._places)
+        return any(done.get(place, 0) < end for place, end in ends.items())
 
     async def run(self) -> None:
         """Never returns; passing trouble is waited out, a damaged view ends the process."""
@@ -381,7 +424,7 @@ class Follower:
 
     async def _session(self) -> None:
         topics = self.applier.view.topics
-        self._from, self._trouble = {}, None
+        self.forget()
         await self._identify()
         await self.applier.start()
         reader = consumer(self._kafka, self.applier.name)
@@ -408,7 +451,10 @@ class Follower:
                 if self.applier.live and now < look_at:
                     continue
                 look_at = now + DISPLAY_SECONDS
-                await self._look_at_lag(reader)
+                with suppress(*PASSING):
+                    await self._look_at_lag(reader)
+                    if await self.applier.missed(reader.assignment()):
+                        raise KafkaError("a gap lasts: its partition is read again")
                 if done:
                     with suppress(KafkaError):  # for the display of lag only
                         await reader.commit(done)
@@ -426,13 +472,9 @@ class Follower:
             < self._from.get(place := TopicPartition(record.topic, record.partition), 0)
         }
         for place in changed:
-            await self._set_back(place)
+            await self.applier.set_back(place)
         if changed:
             raise KafkaError("the topic was written anew below our position")
-
-    async def _set_back(self, place: TopicPartition) -> None:
-        log.error("topic.went_back", view=self.applier.name, topic=place.topic)
-        await self._pool.execute(SET_BACK, self.applier.name, place.topic, place.partition)
 
     async def _apply(self, records: Sequence[Record]) -> list[Record]:
         pause = 0.05
@@ -448,45 +490,42 @@ class Follower:
 
     def forget(self, trouble: Exception | None = None) -> None:
         """What is fetched before `seek` has placed the reader is not ours to apply."""
-        self._from, self._trouble = {}, trouble
+        self._from, self._targets, self._trouble = {}, None, trouble
 
     async def seek(self, reader: Any, places: Iterable[TopicPartition]) -> None:
         """PostgreSQL says where to go on, not the broker; a topic made anew, or one that has lost
-        its tail, is read from its start. Otherwise from one record before, as a probe.
+        its tail, is read from its start. Otherwise from one record before, as a probe. Live is the
+        view again when it is at the present ends of all partitions, those of other replicas too.
         """
-        places = list(places)
-        if not places:
-            return
         await self._identify()
-        rows = await self._pool.fetch(POSITIONS, self.applier.name)
-        kept = {(r["topic"], r["partition"]): (r["topic_id"], r["offset"]) for r in rows}
-        ends = await reader.end_offsets(places)
+        kept = await self.applier.positions(self._ids)
+        ends = await reader.end_offsets(self._places)
         for place in places:
-            topic_id, offset = kept.get((place.topic, place.partition), ("", 0))
-            if topic_id != self._ids[place.topic]:
-                offset = 0
-            elif offset > ends[place]:
-                await self._set_back(place)
+            offset = kept.get(place, 0)
+            if offset > ends[place]:
+                await self.applier.set_back(place)
                 offset = 0
             reader.seek(place, max(offset - 1, 0))
             self._from[place] = offset
-        self._targets = {place: end for place, end in ends.items() if end}
+        self._targets = ends
         self.applier.live = False
 
     async def _identify(self) -> None:
         described = await describe(self._kafka, self.applier.view.topics)
         self._ids = {name: topic.id for name, topic in described.items()}
+        self._places = tuple(place for topic in described.values() for place in topic.places)
 
     async def _look_at_lag(self, reader: Any) -> None:
         behind: defaultdict[str, int] = defaultdict(int)
         for place in reader.assignment():
             end, at = reader.highwater(place), await reader.position(place)
-            if at >= self._targets.get(place, 0):
-                self._targets.pop(place, None)
             behind[place.topic] += max(0, (end or 0) - at)
         for topic in self.applier.view.topics:
             telemetry.lag.labels(self.applier.name, topic).set(behind[topic])
-        if not self.applier.live and reader.assignment() and not self._targets:
+        if self.applier.live or self._targets is None:
+            return
+        done = await self.applier.positions(self._ids)
+        if all(done.get(place, 0) >= end for place, end in self._targets.items()):
             log.info("follower.caught_up", view=self.applier.name)
             self.applier.live = True
             self.applier.beat()

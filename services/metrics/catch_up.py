@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import structlog
 
 from shared import telemetry
-from shared.broker import KafkaError, Topic, TopicPartition, consumer, describe
+from shared.broker import KafkaError, Topic, TopicPartition, consumer, describe, stop
 from shared.db import PASSING
-from shared.follow import BATCH, POSITIONS, Overtaken, Record
+from shared.follow import BATCH, Overtaken, Record
 from shared.runtime import Runtime
 
 LOOK_SECONDS = 1.0
@@ -28,7 +28,7 @@ class Reach:
     """How far the applier is, and the plain way to the ends. One reader, kept open, is enough."""
 
     def __init__(self, rt: Runtime) -> None:
-        self._applier, self._kafka, self._pool = rt.applier, rt.kafka, rt.pool
+        self._applier, self._kafka = rt.applier, rt.kafka
         self._topics: dict[str, Topic] = {}
         self._ids: dict[str, str] = {}
         self._reader: Any = None
@@ -49,7 +49,7 @@ class Reach:
             yield
         finally:
             reader, self._reader = self._reader, None
-            await reader.stop()
+            await stop(reader)
 
     async def settled(self) -> bool:
         """Two cheap questions, one to the broker and one to PostgreSQL."""
@@ -62,10 +62,15 @@ class Reach:
 
         async def work() -> None:
             async with self._one_at_a_time:
-                if _leaves_out(records, await self._positions()):
+                at = await self._applier.positions(self._ids)
+                if _leaves_out(records, dict(at)):
                     log.warning("stream.passed_over", view=self._applier.name)
                     await self._read_on()
-                await self._applier.apply(records, self._ids)
+                new = await self._applier.apply(records, self._ids)
+                if below := _below(new, at):  # the topic was written anew there
+                    for place in below:
+                        await self._applier.set_back(place)
+                    await self._read_on()
 
         await _patiently(work)
         self._idle = 0
@@ -83,6 +88,8 @@ class Reach:
                     self._idle += 1
                     log.warning("stream.bridged", view=self._applier.name)
                     await self._catch_up()
+                elif await self._applier.missed(await self._ends()):
+                    await self._catch_up()
                 before = behind
             except (KafkaError, Overtaken, *PASSING) as error:
                 log.warning("stream.waits", error=type(error).__name__)
@@ -95,8 +102,12 @@ class Reach:
     async def _read_on(self) -> None:
         self._topics = await describe(self._kafka, self._applier.view.topics)
         self._ids = {name: topic.id for name, topic in self._topics.items()}
+        at = await self._applier.positions(self._ids)
         ends = await self._ends()
-        at = await self._positions()
+        for place, end in ends.items():
+            if at.get(place, 0) > end:  # it has lost its tail
+                await self._applier.set_back(place)
+                at[place] = 0
         left = {place for place, end in ends.items() if at.get(place, 0) < end}
         self._reader.assign(list(ends))
         self._reader.pause(*ends)
@@ -118,27 +129,18 @@ class Reach:
                     left.discard(place)
 
     async def _behind(self) -> dict[TopicPartition, int]:
-        """Partitions that hold more than PostgreSQL, with its place in them."""
-        ends, at = await self._ends(), await self._positions()
+        """Partitions that hold more than PostgreSQL, or less, with its place in them."""
+        at, ends = await self._applier.positions(self._ids), await self._ends()
         lag = dict.fromkeys(self._applier.view.topics, 0)
         for place, end in ends.items():
             lag[place.topic] += max(0, end - at.get(place, 0))
         for topic, records in lag.items():
             telemetry.lag.labels(self._applier.name, topic).set(records)
-        return {place: at.get(place, 0) for place, end in ends.items() if at.get(place, 0) < end}
+        return {place: at.get(place, 0) for place, end in ends.items() if at.get(place, 0) != end}
 
     async def _ends(self) -> dict[TopicPartition, int]:
         places = [place for topic in self._topics.values() for place in topic.places]
         return dict(await self._reader.end_offsets(places))
-
-    async def _positions(self) -> dict[TopicPartition, int]:
-        """Next to read; a topic made anew starts at nothing."""
-        rows = await self._pool.fetch(POSITIONS, self._applier.name)
-        return {
-            TopicPartition(row["topic"], row["partition"]): row["offset"]
-            for row in rows
-            if row["topic_id"] == self._ids.get(row["topic"])
-        }
 
 
 def reach(rt: Runtime) -> Reach:
@@ -164,6 +166,15 @@ def _leaves_out(records: Sequence[Record], at: dict[TopicPartition, int]) -> boo
             return True
         at[place] = max(at.get(place, 0), record.offset + 1)
     return False
+
+
+def _below(records: Sequence[Record], at: dict[TopicPartition, int]) -> set[TopicPartition]:
+    """Partitions of records that stand below our place in them."""
+    return {
+        place
+        for record in records
+        if record.offset < at.get(place := TopicPartition(record.topic, record.partition), 0)
+    }
 
 
 async def _patiently(work: Callable[[], Awaitable[Done]]) -> Done:

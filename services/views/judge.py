@@ -16,7 +16,7 @@ from uuid import UUID
 import structlog
 
 from shared.basis import DIRECTORY_TYPES, POOL_TYPES, Consent, World, consents, world
-from shared.broker import HEARTBEATS, KafkaError, TopicPartition, consumer
+from shared.broker import HEARTBEATS, KafkaError, TopicPartition, consumer, stop
 from shared.contracts import Recorded
 from shared.contracts.views import BasisRef, DocumentChanged, ItemRef
 from shared.db import PASSING, RACED, Connection, Pool
@@ -213,7 +213,7 @@ class Judge:
                 log.warning("heartbeats.wait", error=type(error).__name__)
                 await asyncio.sleep(0.5)
             finally:
-                await reader.stop()
+                await stop(reader)
 
     def _hear(self, value: bytes | None) -> None:
         try:
