@@ -59,13 +59,14 @@ class City:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
+        self.processes: list[str] = list(SERVICES)
         self.at = datetime.now(UTC)
         self._clients: list[httpx.AsyncClient] = []
 
     def client(
         self, service: str, agency: str, *roles: str, subject: str = "developer"
     ) -> httpx.AsyncClient:
-        """A caller of one service, with a token."""
+        """A caller of one service, or of one replica of it, with a token."""
         token = self.stack.token(agency, roles, subject)
         made = httpx.AsyncClient(
             base_url=self.stack.http(service),
@@ -76,7 +77,7 @@ class City:
         return made
 
     async def settle(self, to: datetime | None = None) -> datetime:
-        """Move every service's clock to `to`, and wait until nothing new appears anywhere."""
+        """Move every process's clock to `to`, and wait until nothing new appears anywhere."""
         self.at = max(self.at, to or self.at)
         before: list[int] | None = None
         async with httpx.AsyncClient(timeout=90) as client:
@@ -86,7 +87,7 @@ class City:
                         client.put(
                             f"{self.stack.http(name)}/dev/clock", json={"at": self.at.isoformat()}
                         )
-                        for name in SERVICES
+                        for name in self.processes
                     )
                 )
                 shown = [answer.raise_for_status().json() for answer in answers]
