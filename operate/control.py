@@ -119,11 +119,13 @@ def follow(stack: Stack, alive: Callable[[], bool], progress: Callable[[str], No
 
 def join(stack: Stack, names: Sequence[str], progress: Callable[[str], None]) -> bool:
     """Has a running supervisor start these too; False if they all ran already."""
-    base_port = stack.places.settings.get("base_port")
-    if base_port != stack.base_port:
-        raise Refused(
-            f"this copy runs with --base-port {base_port}; stop it first with ./tsunagu down"
-        )
+    known = stack.places.settings
+    for option, mine in (("base_port", stack.base_port), ("brokers", stack.brokers)):
+        if known.get(option) != mine:
+            raise Refused(
+                f"this copy runs with --{option.replace('_', '-')} {known.get(option)}; "
+                "stop it first with ./tsunagu down"
+            )
     follow(stack, lambda: running(stack.places), progress)
     parts = {part["name"]: part for part in ask(stack.places, do="status")["parts"]}
     missing = [name for name in names if not parts.get(name, {}).get("wanted")]

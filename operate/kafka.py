@@ -108,11 +108,15 @@ class Kafka:
     def class_path(self) -> str:
         return jars.class_path()
 
-    def prepare(self) -> None:
-        """Writes each broker's properties, and formats its folder once."""
+    def check(self) -> None:
+        """Refuses another number of brokers than the folder was made with."""
         made = len(list((self.places.state / "kafka").glob("[0-9]/made")))
         if made not in (0, self.brokers):
             raise Refused(f"{self.places.state} holds {made} broker(s); choose another --state")
+
+    def prepare(self) -> None:
+        """Writes each broker's properties, and formats its folder once."""
+        self.check()
         for index in range(self.brokers):
             folder = self.folder(index)
             folder.parent.mkdir(mode=0o700, exist_ok=True)
@@ -188,12 +192,11 @@ class Kafka:
     def wait(self, seconds: float, alive: Callable[[], bool] = lambda: True) -> None:
         """Waits until every broker answers."""
         until = time.monotonic() + seconds
-        for ports in self.ports:
+        for number, ports in enumerate(self.ports, 1):
+            log = self.places.log(f"kafka-{number}")
             while not listening(ports["SERVICES"]):
                 if time.monotonic() > until or not alive():
-                    raise Refused(
-                        f"Kafka did not start; the reason is in {self.places.log('kafka-1')}"
-                    )
+                    raise Refused(f"Kafka did not start; the reason is in {log}")
                 time.sleep(0.02)
         admin = AdminClient(self.client())
         while True:
@@ -201,7 +204,7 @@ class Kafka:
                 if len(admin.list_topics(timeout=1).brokers) == self.brokers:
                     return
             if time.monotonic() > until or not alive():
-                raise Refused(f"Kafka did not start; the reason is in {self.places.log('kafka-1')}")
+                raise Refused(f"Kafka did not start; look into {self.places.log('kafka-1').parent}")
             time.sleep(0.05)
 
 

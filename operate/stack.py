@@ -230,6 +230,8 @@ class Stack:
         self.prepare(progress)
         if control.running(self.places):
             return control.join(self, names, progress)
+        if self.external is None:
+            self.kafka.check()
         self.remember()
         control.launch(self, names, bound=bound, progress=progress)
         return True

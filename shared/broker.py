@@ -106,7 +106,7 @@ async def describe(
 
 
 def _describe(kafka: Kafka, topics: tuple[str, ...], lenient: bool) -> dict[str, Topic]:
-    found = _admin(kafka).describe_topics(TopicCollection(list(topics)), request_timeout=10)
+    found = _admin(kafka).describe_topics(TopicCollection(list(topics)), request_timeout=5)
     described: dict[str, Topic] = {}
     for name, future in found.items():
         try:
@@ -114,6 +114,7 @@ def _describe(kafka: Kafka, topics: tuple[str, ...], lenient: bool) -> dict[str,
         except KafkaException as error:
             if lenient and error.args[0].code() in ABSENT:
                 continue
+            _admin.cache_clear()  # it may wait for a controller that is gone; a new one finds another
             raise KafkaError(f"topic {name} is not described: {error}") from error
         places = sorted(partition.id for partition in topic.partitions)
         described[name] = Topic(str(topic.topic_id), tuple(TopicPartition(name, p) for p in places))
