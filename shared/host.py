@@ -24,7 +24,7 @@ from shared import problems, telemetry, views
 from shared.auth import Issuer
 from shared.broker import KafkaError
 from shared.clock import SimulatedClock, SystemClock
-from shared.db import PASSING, UNREAD, pool
+from shared.db import PASSING, pool
 from shared.follow import Applier, Follower
 from shared.journal import Journal
 from shared.keyring import Keyring
@@ -38,8 +38,9 @@ from shared.timers import Timers
 LARGEST_BODY = 1_500_000
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SETTLE_SECONDS = 60.0
-DRAIN_SECONDS = 8
-STOP_SECONDS = 9.5
+DRAIN_SECONDS = 7
+END_SECONDS = 10.0
+"""After SIGTERM: so long for requests in flight; so long for everything, whatever it waits for."""
 OLDEST = """
 select coalesce(extract(epoch from clock_timestamp() - min(at)), 0) as age, count(*) as waiting
   from journal where published_at is null and held is null"""
@@ -94,9 +95,8 @@ class _Server(uvicorn.Server):
     """Ends on our signal handlers: uvicorn's own raise the signal again and cut the clean-up off."""
 
     def stop(self) -> None:
-        """Take no more, finish what is in flight, end the loops; what hangs is cut off in time."""
         self.should_exit = True
-        asyncio.get_running_loop().call_later(STOP_SECONDS, os._exit, 70)
+        asyncio.get_running_loop().call_later(END_SECONDS, os._exit, 0)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -192,7 +192,6 @@ async def unending(loop: Coroutine[Any, Any, None]) -> None:
 async def _watch(rt: Runtime) -> None:
     while True:
         with suppress(*PASSING):
-            await rt.pool.execute(UNREAD)
             row = await rt.pool.fetchrow(OLDEST)
             telemetry.unpublished_age.set(float(row["age"]) if row and row["waiting"] else 0)
             telemetry.held.set(await rt.pool.fetchval(HELD))
@@ -339,6 +338,10 @@ class _Edge:
                 await problems.answer(request, "too-large")(scope, receive, sending)
             else:
                 await self._inner(scope, receiving, sending)
+        except asyncio.CancelledError:  # the process ends, and this took longer than it may
+            if status != 500:
+                raise
+            await problems.answer(Request(scope), "unavailable")(scope, receive, sending)
         except Exception as error:
             log.error("request.failed", exc_info=error)
             if status == 500:

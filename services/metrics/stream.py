@@ -52,6 +52,7 @@ def app(kafka: Kafka) -> faust.App:
         broker_commit_interval=1.0,
         consumer_group_instance_id=f"{kafka.instance}.{APP}" if kafka.instance else None,
         processing_guarantee="at_least_once",
+        stream_wait_empty=False,  # what is not acknowledged comes again; it would wait for ever
         store="memory://",
         topic_allow_declare=False,
         topic_disable_leader=True,

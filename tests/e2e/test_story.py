@@ -264,5 +264,5 @@ async def test_nobody_can_keep_a_fact_from_the_agency_that_records_it(told: Told
     part = {"situation": {"person": told.hana, "money": "年金のみ", "not_to": [agency]}}
     answer = await window.put(f"/v1/cases/{told.case}/sections/situation", json=part)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.not_to")
-    sheet = {"route": "visit", "people": [{"name": NAME, "not_to": [agency]}]}
+    sheet = {"route": "family_visit", "people": [{"name": NAME, "not_to": [agency]}]}
     assert (await window.post("/v1/cases", json=sheet)).status_code == 422
