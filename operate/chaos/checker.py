@@ -1,6 +1,6 @@
 """The checker: eleven properties over what was asked, what is written, and what everybody holds.
 
-C1 to C11 as in docs/reference/chaos.md. It rests on the history and the ledger, which the system
+C1 to C11 as in docs/how-to/chaos.md. It rests on the history and the ledger, which the system
 has never seen, and reads journals, topics, inboxes and copies with the administrator's login.
 """
 
