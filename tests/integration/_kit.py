@@ -35,7 +35,7 @@ from shared.settings import Kafka
 from shared.timers import Timers
 from shared.views import View
 
-PATIENCE = 60.0
+PATIENCE = float(os.environ.get("PATIENCE", "60"))
 """Seconds until a wait is given up. No test depends on how long anything takes."""
 
 DDL = """
@@ -249,24 +249,7 @@ class Kit:
     # Looking
 
     async def on_topic(self, topic: str | None = None) -> list[Record]:
-        """All records of the topic; in order within a partition."""
-        described = (await describe(self.kafka, [topic or self.topic]))[topic or self.topic]
-        reader = consumer(self.kafka, None)
-        await reader.start()
-        try:
-            reader.assign(list(described.places))
-            await reader.seek_to_beginning()
-            ends = await reader.end_offsets(described.places)
-            found: list[Record] = []
-            while any([await reader.position(place) < end for place, end in ends.items()]):
-                for records in (await reader.getmany(timeout_ms=100)).values():
-                    found += [
-                        Record(r.topic, r.partition, r.offset, r.key, r.value, tuple(r.headers))
-                        for r in records
-                    ]
-            return found
-        finally:
-            await reader.stop()
+        return await records_on(self.kafka, topic or self.topic)
 
     async def published(self) -> dict[str, list[int]]:
         """Versions on the topic by stream, in order."""
@@ -360,6 +343,27 @@ class Kit:
         """Run a role until it is killed at that point."""
         async with self.child(role, point, **more) as process, asyncio.timeout(PATIENCE):
             assert await process.wait() == -signal.SIGKILL
+
+
+async def records_on(kafka: Kafka, topic: str) -> list[Record]:
+    """All records of a topic; in order within a partition."""
+    described = (await describe(kafka, [topic]))[topic]
+    reader = consumer(kafka, None)
+    await reader.start()
+    try:
+        reader.assign(list(described.places))
+        await reader.seek_to_beginning()
+        ends = await reader.end_offsets(described.places)
+        found: list[Record] = []
+        while any([await reader.position(place) < end for place, end in ends.items()]):
+            for records in (await reader.getmany(timeout_ms=100)).values():
+                found += [
+                    Record(r.topic, r.partition, r.offset, r.key, r.value, tuple(r.headers))
+                    for r in records
+                ]
+        return found
+    finally:
+        await reader.stop()
 
 
 def _by_stream(rows: Sequence[Any]) -> dict[str, list[int]]:

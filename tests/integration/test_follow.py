@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from operate.stack import Stack
+from shared import views
 from shared.broker import Message
-from shared.contracts import UPCASTS, Unreadable
+from shared.contracts import UPCASTS, Recorded, Unreadable
 from shared.contracts.intake import WorriesRecorded
-from shared.db import PASSING
+from shared.db import PASSING, Connection
 from shared.follow import Applier, Overtaken, Record
 from shared.keyring import Keyring
 from shared.sealing import Codec
@@ -173,6 +174,19 @@ async def test_poison_waits_for_the_code_that_can_read_it(
     async with running(await spine.follower()):  # the next deployment
         await spine.reached(whole(made))
         assert not await spine.parked()
+
+
+async def test_what_cannot_be_read_stays_parked_at_every_start(spine: Kit) -> None:
+    made = await streams(spine, 3)
+    ((case, (one, two, three)),) = made
+    applier = await spine.applier()
+    await deliver(applier, as_records(spine, [one, raw(b"{")(two), three]))
+    for _ in range(2):
+        await applier.start()
+        assert await spine.parked() == {stream_of(case): [2, 3]}
+    await deliver(applier, [as_record(spine, two, 3)])
+    assert await spine.applied() == whole(made)
+    assert not await spine.parked()
 
 
 async def test_what_the_view_refuses_parks_until_it_takes_it(spine: Kit) -> None:
@@ -396,6 +410,122 @@ async def deliver(applier: Applier, records: Sequence[Record]) -> None:
         with suppress(Overtaken, *PASSING):
             await applier.apply(records, {records[0].topic: "topic"})
             return
+
+
+COMMITS_WAIT = """
+create function waits() returns trigger language plpgsql as
+    $$ begin perform pg_advisory_xact_lock(1); return null; end $$;
+create constraint trigger waits after insert on view_1.applied deferrable initially deferred
+    for each row execute function waits()"""
+WAITING = """
+select count(*) from pg_stat_activity
+ where datname = current_database() and wait_event_type = 'Lock'"""
+
+
+async def deliver_at_once(spine: Kit, first: Sequence[Record], second: Sequence[Record]) -> None:
+    """The second process begins when the first is about to commit."""
+    await spine.pool.execute(COMMITS_WAIT)
+    one, other = await spine.applier(), await spine.applier()
+
+    async def waiting(sessions: int) -> bool:
+        return bool(await spine.pool.fetchval(WAITING) >= sessions)
+
+    async with asyncio.TaskGroup() as group, spine.pool.acquire() as db:
+        await db.execute("select pg_advisory_lock(1)")
+        group.create_task(deliver(one, first))
+        await until(lambda: waiting(1))
+        late = group.create_task(deliver(other, second))
+
+        async def met() -> bool:
+            return late.done() or await waiting(2)
+
+        await until(met)
+        await db.execute("select pg_advisory_unlock(1)")
+
+
+def elsewhere(records: Iterable[Record]) -> list[Record]:
+    """From another partition: no place in the topic makes the two wait for each other."""
+    return [replace(record, partition=1) for record in records]
+
+
+async def test_two_processes_with_one_stream_apply_it_once(spine: Kit) -> None:
+    made = await streams(spine, 3)
+    await spine.applier()
+    records = as_records(spine, made[0][1])
+    await deliver_at_once(spine, records[:2], elsewhere(records))
+    await deliver(await spine.applier(), records)
+    assert await spine.applied() == whole(made)
+
+
+async def test_what_parks_while_its_predecessor_is_applied_is_taken_up(spine: Kit) -> None:
+    made = await streams(spine, 3)
+    records = as_records(spine, made[0][1])
+    await deliver(await spine.applier(), records[:1])
+    await deliver_at_once(spine, records[1:2], elsewhere(records[2:]))
+    assert await spine.applied() == whole(made)
+    assert not await spine.parked()
+
+
+async def test_a_reaction_that_loses_a_race_is_tried_again(spine: Kit) -> None:
+    made = await streams(spine, 2)
+    tried: list[int] = []
+
+    async def react(db: Connection, events: Sequence[Recorded], live: bool) -> None:
+        tried.append(len(events))
+        if len(tried) == 1:  # somebody was first
+            await db.execute("insert into view (number, state) select number, state from view")
+
+    number = await views.ensure(spine.pool, spine.view)
+    view = replace(spine.view, react=react)
+    applier = Applier(view, number, spine.pool, spine.codec, promoted=True)
+    records = as_records(spine, made[0][1])
+    with pytest.raises(Overtaken):
+        await applier.apply(records, {spine.topic: "topic"})
+    await deliver(applier, records)
+    assert await spine.applied() == whole(made)
+    assert (tried, await spine.parked()) == ([2, 2], {})
+
+
+async def test_effect_inbox_and_place_are_kept_together_or_not_at_all(spine: Kit) -> None:
+    made = await streams(spine, 3)
+    away = True
+
+    async def react(db: Connection, events: Sequence[Recorded], live: bool) -> None:
+        if away:
+            raise ConnectionRefusedError
+
+    number = await views.ensure(spine.pool, spine.view)
+    view = replace(spine.view, react=react)
+    applier = Applier(view, number, spine.pool, spine.codec, promoted=True)
+    records = as_records(spine, made[0][1])
+    with pytest.raises(ConnectionRefusedError):
+        await applier.apply(records, {spine.topic: "topic"})
+    kept = "select (select count(*) from inbox) + (select count(*) from position)"
+    assert not await spine.pool.fetchval(kept)
+    assert not await spine.applied()
+    away = False
+    await deliver(applier, records)
+    assert await spine.applied() == whole(made)
+
+
+async def test_what_was_there_before_the_start_is_told_as_catching_up(
+    spine: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.follow.BATCH", 2)
+    made = await streams(spine, 7)
+    ((_, messages),) = made
+    await spine.publish(messages[:6])
+    follower = await spine.follower()
+
+    async def live() -> bool:
+        return follower.applier.live
+
+    async with running(follower):
+        await until(live)
+        await spine.publish(messages[6:])
+        await spine.reached(whole(made))
+    reacted = await spine.pool.fetch("select version, live from view_1.reacted order by version")
+    assert [tuple(row) for row in reacted] == [(n, n == 7) for n in range(1, 8)]
 
 
 Arrival = list[tuple[int, int]]

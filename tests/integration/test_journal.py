@@ -4,22 +4,27 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
-from shared.contracts import ERASED, Event
+from shared.clock import SimulatedClock
+from shared.contracts import ERASED, Envelope, Event
 from shared.contracts.intake import CaseScreened, ConsentRecorded, WorriesRecorded
+from shared.deadline import Timer
 from shared.decider import Decider, Refused
 from shared.journal import LARGEST_EVENT, Damaged, Journal, KeyReused, Stale, TooLarge
 from shared.sealing import ErasedKey
+from shared.timers import Timers
 from tests.integration._kit import (
     DECIDER,
+    PATIENCE,
     Kit,
     at_once,
     context,
     describe_person,
+    fire,
     running,
     stream_of,
     timers_of,
@@ -295,6 +300,33 @@ async def test_a_timer_fires_once_whoever_writes_or_fires_at_the_same_time(spine
     texts = await texts_of(spine, case)
     assert texts.count("fired") == 15
     assert len(texts) == 45
+
+
+async def test_a_timer_waits_for_its_time(spine: Kit) -> None:
+    def tomorrow(event: Event, envelope: Envelope) -> list[Timer]:
+        return [Timer(envelope.stream, envelope.at + timedelta(days=1), envelope.stream, {})]
+
+    case = uuid4()
+    journal = Journal(spine.pool, spine.codec, lambda: None, tomorrow)
+    clock = SimulatedClock(datetime.now(UTC))
+    timers = Timers(Journal(spine.pool, spine.codec, lambda: None), clock, fire)
+    await journal.handle(DECIDER, stream_of(case), str(case), [worry(case, "一")], context())
+    assert not await timers.waiting()
+    assert not await timers.fire_one()
+    await clock.move(spine.pool, clock.now() + timedelta(days=1, seconds=1))
+    assert await timers.fire_one()
+    assert await texts_of(spine, case) == ["一", "fired"]
+
+
+async def test_a_timer_in_hand_is_left_to_who_holds_it(spine: Kit) -> None:
+    case = uuid4()
+    clocked = Clocked(spine)
+    await clocked.write(case, "timer")
+    async with spine.pool.acquire() as db, db.transaction():
+        await db.execute("select from timer for update")
+        assert not await asyncio.wait_for(clocked.timers.fire_one(), PATIENCE)
+    assert await clocked.timers.fire_one()
+    assert await texts_of(spine, case) == ["timer", "fired"]
 
 
 async def test_a_timer_killed_while_it_fires_fires_once(spine: Kit) -> None:

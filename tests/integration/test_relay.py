@@ -17,7 +17,7 @@ from shared import journal
 from shared.broker import HEARTBEATS, Message
 from shared.db import Connection
 from shared.relay import JournalOutbox, Relay
-from tests.integration._kit import Kit, running, stream_of, until
+from tests.integration._kit import Kit, context, running, stream_of, until, worry
 from tests.integration._place import change_topic, execute
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +45,20 @@ async def test_all_that_is_committed_arrives_once_and_in_order(spine: Kit) -> No
         await spine.in_step()
         await spine.drained()
     assert await spine.published() == await spine.written()
+
+
+async def test_what_commits_late_is_sent_too(spine: Kit) -> None:
+    """Its number was given before that of a row that is on the topic already."""
+    late, other = uuid4(), uuid4()
+    async with running(spine.relay()):
+        async with spine.pool.acquire() as db, db.transaction():
+            events = [worry(late, "一")]
+            await spine.journal.append(db, stream_of(late), str(late), 0, events, context())
+            await spine.write(other, "二")
+            await spine.drained()
+        spine.journal.announce()
+        await spine.drained()
+    assert await spine.published() == {stream_of(late): [1], stream_of(other): [1]}
 
 
 async def test_a_record_says_what_its_row_says(spine: Kit) -> None:

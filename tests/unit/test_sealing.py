@@ -23,6 +23,7 @@ from shared.contracts import (
     Unreadable,
     sealed_fields,
 )
+from shared.contracts.codes import labels
 from shared.contracts.intake import CaseScreened, ContactRecorded, PersonDescribed, WorriesRecorded
 from shared.keyring import Keyring
 from shared.sealing import PAD, Codec, ErasedKey, Poison, bound_to, upcast
@@ -75,6 +76,12 @@ async def test_nothing_of_it_stands_in_the_wire_form(text: str) -> None:
     raw = b64decode(wire["text"])
     assert text.encode() not in raw
     assert (len(raw) - 12 - 16) % PAD == 0
+
+
+async def test_the_length_of_a_sealed_code_tells_nothing() -> None:
+    wires = [await seal(CaseScreened(case=CASE, outcome=code)) for code in labels("screening")]
+    assert len({wire["outcome"] for wire in wires}) > 1
+    assert len({len(wire["outcome"]) for wire in wires}) == 1
 
 
 async def test_the_same_value_never_looks_the_same() -> None:

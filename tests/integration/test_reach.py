@@ -1,0 +1,72 @@
+"""Metrics beside Faust: what Faust passes over, lets lie or never heard of is brought in all the same."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from operate.stack import Stack
+from services.metrics import catch_up
+from services.metrics.catch_up import Reach
+from shared.follow import Record
+from tests.integration._kit import Kit, stream_of
+from tests.integration._place import drop_topic, make_topic
+
+
+@asynccontextmanager
+async def reaching(spine: Kit) -> AsyncIterator[Reach]:
+    rt: Any = SimpleNamespace(applier=await spine.applier(), kafka=spine.kafka, pool=spine.pool)
+    reach = Reach(rt)
+    async with reach.caught_up():
+        yield reach
+
+
+async def published(spine: Kit, *versions: int) -> tuple[str, list[Record]]:
+    case = uuid4()
+    await spine.publish([await spine.message(case, n, str(n)) for n in versions])
+    return stream_of(case), [r for r in await spine.on_topic() if r.key == str(case).encode()]
+
+
+async def test_what_faust_passed_over_is_read_first(spine: Kit) -> None:
+    async with reaching(spine) as reach:
+        stream, records = await published(spine, 1, 2, 3, 4)
+        await reach.apply(records[3:])
+        assert await spine.applied() == {stream: [1, 2, 3, 4]}
+        assert await reach.settled()
+    assert not await spine.parked()
+
+
+async def test_what_faust_brings_again_is_applied_once(spine: Kit) -> None:
+    async with reaching(spine) as reach:
+        stream, records = await published(spine, 1, 2, 3)
+        await reach.apply(records)
+        await reach.apply(records[1:])
+        assert await spine.applied() == {stream: [1, 2, 3]}
+
+
+async def test_what_faust_lets_lie_is_brought_in(
+    spine: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catch_up, "LOOK_SECONDS", 0.1)
+    async with reaching(spine) as reach:
+        watching = asyncio.create_task(reach.watch())
+        stream, _ = await published(spine, 1, 2, 3)
+        await spine.reached({stream: [1, 2, 3]})
+        watching.cancel()
+
+
+async def test_a_topic_made_anew_is_read_from_its_start(spine: Kit, servers: Stack) -> None:
+    async with reaching(spine):
+        pass
+    old, _ = await published(spine, 1, 2, 3)
+    async with reaching(spine):
+        assert await spine.applied() == {old: [1, 2, 3]}
+    await asyncio.to_thread(drop_topic, servers, spine.topic)
+    await asyncio.to_thread(make_topic, servers, spine.topic)
+    new, _ = await published(spine, 1, 2)
+    async with reaching(spine):
+        assert await spine.applied() == {old: [1, 2, 3], new: [1, 2]}

@@ -1,0 +1,355 @@
+"""Views: what reaches an agency, from when to when; and that in doubt nothing does."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from joserfc.jwk import KeySet, OKPKey
+
+from agency.sealed import Poison, opened
+from agency.sealed import Record as Sealed
+from operate.stack import Stack
+from services.views import UNDELIVERED
+from services.views.delivery import document_of
+from services.views.judge import HEARD_SECONDS, Judge
+from shared.broker import TopicPartition
+from shared.contracts.intake import (
+    CaseOpened,
+    ConsentRecorded,
+    ConsentWithdrawn,
+    PersonJoined,
+    SituationRecorded,
+)
+from shared.contracts.referral import AgencyRegistered
+from shared.contracts.views import DocumentChanged, ReadingRecorded, SubscriptionRegistered
+from tests.integration._kit import records_on, running, until
+from tests.integration._service import IDS, Running, service_on
+
+KNEE, PENSION = "膝の痛み", "年金のみ"
+BASIS_SERVICES = ("intake", "meetings")
+
+
+class Town:
+    """One household with two agencies that may come to hold something of it."""
+
+    def __init__(self, views: Running) -> None:
+        self.views, self.rt = views, views.rt
+        mark = uuid4().hex[:8]
+        self.care, self.clinic = f"care-{mark}", f"clinic-{mark}"
+        self.case, self.hana = uuid4(), uuid4()
+        self.judge: Judge = self.rt.state["judge"]
+
+    async def open(self) -> None:
+        for code in (self.care, self.clinic):
+            await self.views.tell(
+                AgencyRegistered(
+                    agency=code, name=code, kind="x", controller="private", purposes=("care",)
+                )
+            )
+        await self.views.tell(
+            CaseOpened(case=self.case, household=uuid4(), lead="city", route="family_visit"),
+            PersonJoined(case=self.case, person=self.hana, relation="self"),
+            self.fact(health=KNEE),
+        )
+        await self.judged()
+
+    def fact(self, **values: str) -> SituationRecorded:
+        return SituationRecorded(case=self.case, person=self.hana, **values)
+
+    def consent(self, holder: str, **terms: Any) -> ConsentRecorded:
+        terms = {"classes": ("health_disability",), "begins": self.rt.clock.now(), **terms}
+        return ConsentRecorded(
+            consent=uuid4(), case=self.case, person=self.hana, status="granted",
+            purposes=("care",), medium="paper", holders=(holder,), text_version="1", **terms,
+        )  # fmt: skip
+
+    def withdrawn(self, consent: ConsentRecorded) -> ConsentWithdrawn:
+        return ConsentWithdrawn(consent=consent.consent, case=self.case)
+
+    def hear(self, ago: float = 0, **offsets: Any) -> None:
+        """The relays of the services that carry bases say that they are drained."""
+        at = datetime.now(UTC) - timedelta(seconds=ago)
+        for name in BASIS_SERVICES:
+            beat = {"service": name, "time": at.isoformat(), "offsets": offsets}
+            self.judge._hear(json.dumps(beat).encode())
+
+    async def judged(self) -> None:
+        """Nothing more is to be judged as far as is heard now."""
+        self.hear()
+        await until(self.judge.settled)
+
+    async def documents(self, agency: str) -> list[DocumentChanged]:
+        found = await self.views.written(DocumentChanged)
+        return [event for event in found if event.agency == agency]
+
+    async def fields(self, agency: str) -> set[str]:
+        """What the newest recorded document names."""
+        found = await self.documents(agency)
+        return {ref.field for ref in found[-1].items} if found else set()
+
+    async def delivery(self, column: str, agency: str) -> Any:
+        return await self.rt.pool.fetchval(
+            f"select {column} from delivery where agency = $1", agency
+        )
+
+    async def move(self, days: float) -> None:
+        await self.rt.clock.move(self.rt.pool, self.rt.clock.now() + timedelta(days=days))  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+async def town(servers: Stack, templates: None) -> AsyncIterator[Town]:
+    async with service_on(servers, "views") as views:
+        made = Town(views)
+        await made.open()
+        yield made
+
+
+# When nothing may be disclosed.
+
+
+async def test_catching_up_discloses_nothing_and_then_what_holds_now(town: Town) -> None:
+    ended = town.consent(town.care)
+    town.rt.applier.live = False
+    town.hear()
+    await town.views.tell(ended, town.consent(town.clinic))
+    await town.views.tell(town.fact(health="腰の痛み"))
+    await town.views.tell(town.withdrawn(ended))
+    assert not await town.documents(town.care)
+    assert not await town.documents(town.clinic)
+    town.rt.applier.live = True
+    await town.judged()
+    assert not await town.documents(town.care)
+    (document,) = await town.documents(town.clinic)
+    assert (document.document, [ref.field for ref in document.items]) == (1, ["health"])
+
+
+async def gap(town: Town) -> None:
+    """A consent of the case arrives without its first version, and is parked."""
+    await town.views.apply([await town.views.record(town.consent("other"), skip=1)])
+
+
+DOUBTS: dict[str, dict[str, Any]] = {
+    "silent": {"ago": HEARD_SECONDS + 1},
+    "ahead of us": {"0": [IDS["intake"], 10**6]},
+    "on another topic": {"0": ["another id", 1]},
+}
+
+
+@pytest.mark.parametrize("doubt", [*DOUBTS, "a consent is parked"])
+async def test_a_document_does_not_grow_while_a_basis_may_have_ended(
+    town: Town, doubt: str
+) -> None:
+    if doubt in DOUBTS:
+        town.hear(**DOUBTS[doubt])
+    else:
+        town.hear()
+        await gap(town)
+    await town.views.tell(town.consent(town.care))
+    assert not await town.documents(town.care)
+    if doubt in DOUBTS:
+        await town.judged()
+        assert await town.fields(town.care) == {"health"}
+
+
+async def test_what_has_ended_is_taken_back_though_nobody_is_heard(town: Town) -> None:
+    consent = town.consent(town.care)
+    await town.views.tell(consent)
+    await town.judged()
+    assert await town.fields(town.care) == {"health"}
+    town.hear(ago=HEARD_SECONDS + 1)
+    await town.views.tell(town.withdrawn(consent))
+    *_, last = await town.documents(town.care)
+    assert (last.items, last.cause) == ((), "content_ended")
+
+
+# Order and time.
+
+
+async def test_a_consent_given_anew_is_a_new_version_after_the_retraction(town: Town) -> None:
+    first, second = town.consent(town.care), town.consent(town.care)
+    for event in (first, town.withdrawn(first), second):
+        await town.views.tell(event)
+        await town.judged()
+    found = await town.documents(town.care)
+    assert [(d.document, bool(d.items), d.cause) for d in found] == [
+        (1, True, "content_changed"),
+        (2, False, "content_ended"),
+        (3, True, "content_changed"),
+    ]
+
+
+async def test_a_consent_begins_and_ends_at_its_moments_though_no_event_comes(town: Town) -> None:
+    now = town.rt.clock.now()
+    consent = town.consent(town.care, begins=now + timedelta(days=1), until=now + timedelta(days=2))
+    await town.views.tell(consent)
+    await town.judged()
+    assert not await town.documents(town.care)
+    await town.move(1.5)
+    await town.judged()
+    assert await town.fields(town.care) == {"health"}
+    await town.move(1)
+    await town.judged()
+    assert [bool(d.items) for d in await town.documents(town.care)] == [True, False]
+
+
+@pytest.mark.parametrize("dirty", [False, True], ids=["judged before", "still to be judged"])
+async def test_two_halves_that_are_applied_at_once_are_judged_together(
+    town: Town, dirty: bool
+) -> None:
+    """A fact and the consent that covers it, each in its own transaction."""
+    if dirty:
+        await town.rt.pool.execute("update view_1.cases set dirty = true")
+    fact, consent = town.fact(money=PENSION), town.consent(town.care, classes=("money",))
+    town.hear()
+    await town.views.apply_at_once(
+        [await town.views.record(fact)], [await town.views.record(consent)]
+    )
+    await town.judged()
+    assert await town.fields(town.care) == {"money"}
+
+
+# Delivery.
+
+
+class Subscriber:
+    """An agency's own system."""
+
+    def __init__(self, town: Town, code: str) -> None:
+        self.town, self.code = town, code
+        self.key = OKPKey.generate_key("X25519")
+
+    async def subscribe(self) -> None:
+        public = {str(n): str(v) for n, v in self.key.as_dict(private=False).items()}
+        await self.town.views.tell(SubscriptionRegistered(agency=self.code, public_key=public))
+
+    async def read(self, key: OKPKey | None = None) -> list[tuple[int, int, list[Any]]]:
+        """Version, edition and values of each record of its topic, opened with its own key."""
+        found = []
+        for r in await records_on(self.town.rt.kafka, f"view.{self.code}"):
+            headers = tuple((name, value or b"") for name, value in r.headers)
+            sealed = Sealed(r.offset, r.key, r.value, headers)
+            if not sealed.heartbeat:
+                change = opened(sealed, KeySet([key or self.key]))
+                body = json.loads(change.body or "{}")
+                values = [item["value"] for item in body["items"]]
+                found.append((change.version, change.edition, values))
+        return found
+
+
+@pytest.fixture
+async def subscribers(town: Town, servers: Stack) -> tuple[Subscriber, Subscriber]:
+    servers.agencies([town.care, town.clinic])
+    made = Subscriber(town, town.care), Subscriber(town, town.clinic)
+    for one in made:
+        await one.subscribe()
+    return made
+
+
+async def deliver(town: Town) -> None:
+    async def delivered() -> bool:
+        return not await town.rt.pool.fetchval(UNDELIVERED)
+
+    (documents,) = (relay for relay in town.rt.relays if relay.name == "documents")
+    async with running(documents):
+        await until(delivered)
+
+
+async def test_each_agency_gets_its_own_documents_sealed_to_itself(
+    town: Town, subscribers: tuple[Subscriber, Subscriber]
+) -> None:
+    care, clinic = subscribers
+    await town.views.tell(town.fact(money=PENSION))
+    await town.views.tell(town.consent(town.care), town.consent(town.clinic, classes=("money",)))
+    await town.judged()
+    await deliver(town)
+    assert await care.read() == [(1, 1, [KNEE])]
+    assert await clinic.read() == [(1, 1, [PENSION])]
+    with pytest.raises(Poison):
+        await care.read(clinic.key)
+
+
+async def test_what_ended_before_it_was_sent_is_not_sent(
+    town: Town, subscribers: tuple[Subscriber, Subscriber]
+) -> None:
+    care, _ = subscribers
+    until_ = town.rt.clock.now() + timedelta(days=1)
+    await town.views.tell(town.consent(town.care, until=until_))
+    await town.judged()
+    await town.move(2)  # nobody has judged since
+    assert await town.fields(town.care) == {"health"}
+    assert (await document_of(town.rt, town.care, town.case))["items"] == []
+    await deliver(town)
+    assert await care.read() == [(1, 1, [])]
+
+
+async def test_a_new_key_gets_the_present_documents_again(
+    town: Town, subscribers: tuple[Subscriber, Subscriber]
+) -> None:
+    care, _ = subscribers
+    await town.views.tell(town.consent(town.care))
+    await town.judged()
+    await deliver(town)
+    old, care.key = care.key, OKPKey.generate_key("X25519")
+    await care.subscribe()
+    await deliver(town)
+    first, second = await records_of(town, care)
+    assert opened(first, KeySet([old])).rank < opened(second, KeySet([care.key])).rank
+
+
+async def records_of(town: Town, of: Subscriber) -> list[Sealed]:
+    found = await records_on(town.rt.kafka, f"view.{of.code}")
+    made = [
+        Sealed(r.offset, r.key, r.value, tuple((n, v or b"") for n, v in r.headers)) for r in found
+    ]
+    return [record for record in made if not record.heartbeat]
+
+
+async def test_what_the_broker_has_lost_counts_as_unsent(
+    town: Town, subscribers: tuple[Subscriber, Subscriber]
+) -> None:
+    await town.views.tell(town.consent(town.care))
+    await town.judged()
+    await deliver(town)
+    topic, place = f"view.{town.care}", TopicPartition(f"view.{town.care}", 0)
+    outbox = town.rt.service.outboxes(town.rt)["documents"]
+    topic_id = await town.delivery("topic_id", town.care)
+    async with town.rt.pool.acquire() as db:
+        for ids, ends, sent in (
+            ({topic: topic_id}, {place: 100}, True),
+            ({topic: topic_id}, {place: 0}, False),
+            ({topic: "made anew"}, {place: 100}, False),
+        ):
+            await db.execute("update delivery set sent_document = document")
+            await outbox.reconcile(db, ids, ends)
+            assert await db.fetchval(UNDELIVERED) == (not sent)
+
+
+# Reading.
+
+
+async def test_a_reading_is_on_record_and_a_refused_one_shows_nothing(town: Town) -> None:
+    await town.views.tell(town.consent(town.care))
+    await town.judged()
+    path = f"/v1/views/{await town.delivery('handle', town.care)}"
+    for agency, role, status in (
+        (town.clinic, "agency_worker", 404),
+        (town.clinic, "planner", 404),
+        (town.care, "planner", 403),
+    ):
+        async with town.views.client(agency, role) as client:
+            answer = await client.get(path)
+        assert answer.status_code == status
+        assert KNEE not in answer.text
+    assert not await town.views.written(ReadingRecorded)
+    async with town.views.client(town.care, "agency_worker", subject="suzuki") as client:
+        shown = (await client.get(path)).json()
+    assert [item["value"] for item in shown["items"]] == [KNEE]
+    (reading,) = await town.views.written(ReadingRecorded)
+    assert (reading.agency, [ref.field for ref in reading.items]) == (town.care, ["health"])
+    actors = await town.rt.pool.fetch(
+        "select actor from journal where type = $1", ReadingRecorded.TYPE
+    )
+    assert [row["actor"] for row in actors] == ["suzuki"]
