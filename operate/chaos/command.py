@@ -23,6 +23,9 @@ Kills = Annotated[
 Seed = Annotated[int | None, typer.Option(help="Repeats a run. [default: drawn]")]
 Only = Annotated[str | None, typer.Option(help="One run of the tier, or one kind of fault.")]
 Tier = Annotated[int | None, typer.Option(help="1: everything, at full size.", min=1, max=1)]
+Planted = Annotated[
+    bool, typer.Option("--planted", help="Defects in a copy of the source; --only names one.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document as the last line.")]
 KILLS, TIMES = 600, 5
 CASES = 2000
@@ -36,9 +39,14 @@ def chaos(
     seed: Seed = None,
     only: Only = None,
     tier: Tier = None,
+    planted: Planted = False,
     as_json: Json = False,
 ) -> None:
     """Ends, cuts, fills and sets back what there is, under load; then proves that nothing is lost."""
+    if planted:
+        from operate.chaos.planted import run
+
+        raise typer.Exit(0 if run(only, as_json) else 1)
     from operate.chaos.run import execute
 
     given: Stack = context.obj
