@@ -522,10 +522,12 @@ class Follower:
             behind[place.topic] += max(0, (end or 0) - at)
         for topic in self.applier.view.topics:
             telemetry.lag.labels(self.applier.name, topic).set(behind[topic])
-        if self.applier.live or self._targets is None:
+        targets = self._targets
+        if self.applier.live or targets is None:
             return
         done = await self.applier.positions(self._ids)
-        if all(done.get(place, 0) >= end for place, end in self._targets.items()):
+        reached = all(done.get(place, 0) >= end for place, end in targets.items())
+        if reached and targets is self._targets:  # and not assigned anew meanwhile
             log.info("follower.caught_up", view=self.applier.name)
             self.applier.live = True
             self.applier.beat()

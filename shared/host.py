@@ -1,9 +1,9 @@
 """A service value becomes one process: HTTP, relay, follower and timers in one task group."""
 
 import asyncio
+import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -24,7 +24,7 @@ from shared import problems, telemetry, views
 from shared.auth import Issuer
 from shared.broker import KafkaError
 from shared.clock import SimulatedClock, SystemClock
-from shared.db import PASSING, pool
+from shared.db import PASSING, UNREAD, pool
 from shared.follow import Applier, Follower
 from shared.journal import Journal
 from shared.keyring import Keyring
@@ -39,7 +39,7 @@ LARGEST_BODY = 1_500_000
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SETTLE_SECONDS = 60.0
 DRAIN_SECONDS = 7
-END_SECONDS = 10.0
+END_SECONDS = 9.5
 """After SIGTERM: so long for requests in flight; so long for everything, whatever it waits for."""
 OLDEST = """
 select coalesce(extract(epoch from clock_timestamp() - min(at)), 0) as age, count(*) as waiting
@@ -88,7 +88,8 @@ async def _serve(service: Service, http: Http) -> None:
         for loop in loops:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
-    sys.stdout.flush()
+    logging.shutdown()
+    os._exit(0)  # all is closed; the libraries' threads would keep the interpreter for seconds
 
 
 class _Server(uvicorn.Server):
@@ -192,6 +193,7 @@ async def unending(loop: Coroutine[Any, Any, None]) -> None:
 async def _watch(rt: Runtime) -> None:
     while True:
         with suppress(*PASSING):
+            await rt.pool.execute(UNREAD)
             row = await rt.pool.fetchrow(OLDEST)
             telemetry.unpublished_age.set(float(row["age"]) if row and row["waiting"] else 0)
             telemetry.held.set(await rt.pool.fetchval(HELD))

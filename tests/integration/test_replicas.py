@@ -14,6 +14,7 @@ import pytest
 
 from operate.demo.check import journals
 from operate.places import SERVICES, replicas
+from shared.db import connect
 from tests.conftest import City
 from tests.integration._kit import PATIENCE, until
 
@@ -288,6 +289,26 @@ async def test_a_rolling_restart_loses_no_request_that_is_repeated_once(pair: Ci
         await asyncio.gather(*loads)
     print(f"{len(pair.processes)} SIGTERMs, {len(callers.answered)} writes")
     await nothing_amiss(callers)
+
+
+async def test_a_session_that_nobody_reads_is_ended_by_the_service(pair: City) -> None:
+    """It may hold locks, and PostgreSQL lets it wait for ever."""
+    still = await connect(pair.stack.database_url("intake", "intake"))
+    pid = still.get_server_pid()
+    asking = asyncio.create_task(
+        still.fetch("select repeat('x', 1000000) from generate_series(1, 50)")
+    )
+    await asyncio.sleep(0)  # the question is on its way
+    still._transport.pause_reading()  # type: ignore[attr-defined]
+    admin = await asyncpg.connect(pair.stack.admin_database_url())
+
+    async def ended() -> bool:
+        return not await admin.fetchval("select count(*) from pg_stat_activity where pid = $1", pid)
+
+    await until(ended, "its session is ended")
+    await admin.close()
+    still.terminate()
+    await asyncio.gather(asking, return_exceptions=True)
 
 
 async def test_the_clock_of_a_service_is_moved_on_each_of_its_replicas(pair: City) -> None:

@@ -1,7 +1,7 @@
 """Several of one kind, and one that stands still: the others go on, and it does no harm when it wakes."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -186,6 +186,31 @@ async def test_a_replica_is_not_live_while_another_is_behind(spine: Kit) -> None
             await until(lambda: placed(other))
             assert await other.behind()
             assert not other.applier.live
+
+
+async def test_a_rebalance_while_it_asks_how_far_it_is_does_not_end_the_follower(
+    spine: Kit,
+) -> None:
+    follower = await spine.follower()
+    ask, asked = follower.applier.positions, asyncio.Event()
+
+    async def positions(ids: Mapping[str, str]) -> dict[TopicPartition, int]:
+        found = await ask(ids)
+        if follower._targets is not None and not asked.is_set():
+            asked.set()
+            follower.forget()  # partitions are revoked
+            assert not follower.applier.live
+        return found
+
+    follower.applier.positions = positions  # type: ignore[method-assign]
+    async with running(follower):
+        await asyncio.wait_for(asked.wait(), PATIENCE)
+        await follower.seek(follower._reader, follower._reader.assignment())  # and assigned
+
+        async def live() -> bool:
+            return follower.applier.live
+
+        await until(live)
 
 
 async def placed(follower: Follower) -> bool:
