@@ -3,15 +3,15 @@
 import asyncio
 import json
 from base64 import b64decode, b64encode
-from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 
-from shared import telemetry
+from shared import telemetry, views
 from shared.broker import (
     ConsumerRebalanceListener,
     KafkaError,
@@ -25,13 +25,14 @@ from shared.contracts import Envelope, Recorded
 from shared.db import PASSING, RACED, Connection, Pool
 from shared.kill import point
 from shared.sealing import Codec, Poison
-from shared.settings import Kafka
+from shared.settings import Kafka, Limits
 from shared.views import View
 
 BATCH = 500
 DISPLAY_SECONDS = 1.0
 GAP_SECONDS = 30.0
 """Longer than a relay needs to notice that its topic has lost something, and to send it again."""
+GAP = "gap"
 
 KNOWN = """
 select stream, version from inbox where view = $1 and stream = any($2::text[])
@@ -44,15 +45,18 @@ on conflict (view, stream) do update set version = excluded.version
                      where s.stream = i.stream)
 returning stream"""
 TOUCH = """
-insert into inbox (view, stream, version) values ($1, $2, 0)
+insert into inbox (view, stream, version) select $1, u, 0 from unnest($2::text[]) u order by u
 on conflict do nothing returning stream"""
 PARK = """
 insert into parked (view, topic, partition, "offset", stream, version, key, value, headers, cause)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+select $1, p.topic, p.partition, p.at, p.stream, p.version, p.key, p.value, p.headers::jsonb, p.cause
+  from unnest($2::text[], $3::int[], $4::bigint[], $5::text[], $6::int[], $7::bytea[], $8::bytea[],
+              $9::text[], $10::text[])
+       p (topic, partition, at, stream, version, key, value, headers, cause)
 on conflict (view, topic, partition, "offset") do update
    set stream = excluded.stream, version = excluded.version, key = excluded.key,
        value = excluded.value, headers = excluded.headers, cause = excluded.cause
-returning xmax = 0 as new"""
+returning xmax = 0 as new, topic, partition, "offset" """
 POSITIONS = 'select topic, partition, topic_id, "offset" from position where view = $1'
 MOVE = """
 insert into position as p (view, topic, partition, topic_id, "offset")
@@ -63,14 +67,18 @@ on conflict (view, topic, partition) do update
 SET_BACK = 'update position set "offset" = 0 where view = $1 and topic = $2 and partition = $3'
 PARKED_STREAMS = "select distinct stream from parked where view = $1 order by stream"
 PARKED_OF = "select distinct stream from parked where view = $1 and stream = any($2::text[])"
-TAKE_PARKED = """
-delete from parked where view = $1 and stream is not distinct from $2
-returning topic, partition, "offset", key, value, headers"""
 LASTING = """
 select distinct p.topic, p.partition, p.stream from parked p
  where p.view = $1 and p.stream is not null and p.parked_at < now() - make_interval(secs => $2)
    and not exists (select from inbox i join parked q using (view, stream)
                     where i.view = p.view and i.stream = p.stream and q.version = i.version + 1)"""
+PARKED_ROWS = """
+select topic, partition, "offset", key, value, headers from parked
+ where view = $1 and stream is not distinct from $2 for update"""
+UNPARK = """
+delete from parked p using unnest($2::text[], $3::int[], $4::bigint[]) d (topic, partition, at)
+ where p.view = $1 and (p.topic, p.partition, p."offset") = (d.topic, d.partition, d.at)"""
+HOW_MANY_PARKED = "select count(*) from parked where view = $1"
 APPLIED = "select version from inbox where view = $1 and stream = $2"
 IS_PARKED = "select exists (select from parked where view = $1 and stream = $2)"
 
@@ -79,6 +87,10 @@ log = structlog.get_logger()
 
 class Overtaken(Exception):
     """Another process advanced the same stream in between: look again."""
+
+
+class TooMuchInvalid(Exception):
+    """Somebody has to look before this view reads on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +104,10 @@ class Record:
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
 
+    @property
+    def place(self) -> tuple[str, int, int]:
+        return self.topic, self.partition, self.offset
+
 
 @dataclass(frozen=True, slots=True)
 class Read:
@@ -100,12 +116,31 @@ class Read:
     event: Recorded | Poison
 
 
+@dataclass(slots=True)
+class Outcome:
+    """What one transaction did: `new` records (applied or parked here for the first time), the
+    `fresh` events that were applied, and what is `parked`, with its cause.
+    """
+
+    new: list[Record]
+    fresh: list[Recorded]
+    parked: list[tuple[Read, str]]
+
+    def invalid(self) -> int:
+        """New records that can not be read or are refused; one that only came early is neither."""
+        new = {id(record) for record in self.new}
+        return sum(
+            id(read.record) in new and not cause.startswith(GAP) for read, cause in self.parked
+        )
+
+
 class Applier:
     """The delivery protocol against one view's tables; hands on what is new, in order.
 
     Used by the follower, by the Faust agent and by repair: they differ only in where records
-    come from. `reacted` is called when the view may have written to the journal (it wakes the
-    relays).
+    come from. A `promoted` one reacts, and goes over by itself when another number is promoted;
+    one that is not is only ever asked to `fold`. `reacted` is called when the view may have
+    written to the journal (it wakes the relays).
     """
 
     def __init__(
@@ -116,15 +151,22 @@ class Applier:
         codec: Codec,
         promoted: bool,
         reacted: Callable[[], None] = lambda: None,
+        limits: Limits | None = None,
     ) -> None:
         self.view, self.number, self.promoted, self._reacted = view, number, promoted, reacted
-        self.name = f"{view.name}-{number}"
         self.live = False
+        self.stopped: str | None = None  # why, if too much is invalid
+        self._limits = limits or Limits()
+        self._invalid = 0  # new ones in a row
         self._pool, self._codec = pool, codec
         self._due: set[str] = set()
         self._missed: set[str] = set()
         self._looked = 0.0
         self.moved = asyncio.Event()
+
+    @property
+    def name(self) -> str:
+        return views.name_of(self.view.name, self.number)
 
     async def start(self) -> None:
         """Replay what was parked: the usual cause heals itself at the next deployment."""
@@ -135,41 +177,60 @@ class Applier:
         """One batch, one transaction: inbox, projection, reactions, parking, positions.
 
         `topics`: id of each topic. Raises PASSING errors and Overtaken; call again with the same.
-        Returns what was new: applied or parked here for the first time.
+        Returns what was new: applied or parked here for the first time. With too much invalid it
+        keeps nothing of the batch and never returns: see `stopped`.
         """
         reads = await self._read(records)
-        async with self._pool.acquire() as db, db.transaction():
-            await db.execute(f"set local search_path to view_{self.number}, public")
-            await self._move(db, records, topics)
-            new, fresh = await self._apply(db, reads)
-            if fresh:
-                streams = sorted({event.envelope.stream for event in fresh})
-                parked = await db.fetch(PARKED_OF, self.name, streams)
-                self._due.update(row["stream"] for row in parked)
-            point("follow.applied")
+        try:
+            async with self._pool.acquire() as db, db.transaction():
+                await self.enter(db)
+                await self._move(db, records, topics)
+                outcome = await self._apply(db, reads)
+                invalid = await self._within_limits(db, outcome)
+                if outcome.fresh:
+                    streams = sorted({event.envelope.stream for event in outcome.fresh})
+                    parked = await db.fetch(PARKED_OF, self.name, streams)
+                    self._due.update(row["stream"] for row in parked)
+                point("follow.applied")
+        except TooMuchInvalid as limit:
+            await self._stand_still(str(limit))
         point("follow.committed")
+        self._invalid = invalid
         for stream in sorted(self._due):  # kept until it is done, whatever ends this call
             await self.replay(stream)
             self._due.discard(stream)
-        if fresh and self.promoted:
+        if outcome.fresh and self.promoted:
             self._reacted()
         self.beat()
-        return new
+        return outcome.new
 
-    async def replay(self, stream: str | None) -> int:
-        """Try a parked stream again in version order; how many events it applied.
+    async def enter(self, db: Connection) -> None:
+        """Work on the promoted number, whichever that is by now, until the transaction ends."""
+        self.number = await views.enter(db)
 
-        None: the records that told no stream.
-        """
+    async def fold(self, db: Connection, records: Iterable[Record]) -> Outcome:
+        """Apply to our number in the caller's transaction, whose search_path is that number's."""
+        return await self._apply(db, await self._read(records))
+
+    async def replay(self, stream: str | None) -> Outcome:
+        """Try a parked stream again in version order. None: the records that told no stream."""
         async with self._pool.acquire() as db, db.transaction():
-            await db.execute(f"set local search_path to view_{self.number}, public")
-            await db.fetch(KNOWN, self.name, [stream])  # as `apply` does: first inbox, then parked
-            rows = await db.fetch(TAKE_PARKED, self.name, stream)
-            reads = await self._read(_record(row) for row in rows)
-            reads.sort(key=lambda read: read.envelope.version if read.envelope else 0)
-            _, fresh = await self._apply(db, reads)
+            outcome = await self.replay_in(db, stream)
             point("follow.replayed")
-        return len(fresh)
+        return outcome
+
+    async def replay_in(self, db: Connection, stream: str | None) -> Outcome:
+        """The same in the caller's transaction, which may be rolled back."""
+        await self.enter(db)
+        await db.fetch(KNOWN, self.name, [stream])  # as `apply` does: first inbox, then parked
+        records = [_record(row) for row in await db.fetch(PARKED_ROWS, self.name, stream)]
+        reads = await self._read(records)
+        reads.sort(key=lambda read: read.envelope.version if read.envelope else 0)
+        outcome = await self._apply(db, reads)
+        stay = {read.record.place for read, _ in outcome.parked}
+        gone = [record.place for record in records if record.place not in stay]
+        await db.execute(UNPARK, self.name, *_columns(gone, 3))
+        return outcome
 
     async def positions(self, ids: Mapping[str, str]) -> dict[TopicPartition, int]:
         """Next to read in each partition, by whichever replica; `ids` as in `apply`. A topic made
@@ -260,33 +321,23 @@ class Applier:
             for read, record, envelope, event in _merge(reads, opened)
         ]
 
-    async def _apply(
-        self, db: Connection, reads: Sequence[Read]
-    ) -> tuple[list[Record], list[Recorded]]:
-        """The records that are new here, and the events of those that were applied."""
+    async def _apply(self, db: Connection, reads: Sequence[Read]) -> Outcome:
         streams = sorted({read.envelope.stream for read in reads if read.envelope})
         known = {row["stream"]: row["version"] for row in await db.fetch(KNOWN, self.name, streams)}
         ready: list[tuple[Read, Recorded]] = []
-        new: list[Record] = []
+        parked: list[tuple[Read, str]] = []
         seen = dict(known)
         for read in reads:
             have = seen.get(read.envelope.stream, 0) if read.envelope else 0
             if read.envelope and read.envelope.version <= have:
                 telemetry.duplicates.labels(self.name).inc()
             elif isinstance(read.event, Poison):
-                await self._touch(db, read, known)
-                if await self._park(db, read, str(read.event)):
-                    new.append(read.record)
+                parked.append((read, str(read.event)))
             elif read.envelope and read.envelope.version > have + 1:
-                await self._touch(db, read, known)
-                if await self._park(db, read, f"gap: version {have + 1} is missing"):
-                    new.append(read.record)
+                parked.append((read, f"{GAP}: version {have + 1} is missing"))
             elif read.envelope:
-                new.append(read.record)
                 seen[read.envelope.stream] = read.envelope.version
                 ready.append((read, read.event))
-        if not ready:
-            return new, []
         events = [event for _, event in ready]
         try:
             async with db.transaction():
@@ -294,12 +345,18 @@ class Applier:
         except (Overtaken, *PASSING):
             raise
         except Exception:
-            events = await self._one_by_one(db, ready)
+            events = await self._one_by_one(db, ready, parked)
         telemetry.applied.labels(self.name).inc(len(events))
-        return new, events
+        first = await self._park(db, parked, known.keys() | {e.envelope.stream for e in events})
+        applied = {event.envelope.id for event in events}
+        new = [read.record for read, event in ready if event.envelope.id in applied]
+        return Outcome([*new, *first], events, parked)
 
     async def _one_by_one(
-        self, db: Connection, ready: Sequence[tuple[Read, Recorded]]
+        self,
+        db: Connection,
+        ready: Sequence[tuple[Read, Recorded]],
+        parked: list[tuple[Read, str]],
     ) -> list[Recorded]:
         """The projection refused something in the batch: find it, park it, keep the rest."""
         done: list[Recorded] = []
@@ -307,7 +364,7 @@ class Applier:
         for read, event in ready:
             stream, version = event.envelope.stream, event.envelope.version
             if stream in refused:
-                await self._park(db, read, f"gap: version {refused[stream]} is missing")
+                parked.append((read, f"{GAP}: version {refused[stream]} is missing"))
                 continue
             try:
                 async with db.transaction():
@@ -318,12 +375,14 @@ class Applier:
             except Exception as error:
                 refused[stream] = version
                 log.exception("event.refused", view=self.name, type=event.envelope.type)
-                await self._park(db, read, f"the view refused it: {type(error).__name__}")
+                parked.append((read, f"the view refused it: {type(error).__name__}"))
         return done
 
     async def _take(
         self, db: Connection, events: Sequence[Recorded], known: Mapping[str, int]
     ) -> None:
+        if not events:
+            return
         await self._advance(db, events, known)
         await self.view.project(db, events)
         if self.promoted:
@@ -341,37 +400,47 @@ class Applier:
         if len(rows) != len(newest):
             raise Overtaken
 
-    async def _touch(self, db: Connection, read: Read, known: dict[str, int]) -> None:
-        """Lock a stream that has no row yet, so that who applies what is missing sees it parked."""
-        stream = read.envelope and read.envelope.stream
-        if stream and stream not in known:
-            if not await db.fetchval(TOUCH, self.name, stream):
-                raise Overtaken
-            known[stream] = 0
+    async def _park(
+        self, db: Connection, parked: Sequence[tuple[Read, str]], known: Set[str]
+    ) -> list[Record]:
+        """Those parked for the first time. A record of a topic made anew takes its old one's place.
 
-    async def _park(self, db: Connection, read: Read, cause: str) -> bool:
-        """False if it is parked already. A record of a topic made anew takes its old one's place."""
-        record, envelope = read.record, read.envelope
-        headers = [
-            [name.replace("\0", "�"), None if value is None else b64encode(value).decode()]
-            for name, value in record.headers
-        ]
-        new = await db.fetchval(
-            PARK,
-            self.name,
-            record.topic,
-            record.partition,
-            record.offset,
-            envelope and envelope.stream,
-            envelope and envelope.version,
-            record.key,
-            record.value,
-            headers,
-            cause,
-        )
-        log.error("event.parked", view=self.name, topic=record.topic, cause=cause)
+        A stream that has no row yet gets one: who applies what is missing locks it, and sees it
+        parked.
+        """
+        if not parked:
+            return []
+        streams = {read.envelope.stream for read, _ in parked if read.envelope} - known
+        if len(await db.fetch(TOUCH, self.name, sorted(streams))) < len(streams):
+            raise Overtaken
+        rows = {read.record.place: (read, cause) for read, cause in parked}
+        values = [(*read.record.place, *_parked(read), cause) for read, cause in rows.values()]
+        done = await db.fetch(PARK, self.name, *_columns(values, 9))
+        counted = Counter((read.record.topic, cause) for read, cause in rows.values())
+        for (topic, cause), records in counted.items():
+            log.error("event.parked", view=self.name, topic=topic, cause=cause, records=records)
         point("follow.parked")
-        return bool(new)
+        first = [(r["topic"], r["partition"], r["offset"]) for r in done if r["new"]]
+        return [rows[place][0].record for place in first]
+
+    async def _within_limits(self, db: Connection, outcome: Outcome) -> int:
+        """How many new ones in a row are invalid now. Raises TooMuchInvalid."""
+        invalid = 0 if outcome.fresh else self._invalid + outcome.invalid()
+        if invalid > self._limits.invalid_in_a_row:
+            most = self._limits.invalid_in_a_row
+            raise TooMuchInvalid(f"more than {most} records in a row cannot be applied")
+        if outcome.parked:
+            most = self._limits.parked
+            if await db.fetchval(HOW_MANY_PARKED, self.name) > most:
+                raise TooMuchInvalid(f"more than {most} records are parked")
+        return invalid
+
+    async def _stand_still(self, reason: str) -> NoReturn:
+        """What was not applied stays on the topic, and is read again by the next process."""
+        self.stopped, self.live = reason, False
+        log.critical("follower.stopped", view=self.name, reason=reason)
+        while True:
+            await asyncio.Event().wait()
 
 
 class Follower:
@@ -559,6 +628,26 @@ def _merge(
         else:
             record, (envelope, _), event = next(rest)
             yield None, record, envelope, event
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [[row[n] for row in rows] for n in range(width)]
+
+
+def _parked(read: Read) -> tuple[Any, ...]:
+    """Stream, version, key, value and headers, as they are kept."""
+    record, envelope = read.record, read.envelope
+    headers = [
+        [name.replace("\0", "�"), None if value is None else b64encode(value).decode()]
+        for name, value in record.headers
+    ]
+    return (
+        envelope and envelope.stream,
+        envelope and envelope.version,
+        record.key,
+        record.value,
+        json.dumps(headers, ensure_ascii=False),
+    )
 
 
 def _record(row: Any) -> Record:

@@ -32,7 +32,7 @@ from shared.recover import take_back
 from shared.relay import JournalOutbox, Relay
 from shared.runtime import Runtime, Service
 from shared.sealing import Codec
-from shared.settings import Database, Http, Kafka, Keys, Oidc
+from shared.settings import Database, Http, Kafka, Keys, Limits, Oidc
 from shared.timers import Timers
 
 LARGEST_BODY = 1_500_000
@@ -133,7 +133,9 @@ async def runtime(service: Service, http: Http) -> AsyncIterator[Runtime]:
         rt.journal = Journal(writes, codec, rt.wake, service.plan)
         view = service.view(rt)
         number = await views.ensure(writes, view)
-        rt.applier = Applier(view, number, writes, codec, promoted=True, reacted=rt.wake)
+        rt.applier = Applier(
+            view, number, writes, codec, promoted=True, reacted=rt.wake, limits=Limits()
+        )
         rt.follower = Follower(rt.applier, kafka, writes)
         rt.timers = Timers(rt.journal, rt.clock, service.fire)
         outboxes = {service.name: JournalOutbox(service.name), **service.outboxes(rt)}
@@ -197,6 +199,7 @@ async def _watch(rt: Runtime) -> None:
             row = await rt.pool.fetchrow(OLDEST)
             telemetry.unpublished_age.set(float(row["age"]) if row and row["waiting"] else 0)
             telemetry.held.set(await rt.pool.fetchval(HELD))
+            rt.applier.number = await rt.pool.fetchval(views.PROMOTED)
             waiting = await rt.pool.fetchval(PARKED, rt.applier.name)
             telemetry.parked.labels(rt.applier.name).set(waiting)
         await asyncio.sleep(2)
@@ -254,9 +257,10 @@ async def readyz(request: Request, response: Response) -> dict[str, Any]:
         checks["database"] = True
         await rt.keyring.ping()
         checks["keys"] = True
-    checks["broker"] = rt.applier.live
-    response.status_code = 200 if all(checks.values()) else 503
-    return {"ready": all(checks.values()), **checks}
+    checks["broker"] = rt.applier.live or rt.applier.stopped is not None
+    ready = all(checks.values()) and rt.applier.stopped is None
+    response.status_code = 200 if ready else 503
+    return {"ready": ready, **checks, "stopped": rt.applier.stopped}
 
 
 @_operations.get("/metrics")

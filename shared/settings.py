@@ -46,6 +46,16 @@ class Kafka(BaseSettings):
     session_timeout_ms: int = 10_000
 
 
+class Limits(BaseSettings):
+    """When a follower stops for its operator: so many invalid records in a row, without one good
+    one between them, or so many records parked in all.
+    """
+
+    model_config = _config(env_prefix="FOLLOWER_")
+    invalid_in_a_row: int = 1_000
+    parked: int = 20_000
+
+
 class Oidc(BaseSettings):
     model_config = _config(env_prefix="OIDC_")
     issuer: str

@@ -12,6 +12,14 @@ LIVE = "live"
 """Schema of plain SQL views through which readers reach the promoted number."""
 
 TABLES = "select tablename from pg_tables where schemaname = $1 order by 1"
+HOLD = "select pg_advisory_xact_lock_shared(hashtext('views'))"
+CHANGE = "select pg_advisory_xact_lock(hashtext('views'))"
+"""Who applies holds the promoted number; who promotes waits for him, and he for the promotion."""
+
+ENTER = """
+select number, set_config('search_path', 'view_' || number || ', public', true)
+  from view where state = 'live'"""
+PROMOTED = "select number from view where state = 'live'"
 
 Project = Callable[[Connection, Sequence[Recorded]], Awaitable[None]]
 React = Callable[[Connection, Sequence[Recorded], bool], Awaitable[None]]
@@ -26,6 +34,7 @@ class View:
     """`project` writes the tables of `ddl` (search_path is the numbered schema) and must commute
     between streams. `react` runs in the same transaction, in the promoted number only; its third
     argument is False while the follower is still catching up. It may append to the journal.
+    `unfolded`: columns (`table.column`) that `react` and loops write, so that no refold tells them.
     """
 
     name: str
@@ -33,13 +42,19 @@ class View:
     ddl: Path
     project: Project
     react: React = nothing
+    unfolded: frozenset[str] = frozenset()
+
+
+def name_of(view: str, number: int) -> str:
+    """Under which the inbox, positions and parked records of a number are kept."""
+    return f"{view}-{number}"
 
 
 async def ensure(pool: Pool, view: View) -> int:
     """Number of the promoted view; makes and promotes the first if there is none."""
     async with pool.acquire() as db, db.transaction():
-        await db.execute("select pg_advisory_xact_lock(hashtext('views'))")
-        number = await db.fetchval("select number from view where state = 'live'")
+        await db.execute(CHANGE)
+        number = await db.fetchval(PROMOTED)
         if number is None:
             number = await build(db, view)
             await promote(db, number)
@@ -47,31 +62,56 @@ async def ensure(pool: Pool, view: View) -> int:
 
 
 async def build(db: Connection, view: View) -> int:
-    """Make the tables of the next number, empty; a follower of that number fills them."""
+    """Make the tables of the next number, empty, in the caller's transaction."""
     number = int(await db.fetchval("select coalesce(max(number), 0) + 1 from view"))
-    await db.execute(f"create schema view_{number}")
-    await db.execute(f"set local search_path to view_{number}, public")
-    await db.execute(KEPT)
-    await db.execute(view.ddl.read_text("utf-8"))
+    await make(db, view, number)
     await db.execute("set local search_path to public")
     await db.execute("insert into view (number, state) values ($1, 'building')", number)
     return number
 
 
+async def make(db: Connection, view: View, number: int) -> None:
+    """The tables of a number, on which the caller's transaction then works."""
+    await db.execute(f"create schema view_{number}")
+    await work_on(db, number)
+    await db.execute(KEPT)
+    await db.execute(view.ddl.read_text("utf-8"))
+
+
+async def work_on(db: Connection, number: int) -> None:
+    await db.execute(f"set local search_path to view_{number}, public")
+
+
+async def enter(db: Connection) -> int:
+    """Work on the promoted view in this transaction; until it ends, no other is promoted."""
+    await db.execute(HOLD)
+    row = await db.fetchrow(ENTER)
+    assert row is not None
+    return int(row["number"])
+
+
 async def promote(db: Connection, number: int) -> None:
-    """Point the readers at `number`, in the caller's transaction."""
-    await db.execute(f"drop schema if exists {LIVE} cascade")
-    await db.execute(f"create schema {LIVE}")
+    """Point the readers at `number`, in the caller's transaction.
+
+    Schemas change their names and no table is locked: who is reading reads on in the old one.
+    """
+    await db.execute(f"create schema {LIVE}_{number}")
     for row in await db.fetch(TABLES, f"view_{number}"):
         table = row["tablename"]
-        await db.execute(f'create view {LIVE}."{table}" as select * from view_{number}."{table}"')
+        await db.execute(
+            f'create view {LIVE}_{number}."{table}" as select * from view_{number}."{table}"'
+        )
+    if (old := await db.fetchval(PROMOTED)) is not None:
+        await db.execute(f"alter schema {LIVE} rename to {LIVE}_{old}")
+    await db.execute(f"alter schema {LIVE}_{number} rename to {LIVE}")
     await db.execute("update view set state = 'retired' where state = 'live'")
     await db.execute("update view set state = 'live' where number = $1", number)
 
 
 async def drop(db: Connection, view: View, number: int) -> None:
-    """Forget a number that nobody reads any more."""
+    """Forget a number that is not promoted, in the caller's transaction."""
+    await db.execute(f"drop schema if exists {LIVE}_{number} cascade")
     await db.execute(f"drop schema if exists view_{number} cascade")
     for table in ("inbox", "position", "parked"):
-        await db.execute(f"delete from {table} where view = $1", f"{view.name}-{number}")
+        await db.execute(f"delete from {table} where view = $1", name_of(view.name, number))
     await db.execute("delete from view where number = $1 and state <> 'live'", number)

@@ -101,9 +101,13 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
         rows = await db.fetch(FETCH.format(kind=kind), ids)
         known = {f"{kind}/{row['id']}": _fact(kind, row) for row in rows}
         facts = fold(known, found)
-        changed = [fact for stream, fact in facts.items() if fact != known.get(stream)]
-        if changed:
-            await db.execute(_write(kind), to_jsonable_python(changed))
+        await write(db, kind, [f for stream, f in facts.items() if f != known.get(stream)])
+
+
+async def write(db: Connection, kind: str, facts: Sequence[Fact]) -> None:
+    """Facts of one kind as rows, unless there are newer ones."""
+    if facts:
+        await db.execute(_write(kind), to_jsonable_python(facts))
 
 
 def _fact(kind: str, row: Any) -> Fact:

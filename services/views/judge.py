@@ -237,7 +237,7 @@ class Judge:
 
     async def _once(self) -> bool:
         async with self._rt.pool.acquire() as db, db.transaction():
-            await db.execute(f"set local search_path to view_{self._rt.applier.number}, public")
+            await self._rt.applier.enter(db)
             worked = await self.some(db)
             point("views.judged")
         point("views.committed")

@@ -139,7 +139,8 @@ def view(rt: Runtime) -> View:
 
     ddl = Path(__file__).with_name("sql") / "view.sql"
     topics = ("intake", "referral", "meetings", "views")
-    return View("views", topics, ddl, project, react)
+    judged = frozenset(("cases.dirty", "cases.judge_at", "cases.stuck"))
+    return View("views", topics, ddl, project, react, judged)
 
 
 async def called_cases(rt: Runtime, subject: str) -> list[UUID]:
