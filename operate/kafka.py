@@ -117,6 +117,9 @@ class Kafka:
     def prepare(self) -> None:
         """Writes each broker's properties, and formats its folder once."""
         self.check()
+        if not any((self.folder(index) / "data").exists() for index in range(self.brokers)):
+            for index in range(self.brokers):  # lost: `topics rebuild` fills it again
+                (self.folder(index) / "made").unlink(missing_ok=True)
         for index in range(self.brokers):
             folder = self.folder(index)
             folder.parent.mkdir(mode=0o700, exist_ok=True)
