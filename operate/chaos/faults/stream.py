@@ -15,7 +15,7 @@ from confluent_kafka import Message, Producer
 
 from operate.chaos.faults.processes import falls
 from operate.chaos.ground import Ground
-from operate.demo.records import headers, read
+from operate.demo.records import read
 from operate.install import Refused
 from operate.places import SERVICES
 
@@ -120,9 +120,7 @@ async def poison(ground: Ground, count: int) -> None:
 
 
 def _poison(ground: Ground, count: int) -> int:
-    samples = {
-        topic: next(m for m in read(ground.stack, [topic], 1) if headers(m)) for topic in FOLLOWED
-    }
+    samples = {topic: next(read(ground.stack, [topic])) for topic in FOLLOWED}
     records: list[tuple[str, Any, Any, Any, Any]] = []
     for number in range(count):
         topic = ground.random.choice(FOLLOWED)
