@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import signal
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -276,14 +275,3 @@ async def test_no_heartbeat_while_rows_wait(spine: Kit) -> None:
     async with running(relay):
         await until(much)
     assert not await beats(spine)
-
-
-def test_every_kill_point_is_killed_at() -> None:
-    points = {
-        found
-        for path in (ROOT / "shared").glob("*.py")
-        for found in re.findall(r'\bpoint\("([a-z.]+)"\)', path.read_text())
-    }
-    tests = "".join(path.read_text() for path in (ROOT / "tests/integration").glob("test_*.py"))
-    assert points
-    assert {point for point in points if f'"{point}"' not in tests} == set()
