@@ -798,6 +798,10 @@ async def test_while_it_recovers_a_service_answers_repeats_and_refuses_to_write(
 
 
 async def test_the_clock_answers_only_when_no_timer_is_about_to_fire(notes: Notes) -> None:
+    async def all_else_is_settled() -> bool:
+        sql = "select exists (select from journal where published_at is null)"
+        return not await notes.rt.pool.fetchval(sql) and not await notes.rt.follower.behind()
+
     taken = "select 1 from timer where stream = $1 for update"
     note = await notes.note("timer")
     async with pool(notes.rt.database.database_url, size=1) as other:
@@ -805,6 +809,7 @@ async def test_the_clock_answers_only_when_no_timer_is_about_to_fire(notes: Note
             # Another loop has it in hand; a timer that our own loop was quicker to fire is no use.
             while not await db.fetchval(taken, f"case/{note}"):
                 note = await notes.note("timer")
+            await until(all_else_is_settled)
             assert not await host.settled(notes.rt)
     async with caller(notes.app) as client:
         at = notes.rt.clock.now().isoformat()

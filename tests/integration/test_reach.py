@@ -67,6 +67,7 @@ async def test_a_topic_made_anew_is_read_from_its_start(spine: Kit, servers: Sta
         assert await spine.applied() == {old: [1, 2, 3]}
     await asyncio.to_thread(drop_topic, servers, spine.topic)
     await asyncio.to_thread(make_topic, servers, spine.topic)
-    new, _ = await published(spine, 1, 2)
+    cases = [uuid4() for _ in range(12)]  # it has grown past the place in the old one
+    await spine.publish([await spine.message(c, n, str(n)) for c in cases for n in (1, 2)])
     async with reaching(spine):
-        assert await spine.applied() == {old: [1, 2, 3], new: [1, 2]}
+        assert await spine.applied() == {old: [1, 2, 3], **{stream_of(c): [1, 2] for c in cases}}
