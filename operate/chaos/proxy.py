@@ -92,8 +92,11 @@ class Proxy:
                 await cut.done.wait()
             return True
         except TimeoutError:
-            self._cuts.remove(cut)
-            return False
+            if cut in self._cuts:
+                self._cuts.remove(cut)
+                return False
+            await cut.done.wait()  # somebody has just come by
+            return True
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
