@@ -134,6 +134,27 @@ async def test_a_broker_that_comes_back_without_its_tail_gets_it_again(
     assert await ids_on_topic(spine) == await ids(spine)
 
 
+async def test_a_tail_lost_while_the_relay_runs_is_sent_again_though_nobody_writes(
+    spine: Kit,
+) -> None:
+    cases = [uuid4() for _ in range(6)]
+    relay = spine.relay()
+    async with running(relay):
+        await write(spine, cases)
+        await spine.drained()
+        before = len(await spine.on_topic())
+        # As if the marks and the known ends were of a longer topic that was cut.
+        await spine.pool.execute('update journal set "offset" = "offset" + 1000 where version > 1')
+        lost = int(await spine.pool.fetchval("select count(*) from journal where version > 1"))
+        for place in list(relay._ends):
+            relay._ends[place] += 1000
+
+        async def republished() -> bool:
+            return len(await spine.on_topic()) == before + lost
+
+        await until(republished)
+
+
 async def test_rows_lost_below_new_ones_are_published_again(
     spine: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:

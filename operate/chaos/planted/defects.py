@@ -13,7 +13,7 @@ SERVERS = ("tests/integration/", "tests/e2e/")
 @dataclass(frozen=True)
 class Defect:
     """`before` stands exactly once in `file`; `tests` are pytest ids, all of which pass without the
-    change and one of which fails with it. `own_servers`: these tests stop and damage servers.
+    change and one of which fails with it.
     """
 
     name: str
@@ -22,11 +22,10 @@ class Defect:
     before: str
     after: str
     tests: tuple[str, ...]
-    own_servers: bool = False
 
     @property
-    def shares_servers(self) -> bool:
-        return not self.own_servers and any(test.startswith(SERVERS) for test in self.tests)
+    def needs_servers(self) -> bool:
+        return any(test.startswith(SERVERS) for test in self.tests)
 
 
 def defects() -> list[Defect]:
