@@ -30,8 +30,10 @@ class Skewed(Clock):
     """`ahead`: the service whose clock jumps to the next stop before all others."""
 
     ahead: str | None = None
+    latest: datetime | None = None
 
     async def move(self, at: datetime) -> dict[str, int]:
+        self.latest = at
         if service := self.ahead:
             self.ahead = None
             await self._put(service, at)

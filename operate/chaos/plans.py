@@ -106,7 +106,8 @@ def _stream(ground: Ground) -> list[Lane]:
 
 def _sample(ground: Ground) -> list[Lane]:
     """Something of everything that one broker and an ordinary disk allow, in a few minutes."""
-    processes_ = [*at_points("kill"), *some("stop", "term", "all-at-once", "clock-jump")]
+    somewhere = ground.random.sample(at_points(*MODES), 10)
+    processes_ = [*somewhere, *some("stop", "term", "all-at-once", "clock-jump")]
     servers_ = [
         *some("postgres-immediate", "sync-error", "backends", "broker-kill"),
         *some("cut") * 5,

@@ -8,6 +8,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,7 +19,7 @@ from operate.chaos.checker import Result
 from operate.chaos.faults import servers
 from operate.chaos.ground import Ground, Skewed
 from operate.chaos.history import History, Watched
-from operate.chaos.plans import Lane, Plan
+from operate.chaos.plans import Fault, Lane, Plan
 from operate.chaos.proxy import Proxy
 from operate.chaos.reader import Reader
 from operate.demo.agencies import Offices, emptied, quiet
@@ -143,9 +145,15 @@ class Run:
 
     async def _lane(self, ground: Ground, lane: Lane, ledger: Ledger) -> None:
         for fault in lane:
+            began, before = time.monotonic(), ground.faults + ground.missed
             await fault(ground)
-            done = sum(ground.faults.values())
-            self.tell(f"{len(ledger.done)} commands, {done} faults")
+            done = ", ".join(ground.faults + ground.missed - before)
+            self._log(f"{time.monotonic() - began:6.1f} s  {fault_name(fault)}  {done}")
+            self.tell(f"{len(ledger.done)} commands, {ground.faults.total()} faults")
+
+    def _log(self, line: str) -> None:
+        with (self.stack.state / "faults.log").open("a") as file:
+            file.write(f"{datetime.now(UTC):%H:%M:%S} {line}\n")
 
     async def _healed(self, ground: Ground) -> float:
         """Seconds from the end of the faults until nothing moves any more."""
@@ -160,6 +168,12 @@ class Run:
             if now == counts:
                 return round(time.monotonic() - began, 1)
             counts = now
+
+
+def fault_name(fault: Fault) -> str:
+    if isinstance(fault, partial):
+        return " ".join([fault.func.__name__, *map(str, fault.keywords.values())])
+    return getattr(fault, "__name__", "fault")
 
 
 def city(plan: Plan, given: Stack) -> Stack:

@@ -116,6 +116,11 @@ async def _back(ground: Ground, service: str) -> None:
         f"create database {service} template {service}_yesterday owner {service}",
     )
     await asyncio.to_thread(ground.stack.provide_databases)
+    db = await asyncpg.connect(ground.stack.admin_database_url(service))
+    try:  # time itself does not go back with the data
+        await db.execute("update simulated_clock set at = $1", ground.clock.latest)
+    finally:
+        await db.close()
     await ground.start(service)
 
 

@@ -13,7 +13,7 @@ from operate.chaos.ground import Ground
 from operate.chaos.points import points
 from operate.places import SERVICES
 
-PASSES_BY = 25.0
+PASSES_BY = 12.0
 """Seconds in which a service must come by a point that it has to do with."""
 ZOMBIE = 3.5
 """Seconds that a process is stopped: the relay's lock and a consumer's session end before."""
