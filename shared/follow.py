@@ -457,18 +457,26 @@ class Follower:
         self._asking: Any = None
 
     async def behind(self) -> bool:
-        """Is there a record on the topics that is not applied yet, here or by a replica?
+        """Is there a record on the topics that is not applied yet, here or by a replica? Also as long
+        as the broker does not say.
 
         Asked on a connection of its own: on the reader's, a question waits behind the open fetch.
         """
         if self._reader is None or not self.applier.live:
             return True
-        if self._asking is None:
-            asking = consumer(self._kafka, None)
-            await asking.start()
-            self._asking = asking
         done = await self.applier.positions(self._ids)
-        ends = await self._asking.end_offsets(self._places)
+        try:
+            if self._asking is None:
+                asking = consumer(self._kafka, None)
+                try:
+                    await asking.start()
+                except KafkaError:
+                    await stop(asking)
+                    raise
+                self._asking = asking
+            ends = await self._asking.end_offsets(self._places)
+        except KafkaError:
+            return True
         return any(done.get(place, 0) < end for place, end in ends.items())
 
     async def run(self) -> None:
