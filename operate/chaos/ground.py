@@ -31,14 +31,18 @@ class Skewed(Clock):
 
     ahead: str | None = None
     latest: datetime | None = None
+    moving = False
 
     async def move(self, at: datetime) -> dict[str, int]:
-        self.latest = at
+        self.latest, self.moving = at, True
         if service := self.ahead:
             self.ahead = None
             await self._put(service, at)
             await asyncio.sleep(SKEW)
-        return await super().move(at)
+        try:
+            return await super().move(at)
+        finally:
+            self.moving = False
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -16,10 +17,12 @@ PAUSE = 0.3
 
 
 class Reader:
-    """`answered` and `unknown` count readings of documents, `back` tells of steps back."""
+    """`may`: not while the clock moves, or each reading put on record would keep it from settling.
 
-    def __init__(self, stack: Stack, agency: str, random: Random) -> None:
-        self._stack, self._random = stack, random
+    `answered` and `unknown` count readings of documents, `back` tells of steps back."""
+
+    def __init__(self, stack: Stack, agency: str, random: Random, may: Callable[[], bool]) -> None:
+        self._stack, self._random, self._may = stack, random, may
         self._api = Api(stack)
         self.actor = Actor(agency, "chaos-reader", ("agency_worker",))
         self.answered = self.unknown = 0
@@ -30,6 +33,8 @@ class Reader:
         """Never returns."""
         while True:
             await asyncio.sleep(PAUSE)
+            if not self._may():
+                continue
             lines = await self._get("/v1/views?limit=200")
             shown = lines["items"] if lines else []
             if shown:

@@ -91,7 +91,7 @@ class Run:
         if self.plan.proxied:
             self._proxy(ground)
         report = Report(self.plan.name, self.seed)
-        reader = Reader(self.stack, LEAD, random)
+        reader = Reader(self.stack, LEAD, random, lambda: not ground.clock.moving)
         ledger = Ledger()
         try:
             await ground.begin()
