@@ -296,9 +296,9 @@ async def test_a_session_that_nobody_reads_is_ended_by_the_service(pair: City) -
     still = await connect(pair.stack.database_url("intake", "intake"))
     pid = still.get_server_pid()
     asking = asyncio.create_task(
-        still.fetch("select repeat('x', 1000000) from generate_series(1, 50)")
+        still.execute("select repeat('x', 1000000) from generate_series(1, 50)")
     )
-    await asyncio.sleep(0)  # the question is on its way
+    await asyncio.sleep(0)  # the question, one message, is on its way
     still._transport.pause_reading()  # type: ignore[attr-defined]
     admin = await asyncpg.connect(pair.stack.admin_database_url())
 
