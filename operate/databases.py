@@ -49,6 +49,18 @@ async def provide(url: str, passwords: Mapping[str, str], *, renew: bool = False
     return changes
 
 
+async def execute(url: str, *statements: str) -> None:
+    """Each in a transaction of its own."""
+    import asyncpg
+
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
 def folders(database: str) -> list[Path]:
     if database == "keyring":
         return [ROOT / "shared" / "sql" / "keyring"]

@@ -18,6 +18,7 @@ from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from shared.contracts import Envelope
+from shared.loops import slips
 from shared.settings import Kafka
 
 SERVICE_TOPICS = ("intake", "referral", "meetings", "views", "metrics")
@@ -80,12 +81,8 @@ async def stop(reader: AIOKafkaConsumer) -> None:
     """End a consumer. One that was started a moment ago raises the CancelledError of a task of its
     own that never ran; in a task group that would end a loop without a word.
     """
-    try:
+    with slips():
         await reader.stop()
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task and task.cancelling():
-            raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from functools import partial
@@ -28,6 +28,7 @@ from shared.db import PASSING, UNREAD, pool
 from shared.follow import Applier, Follower
 from shared.journal import Journal
 from shared.keyring import Keyring
+from shared.loops import unending
 from shared.recover import take_back
 from shared.relay import JournalOutbox, Relay
 from shared.runtime import Runtime, Service
@@ -177,19 +178,6 @@ async def after_recovery(rt: Runtime) -> None:
     async with asyncio.TaskGroup() as group:
         for loop in loops:
             group.create_task(unending(loop))
-
-
-async def unending(loop: Coroutine[Any, Any, None]) -> None:
-    """A loop that ends ends the process, also by a CancelledError that a library has let slip:
-    a task group would take it for an orderly end.
-    """
-    try:
-        await loop
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task and task.cancelling():
-            raise
-    raise RuntimeError("a loop has ended")
 
 
 async def _watch(rt: Runtime) -> None:

@@ -116,10 +116,7 @@ def _topics(stack: Stack, written: dict[str, check.Journal], result: Result) -> 
 
 def _ledger(ledger: Ledger, written: dict[str, check.Journal], result: Result) -> None:
     """C1, C3, C7: what was acknowledged is there, once and whole."""
-    done = defaultdict(list)
-    for one in ledger.done.values():
-        done[one.intent.service].append(one)
-    for service, acknowledged in done.items():
+    for service, acknowledged in check.by_service(ledger.done.values()).items():
         newest = written[service].newest
         lost = sum(one.version > newest.get(one.stream, 0) for one in acknowledged)
         result.found("lost", lost, f"C1: acknowledged by {service} and not in its journal")

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from operate.demo.command import Json
 from operate.stack import Stack
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ Tier = Annotated[int | None, typer.Option(help="1: everything, at full size.", m
 Planted = Annotated[
     bool, typer.Option("--planted", help="Defects in a copy of the source; --only names one.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document as the last line.")]
 KILLS, TIMES = 600, 5
 CASES = 2000
 """A year that is long enough for every run; it ends with the last fault."""

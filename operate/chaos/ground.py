@@ -53,7 +53,6 @@ class Ground:
     random: Random
     offices: Offices
     clock: Skewed
-    replicas: int = 1
     databases: dict[str, Proxy] = field(default_factory=dict)
     brokers: dict[str, Proxy] = field(default_factory=dict)
     faults: Counter[str] = field(default_factory=Counter)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -47,8 +46,8 @@ class Report:
     seed: int
     seconds: float = 0.0
     commands: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-    outcomes: Counter[str] = field(default_factory=Counter)
+    faults: dict[str, int] = field(default_factory=dict)
+    outcomes: dict[str, int] = field(default_factory=dict)
     lost_answers: int = 0
     missed: list[str] = field(default_factory=list)
     points: int = 0
@@ -110,7 +109,7 @@ class Run:
                 await proxy.stop()
         return replace(
             report, seconds=round(time.monotonic() - began, 1), commands=len(ledger.done),
-            faults=ground.faults, outcomes=history.outcomes, lost_answers=api.lost,
+            faults=dict(ground.faults), outcomes=dict(history.outcomes), lost_answers=api.lost,
             missed=sorted(ground.missed), points=len(ground.reached), notes=ground.notes,
         )  # fmt: skip
 
@@ -180,8 +179,9 @@ def city(plan: Plan, given: Stack) -> Stack:
     """A fresh copy whose servers are to run; on a small disk where the plan asks for one."""
     stack = replace(given, brokers=plan.brokers, clock="simulated")
     stack.down()
-    servers.unmount(stack.state)
-    shutil.rmtree(stack.state, ignore_errors=True)
+    if stack.state.exists():
+        servers.unmount(replace(stack).postgres.folder)  # a run that was killed has left it
+        shutil.rmtree(stack.state)
     return stack
 
 

@@ -100,7 +100,7 @@ async def examine(stack: Stack, ledger: Ledger) -> Findings:
         doubled += len(other)
         sentences += _said(f"{name}: written, but not on the topic", unsent)
         sentences += _said(f"{name}: on the topic with another id than in the journal", other)
-    for service, done in _by_service(ledger.done.values()).items():
+    for service, done in by_service(ledger.done.values()).items():
         missing, more = accounted(written[service], done)
         lost += sum(missing.values())
         doubled += sum(more.values())
@@ -111,7 +111,7 @@ async def examine(stack: Stack, ledger: Ledger) -> Findings:
     return Findings(lost, doubled, parked, again, events, tuple(sentences))
 
 
-def _by_service(done: Iterable[Done]) -> dict[str, list[Done]]:
+def by_service(done: Iterable[Done]) -> dict[str, list[Done]]:
     found: dict[str, list[Done]] = defaultdict(list)
     for one in done:
         found[one.intent.service].append(one)

@@ -40,16 +40,18 @@ async def chunks(
 ) -> AsyncIterator[list[Record]]:
     """Those events as records, about CHUNK at a time, each stream in its order."""
     part: list[Any] = []
+    size = 0
     for n, row in enumerate(lack, 1):
         part.append(row)
-        if events_in(part) >= CHUNK or n == len(lack):
+        size += events_in([row])
+        if size >= CHUNK or n == len(lack):
             columns = [[one[name] for one in part] for name in ("stream", "have", "want")]
             yield [
                 _record(topic, found)
                 for topic in topics
                 for found in await journals[topic].fetch(EVENTS, *columns)
             ]
-            part = []
+            part, size = [], 0
 
 
 def _record(topic: str, row: Any) -> Record:

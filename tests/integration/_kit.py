@@ -7,7 +7,7 @@ import signal
 import sys
 from base64 import b64decode, b64encode
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -29,6 +29,7 @@ from shared.decider import Decider, Refused
 from shared.follow import Applier, Follower, Record
 from shared.journal import Context, Journal, Written
 from shared.keyring import Keyring
+from shared.loops import unending
 from shared.relay import JournalOutbox, Relay
 from shared.sealing import Codec
 from shared.settings import Kafka
@@ -148,16 +149,6 @@ async def until(condition: Callable[[], Awaitable[object]], what: str = "") -> N
                 await asyncio.sleep(0.01)
     except TimeoutError:
         raise AssertionError(f"waited in vain: {what or condition}") from None
-
-
-async def unending(loop: Coroutine[Any, Any, None]) -> None:
-    try:
-        await loop
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task and task.cancelling():
-            raise
-    raise AssertionError("a loop has ended")
 
 
 @asynccontextmanager

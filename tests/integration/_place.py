@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
-import asyncpg
 from confluent_kafka.admin import (
     AlterConfigOpType,
     ConfigEntry,
@@ -16,6 +15,7 @@ from confluent_kafka.admin import (
 )
 
 from operate import databases, topics
+from operate.chaos.faults.backwards import batches
 from operate.install import ROOT
 from operate.postgres import migrate
 from operate.stack import Stack
@@ -28,12 +28,7 @@ SQL = {"spine": ROOT / "shared" / "sql", "spine_keyring": ROOT / "shared" / "sql
 
 async def execute(stack: Stack, *statements: str) -> None:
     """As the administrator, each in a transaction of its own."""
-    admin = await asyncpg.connect(stack.admin_database_url())
-    try:
-        for statement in statements:
-            await admin.execute(statement)
-    finally:
-        await admin.close()
+    await databases.execute(stack.admin_database_url(), *statements)
 
 
 async def make_templates(stack: Stack) -> None:
@@ -121,11 +116,7 @@ def cut_tail(stack: Stack, topic: str, keep: int) -> int:
     lost = 0
     for partition in range(PARTITIONS):
         log = data / f"{topic}-{partition}" / f"{0:020}.log"
-        content = log.read_bytes()
-        ends, at = [0], 0
-        while at < len(content) and (length := int.from_bytes(content[at + 8 : at + 12], "big")):
-            at += 12 + length
-            ends.append(at)
+        ends = batches(log)
         os.truncate(log, ends[min(keep, len(ends) - 1)])
         lost += max(0, len(ends) - 1 - keep)
     return lost

@@ -1,6 +1,7 @@
 """The harness finds every kill point, cuts at message boundaries, and its checker tells leaks."""
 
 import asyncio
+import json
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from operate.chaos.history import History
 from operate.chaos.plans import SELDOM, at_points, at_seldom_points
 from operate.chaos.points import MODES, points
 from operate.chaos.proxy import Cut, How, Proxy
+from operate.chaos.run import Report
 from operate.install import ROOT
 from operate.places import SERVICES
 
@@ -40,6 +42,14 @@ def test_a_history_keeps_what_is_in_doubt_until_it_is_known(tmp_path: Path) -> N
     history.outcome("b", "fail")
     assert not history.open
     assert len((tmp_path / "history.jsonl").read_text().splitlines()) == 5
+
+
+def test_a_report_can_be_printed_as_json() -> None:
+    report = Report("sample", 3, faults={"term": 1}, outcomes={"ok": 2})
+    report.result.found("lost", 1, "commands acknowledged and not in the journal")
+    document = json.loads(json.dumps(report.document()))
+    assert (document["faults"], document["right"]) == ({"term": 1}, False)
+    assert document["result"]["counts"]["lost"] == 1
 
 
 class Broker:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import asyncpg
 
+from operate import databases
 from operate.chaos.faults.processes import falls
 from operate.chaos.ground import Ground
 from operate.places import SERVICES
-from operate.stack import Stack
 
 TAIL = 3
 """Record batches that each partition loses at most."""
@@ -76,8 +76,8 @@ async def snapshot(ground: Ground) -> None:
     for service in SERVICES:
         async with ground.alone(service):
             await ground.stop(service)
-            await _admin(
-                ground.stack,
+            await databases.execute(
+                ground.stack.admin_database_url(),
                 f"drop database if exists {service}_yesterday",
                 f"create database {service}_yesterday template {service} owner {service}",
             )
@@ -110,8 +110,8 @@ async def killed_taking_back(ground: Ground, mode: str) -> None:
 
 async def _back(ground: Ground, service: str) -> None:
     await ground.stop(service)
-    await _admin(
-        ground.stack,
+    await databases.execute(
+        ground.stack.admin_database_url(),
         f"drop database {service} with (force)",
         f"create database {service} template {service}_yesterday owner {service}",
     )
@@ -122,12 +122,3 @@ async def _back(ground: Ground, service: str) -> None:
     finally:
         await db.close()
     await ground.start(service)
-
-
-async def _admin(stack: Stack, *statements: str) -> None:
-    db = await asyncpg.connect(stack.admin_database_url())
-    try:
-        for statement in statements:
-            await db.execute(statement)
-    finally:
-        await db.close()

@@ -9,15 +9,14 @@ import signal
 import subprocess
 from pathlib import Path
 
-import asyncpg
 import psutil
 
+from operate import databases
 from operate.chaos.ground import Ground
 from operate.install import Refused
 from operate.places import SERVICES
 
-BACKENDS = """
-select pg_terminate_backend(pid) from pg_stat_activity where usename = $1 and pid <> pg_backend_pid()"""
+BACKENDS = "select pg_terminate_backend(pid) from pg_stat_activity where usename = '{service}'"
 IMMEDIATE = signal.SIGQUIT
 ATTACHED = 5.0
 """Seconds for which system calls are watched at most: a commit comes by at once."""
@@ -38,11 +37,8 @@ async def postgres_kill(ground: Ground) -> None:
 
 async def backends(ground: Ground) -> None:
     """One service loses all its connections."""
-    db = await asyncpg.connect(ground.stack.admin_database_url())
-    try:
-        await db.fetch(BACKENDS, ground.random.choice(SERVICES))
-    finally:
-        await db.close()
+    ended = BACKENDS.format(service=ground.random.choice(SERVICES))
+    await databases.execute(ground.stack.admin_database_url(), ended)
     ground.faults["backends terminated"] += 1
 
 
@@ -55,29 +51,24 @@ async def sync_error(ground: Ground) -> None:
         return
     pid = ground.stack.pid("postgres")
     assert pid
-    children = [child.pid for child in psutil.Process(pid).children()]
-    attach = [part for child in children for part in ("-p", str(child))]
+    children = psutil.Process(pid).children()
+    attach = [part for child in children for part in ("-p", str(child.pid))]
     inject = ["-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO"]
     tracer = await asyncio.create_subprocess_exec(
         strace, "-qq", "-o", os.devnull, *inject, *attach,
         stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        async with asyncio.timeout(ATTACHED):
-            while _alive(pid, children):  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
-        ground.faults["postgres sync error"] += 1
-    except TimeoutError:
-        ground.missed["sync error: nothing was flushed"] += 1
+        _, alive = await asyncio.to_thread(psutil.wait_procs, children, ATTACHED)
+        if alive:
+            ground.missed["sync error: nothing was flushed"] += 1
+        else:
+            ground.faults["postgres sync error"] += 1
     finally:
         if tracer.returncode is None:
             tracer.terminate()
         await tracer.wait()
     await ground.ready("postgres")
-
-
-def _alive(postmaster: int, children: list[int]) -> bool:
-    return bool({child.pid for child in psutil.Process(postmaster).children()} & set(children))
 
 
 async def disk_full(ground: Ground) -> None:

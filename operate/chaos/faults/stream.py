@@ -10,9 +10,9 @@ from functools import partial
 from random import Random
 from typing import Any
 
-import asyncpg
 from confluent_kafka import Message, Producer
 
+from operate import databases
 from operate.chaos.faults.processes import falls
 from operate.chaos.ground import Ground
 from operate.demo.records import read
@@ -66,11 +66,7 @@ async def rewind(ground: Ground) -> None:
     service = ground.random.choice(SERVICES)
     async with ground.alone(service):
         await ground.stop(service)
-        db = await asyncpg.connect(ground.stack.admin_database_url(service))
-        try:
-            await db.execute(REWIND)
-        finally:
-            await db.close()
+        await databases.execute(ground.stack.admin_database_url(service), REWIND)
         await ground.start(service)
     ground.faults["rewound"] += 1
 
