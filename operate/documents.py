@@ -50,7 +50,7 @@ CLOUDEVENT: dict[str, tuple[str, dict[str, Any]]] = {
 CLOUDEVENT_OPTIONAL: dict[str, tuple[str, dict[str, Any]]] = {
     "ce_subject": ("the case, where the stream belongs to exactly one", {"format": "uuid"}),
     "ce_basis": ("the basis that it was decided on", {}),
-    "ce_causationid": ("the event that caused it", {"format": "uuid"}),
+    "ce_causationid": ("the event or the command (UUIDv8) that caused it", {"format": "uuid"}),
     "ce_traceparent": ("W3C trace context", {}),
 }
 VIEW_RECORD: dict[str, tuple[str, dict[str, Any]]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -102,6 +102,17 @@ def for_agencies(users: Mapping[str, tuple[str, str]]) -> Wanted:
         wanted.users[user] = password
         wanted.rights.update(rights(user, declared["allow"], code=code))
     return wanted
+
+
+def remove(admin: AdminClient, names: Sequence[str]) -> None:
+    """Deletes topics with all that is in them, and waits until they are gone."""
+    for future in admin.delete_topics(list(names), operation_timeout=WAIT).values():
+        future.result(WAIT)
+    until = time.monotonic() + SHOWN
+    while admin.list_topics(timeout=WAIT).topics.keys() & set(names):
+        if time.monotonic() > until:
+            raise Refused(f"{', '.join(names)} were deleted and are still there")
+        time.sleep(0.02)
 
 
 def apply(admin: AdminClient, wanted: Wanted, *, renew: bool = False) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
-from uuid_utils.compat import UUID, uuid7
+from uuid_utils.compat import UUID, uuid7, uuid8
 
 from shared.auth import Principal
 from shared.decider import Anything
@@ -138,7 +138,7 @@ class Call:
             basis=basis,
             correlation=uuid7(),
             traceparent=trace if re.fullmatch(TRACE, trace) else None,
-            command=self._hash(f"{scope}\n{key}".encode()) if key else None,
+            command=self._command(f"{scope}\n{key}") if key else None,
             digest=self._hash(self.body),
         )
 
@@ -182,6 +182,10 @@ class Call:
 
     def shows(self, version: int) -> None:
         self.response.headers["ETag"] = f'"{version}"'
+
+    def _command(self, name: str) -> UUID:
+        found = self._hash(name.encode())
+        return uuid8(*(int.from_bytes(part) for part in (found[:6], found[6:8], found[8:16])))
 
     def _hash(self, data: bytes) -> bytes:
         return hmac.digest(self.rt.keys.index_key, data, hashlib.sha256)

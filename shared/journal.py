@@ -30,8 +30,14 @@ select * from unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::text[], 
                      $12::uuid[], $13::uuid[], $14::text[])"""
 REPEAT = "select digest, stream, version, created from command where id = $1"
 REMEMBER = "insert into command (id, digest, stream, version, created) values ($1, $2, $3, $4, $5)"
+RECALL = f"""{REMEMBER}
+on conflict (id) do update set version = greatest(command.version, excluded.version)"""
+NO_DIGEST = b""
+"""Of a command that is known from its events alone: no body is refused under its key."""
 
 
+COMMAND = 8
+"""Version of the UUIDs that name commands; those of events have another."""
 LOST = (asyncpg.UniqueViolationError, asyncpg.TransactionRollbackError)
 """Somebody else was first."""
 
@@ -58,7 +64,7 @@ class Damaged(Exception):
 
 @dataclass(frozen=True)
 class Context:
-    """Who acts, when it happened, and what makes a repeat recognisable."""
+    """Who acts, when it happened, and what makes a repeat recognisable: `command` is a UUIDv8."""
 
     actor: str
     agency: str
@@ -68,7 +74,7 @@ class Context:
     basis: str | None = None
     causation: UUID | None = None
     traceparent: str | None = None
-    command: bytes | None = None
+    command: UUID | None = None
     digest: bytes = b""
 
 
@@ -114,10 +120,10 @@ class Journal:
 
     async def repeat(self, context: Context) -> Written | None:
         """What an earlier command with the same key did. Raises KeyReused for another body."""
-        row = context.command and await self.pool.fetchrow(REPEAT, context.command)
+        row = context.command and await self.pool.fetchrow(REPEAT, context.command.bytes)
         if not row:
             return None
-        if row["digest"] != context.digest:
+        if row["digest"] not in (context.digest, NO_DIGEST):
             raise KeyReused
         return Written(row["stream"], row["version"], row["created"], repeated=True)
 
@@ -148,7 +154,7 @@ class Journal:
                     if context.command:
                         await db.execute(
                             REMEMBER,
-                            context.command,
+                            context.command.bytes,
                             context.digest,
                             stream,
                             written.version,
@@ -193,7 +199,7 @@ class Journal:
                 agency=context.agency,
                 basis=context.basis,
                 correlation=context.correlation,
-                causation=context.causation,
+                causation=context.causation or context.command,
                 traceparent=context.traceparent,
             )
             for n, event in enumerate(events, 1)
@@ -219,8 +225,13 @@ class Journal:
         values = [[getattr(e, name) for e in envelopes] for name in columns]
         await db.execute(APPEND, *values[:5], list(wires), *values[5:])
 
-    async def replan(self, db: Connection, envelope: Envelope, wire: dict[str, Any]) -> None:
-        """Set the timers of an event that was written elsewhere (taken back from the topic)."""
+    async def took(self, db: Connection, envelope: Envelope, wire: dict[str, Any]) -> None:
+        """Set the timers of an event that was written elsewhere (taken back from the topic), and
+        remember the command that it came from.
+        """
+        if envelope.causation and envelope.causation.version == COMMAND:
+            command, version = envelope.causation.bytes, envelope.version
+            await db.execute(RECALL, command, NO_DIGEST, envelope.stream, version, version == 1)
         for opened in await self.codec.open([(envelope, wire)]):
             if isinstance(opened, Recorded):
                 await plan(db, self._plan(opened.event, envelope))

@@ -26,7 +26,9 @@ log = structlog.get_logger()
 
 
 async def take_back(journal: Journal, kafka: Kafka, topic: str) -> int:
-    """Insert every event that the topic has and the journal has not, and set its timers; how many."""
+    """Insert every event that the topic has and the journal has not, set its timers and
+    remember its command; how many.
+    """
     described = (await describe(kafka, [topic]))[topic]
     reader = consumer(kafka, None)
     await reader.start()
@@ -101,5 +103,5 @@ async def _insert(journal: Journal, topic_id: str, r: Any, e: Envelope, wire: An
         )
         if not done.endswith(" 1"):
             return 0
-        await journal.replan(db, e, wire)
+        await journal.took(db, e, wire)
     return 1

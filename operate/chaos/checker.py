@@ -23,6 +23,7 @@ from operate.demo.ledger import Ledger
 from operate.demo.oracle import Oracle
 from operate.demo.records import headers, read
 from operate.places import SERVICES
+from operate.repair import indicators, verify
 from operate.stack import Stack
 
 HEAL = 60.0
@@ -75,6 +76,7 @@ async def examine(
     for name in SERVICES:
         await _inbox(ground, name, written, result)
     await _copies(ground, ledger, result)
+    await _refolded(ground.stack, result)
     if history.open:
         result.says(f"C7: {len(history.open)} commands have no outcome but unknown")
     if healed > HEAL:
@@ -170,6 +172,18 @@ async def _copies(ground: Ground, ledger: Ledger, result: Result) -> None:
         documents, leaked = await leaks(ground.stack, credentials, code, then)
         result.documents += documents
         result.found("leaked", leaked, f"C6: items sent to {code} at a time without a basis")
+
+
+async def _refolded(stack: Stack, result: Result) -> None:
+    """C3: every row of every service's tables, and every figure, is what a refold of the journals gives."""
+    tables, figures = await indicators.verify(stack)
+    for name in SERVICES:
+        tables += await verify.verify(stack, name) if name != "metrics" else []
+    for table in tables:
+        rows = f"C3: rows of {table.view}.{table.table} that differ from a refold"
+        result.found("differing", table.differing, rows)
+    wrong = sum(not year.same for year in figures)
+    result.found("differing", wrong, "C3: years whose figures differ from a refold")
 
 
 async def _readings(stack: Stack, reader: Reader, result: Result) -> None:

@@ -28,7 +28,7 @@ Planted = Annotated[
     bool, typer.Option("--planted", help="Defects in a copy of the source; --only names one.")
 ]
 KILLS, TIMES = 600, 5
-CASES = 2000
+CASES = 4000
 """A year that is long enough for every run; it ends with the last fault."""
 
 

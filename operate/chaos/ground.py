@@ -7,7 +7,7 @@ import contextlib
 import signal
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,12 +16,14 @@ from random import Random
 from operate import control
 from operate.chaos.proxy import Proxy
 from operate.demo.agencies import Offices
+from operate.demo.client import Api
 from operate.demo.clock import Clock
 from operate.install import Refused
-from operate.places import SERVICES
 from operate.stack import Stack
 
 SKEW = 2.0
+SETTLING = 4.0
+"""Seconds of a settling in which faults go on; after them it is let come to its end."""
 BACK = 120.0
 """Seconds in which a part that was ended must be back."""
 
@@ -31,10 +33,25 @@ class Skewed(Clock):
 
     ahead: str | None = None
     latest: datetime | None = None
-    moving = False
+    moves = 0
+
+    def __init__(self, api: Api, parts: Sequence[str]) -> None:
+        super().__init__(api, parts)
+        self._still, self._since = asyncio.Event(), 0.0
+        self._still.set()
+
+    @property
+    def moving(self) -> bool:
+        return not self._still.is_set()
+
+    async def calm(self) -> None:
+        """Waits where a settling has gone on for long: faults without a pause would never let it end."""
+        if self.moving and time.monotonic() - self._since > SETTLING:
+            await self._still.wait()
 
     async def move(self, at: datetime) -> dict[str, int]:
-        self.latest, self.moving = at, True
+        self.latest, self._since = at, time.monotonic()
+        self._still.clear()
         if service := self.ahead:
             self.ahead = None
             await self._put(service, at)
@@ -42,7 +59,8 @@ class Skewed(Clock):
         try:
             return await super().move(at)
         finally:
-            self.moving = False
+            self._still.set()
+            self.moves += 1
 
 
 @dataclass
@@ -86,10 +104,10 @@ class Ground:
         self.weapon("x").parent.mkdir(exist_ok=True)
         for proxy in (*self.databases.values(), *self.brokers.values()):
             await proxy.start()
-        await asyncio.gather(*(self.start(name) for name in SERVICES))
+        await asyncio.gather(*(self.start(part) for part in self.clock.parts))
 
     async def start(self, part: str) -> None:
-        more = self.environment(part) if part in SERVICES else {}
+        more = self.environment(part) if part in self.clock.parts else {}
         await asyncio.to_thread(self.stack.start, part, more)
 
     async def stop(self, part: str) -> None:
@@ -134,6 +152,6 @@ class Ground:
 
     def resume(self) -> None:
         """Nothing stays armed or stopped."""
-        for part in SERVICES:
+        for part in self.clock.parts:
             self.weapon(part).unlink(missing_ok=True)
             self.stack.kill(part, signal.SIGCONT)

@@ -10,9 +10,11 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 from typing import Any
+from zlib import crc32
 
 import httpx
 
+from operate import places
 from operate.demo.client import PASSING, Api
 from operate.stack import Stack
 
@@ -27,6 +29,8 @@ class History:
         self._file = path.open("ab", buffering=0)
         self._began = time.monotonic()
         self.outcomes: Counter[str] = Counter()
+        self.unknown: Counter[str] = Counter()
+        """By key, attempts that ended so."""
         self.open: dict[str, str] = {}
         """By key, the outcome of the newest attempt, until it is ok or fail."""
 
@@ -38,6 +42,7 @@ class History:
         self._write(key, how, what)
         self.outcomes[how] += 1
         self.open[key] = how
+        self.unknown[key] += how == "unknown"
         if how != "unknown":
             self.open.pop(key)
 
@@ -51,11 +56,20 @@ class History:
 
 
 class Watched(Api):
-    """The API of the demo with a history; now and then an answer is lost on its way, or not awaited."""
+    """The API of the demo with a history; now and then an answer is lost on its way, or not awaited.
 
-    def __init__(self, stack: Stack, history: History, random: Random, lose: float) -> None:
+    With `replicas` a repeat goes to the next one.
+    """
+
+    def __init__(
+        self, stack: Stack, history: History, random: Random, lose: float, replicas: int = 1
+    ) -> None:
         super().__init__(stack)
         self._history, self._random, self._lose = history, random, lose
+        self._others = {
+            stack.http(name): [stack.http(part) for part in places.replicas(name, replicas)]
+            for name in places.SERVICES
+        }
         self.lost = 0
 
     async def attempt(
@@ -64,7 +78,11 @@ class Watched(Api):
         key = headers.get("idempotency-key")
         if key is None:
             return await super().attempt(method, url, body, headers)
-        self._history.intent(key, f"{method} {httpx.URL(url).path}")
+        path = httpx.URL(url).path
+        others = self._others[url.removesuffix(path)]
+        turn = crc32(key.encode()) + self._history.unknown[key]
+        url = others[turn % len(others)] + path
+        self._history.intent(key, f"{method} {path}")
         try:
             answer = await self._one(method, url, body, headers)
         except httpx.TransportError as error:

@@ -18,6 +18,7 @@ SELDOM = ("recover.took", "follow.parked", "follow.replayed")
 FAULTS: dict[str, tuple[Fault, int]] = {
     "kill": (processes.kill, 0),
     "stop": (processes.stop, 20),
+    "rolling": (processes.rolling, 5),
     "term": (processes.term, 50),
     "all-at-once": (processes.all_at_once, 10),
     "clock-jump": (processes.clock_jump, 10),
@@ -34,6 +35,7 @@ FAULTS: dict[str, tuple[Fault, int]] = {
     "tail-cut": (backwards.tail_cut, 3),
     "database-back": (backwards.database_back, 2),
     "follower-back": (backwards.follower_back, 2),
+    "reorder": (backwards.reorder, 1),
     "rewind": (stream.rewind, 5),
     "duplicates": (partial(stream.duplicates, count=20_000), 10),
     "poison": (partial(stream.poison, count=1_000), 10),
@@ -43,13 +45,17 @@ FAULTS: dict[str, tuple[Fault, int]] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """`proxied`: services reach their servers through proxies. `disk`: MiB of PostgreSQL's own disk."""
+    """`proxied`: services reach their servers through proxies. `disk`: MiB of PostgreSQL's own disk.
+    `retries`: how often a client may have to repeat a request.
+    """
 
     name: str
     lanes: Callable[[Ground], list[Lane]]
     brokers: int = 1
     proxied: bool = False
     disk: int = 0
+    replicas: int = 1
+    retries: int | None = None
 
 
 def some(*names: str) -> Lane:
@@ -95,7 +101,7 @@ def _servers(ground: Ground) -> list[Lane]:
 
 def _backwards(ground: Ground) -> list[Lane]:
     taking_back, _ = at_seldom_points()
-    faults = all_of("kafka-deleted", "tail-cut", "database-back", "follower-back")
+    faults = all_of("kafka-deleted", "tail-cut", "database-back", "follower-back", "reorder")
     return [[*some("snapshot"), *spread(ground, [*faults, *taking_back], 1)[0]]]
 
 
@@ -132,6 +138,7 @@ def tier(kills: int) -> list[Plan]:
         Plan("leaders", lambda ground: [all_of("leader-kill")], brokers=3),
         Plan("backwards", _backwards),
         Plan("stream", _stream),
+        Plan("rolling", lambda ground: [all_of("rolling")], replicas=2, retries=1),
         Plan("disk", lambda ground: [all_of("disk-full")], disk=400),
     ]
 
@@ -142,7 +149,7 @@ def only(fault: str, times: int) -> Plan:
         return Plan(fault, lambda ground: spread(ground, at_points(*MODES), 4))
     if fault not in FAULTS:
         raise Refused(f"there is no fault '{fault}'; there are points, {', '.join(FAULTS)}")
-    first = some("snapshot") if fault.endswith("-back") else []
+    first = some("snapshot") if fault.endswith("-back") or fault == "reorder" else []
     lane = [*first, *some(fault) * times]
     return Plan(
         fault,
@@ -150,4 +157,6 @@ def only(fault: str, times: int) -> Plan:
         brokers=3 if fault == "leader-kill" else 1,
         proxied=fault == "cut",
         disk=400 if fault == "disk-full" else 0,
+        replicas=2 if fault == "rolling" else 1,
+        retries=1 if fault == "rolling" else None,
     )

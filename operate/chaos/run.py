@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from operate import places
 from operate.chaos import checker
 from operate.chaos.checker import Result
 from operate.chaos.faults import servers
@@ -31,7 +32,7 @@ from operate.demo.session import first
 from operate.places import SERVICES, kafka_ports
 from operate.stack import Stack
 
-EVERY = 12
+EVERY = 6
 """Working days between two days of the year that is played: each costs a settling."""
 AGENCIES = 10
 LOSE = 0.04
@@ -84,9 +85,10 @@ class Run:
         began = time.monotonic()
         random = Random(f"{self.seed}/{self.plan.name}")
         history = History(self.stack.state / "history.jsonl")
-        api = Watched(self.stack, history, Random(f"answers/{self.seed}"), LOSE)
+        replicas, lose = self.plan.replicas, LOSE if self.plan.retries is None else 0.0
+        api = Watched(self.stack, history, Random(f"answers/{self.seed}"), lose, replicas)
         offices = Offices(self.stack, api, emptied(self.stack.state / "copies"))
-        ground = Ground(self.stack, random, offices, Skewed(api))
+        ground = Ground(self.stack, random, offices, Skewed(api, parts(replicas)))
         if self.plan.proxied:
             self._proxy(ground)
         report = Report(self.plan.name, self.seed)
@@ -99,6 +101,7 @@ class Run:
             healed = await self._healed(ground)
             self.tell("checking")
             report.result = await checker.examine(ground, ledger, history, reader, healed)
+            self._repeats(history, report.result)
         finally:
             ground.resume()
             await offices.close()
@@ -112,6 +115,14 @@ class Run:
             faults=dict(ground.faults), outcomes=dict(history.outcomes), lost_answers=api.lost,
             missed=sorted(ground.missed), points=len(ground.reached), notes=ground.notes,
         )  # fmt: skip
+
+    def _repeats(self, history: History, result: Result) -> None:
+        allowed = self.plan.retries
+        if allowed is None:
+            return
+        for key, unknown in history.unknown.items():
+            if unknown > allowed:
+                result.says(f"the command {key} had to be sent {unknown + 1} times")
 
     def _proxy(self, ground: Ground) -> None:
         port = kafka_ports(self.stack.base_port, 1)[0]["SERVICES"]
@@ -145,6 +156,7 @@ class Run:
     async def _lane(self, ground: Ground, lane: Lane, ledger: Ledger) -> None:
         for fault in lane:
             began, before = time.monotonic(), ground.faults + ground.missed
+            await ground.clock.calm()
             await fault(ground)
             done = ", ".join(ground.faults + ground.missed - before)
             self._log(f"{time.monotonic() - began:6.1f} s  {fault_name(fault)}  {done}")
@@ -157,7 +169,7 @@ class Run:
     async def _healed(self, ground: Ground) -> float:
         """Seconds from the end of the faults until nothing moves any more."""
         ground.resume()
-        await ground.ready(*SERVICES)
+        await ground.ready(*ground.clock.parts)
         began = time.monotonic()
         assert ground.clock.at
         counts = await ground.clock.move(ground.clock.at)
@@ -167,6 +179,10 @@ class Run:
             if now == counts:
                 return round(time.monotonic() - began, 1)
             counts = now
+
+
+def parts(replicas: int) -> list[str]:
+    return [part for name in SERVICES for part in places.replicas(name, replicas)]
 
 
 def fault_name(fault: Fault) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 
 from operate.demo.client import Api, Unexpected
@@ -13,10 +14,10 @@ PATIENCE = 900.0
 
 
 class Clock:
-    """`at` is the domain time of all services; `events` what their journals hold."""
+    """`at` is the domain time of all `parts`; `events` what their journals hold."""
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
+    def __init__(self, api: Api, parts: Sequence[str] = SERVICES) -> None:
+        self._api, self.parts = api, parts
         self.at: datetime | None = None
         self.events: dict[str, int] = {}
         self.rounds = 0
@@ -28,8 +29,8 @@ class Clock:
             self.rounds += 1
             counts = dict(
                 zip(
-                    SERVICES,
-                    await asyncio.gather(*(self._put(s, at) for s in SERVICES)),
+                    self.parts,
+                    await asyncio.gather(*(self._put(part, at) for part in self.parts)),
                     strict=True,
                 )
             )
@@ -38,10 +39,10 @@ class Clock:
                 return counts
             known = counts
 
-    async def _put(self, service: str, at: datetime) -> int:
+    async def _put(self, part: str, at: datetime) -> int:
         answer = await self._api.send(
-            service, "PUT", "/dev/clock", {"at": at.isoformat()}, patience=PATIENCE
+            part, "PUT", "/dev/clock", {"at": at.isoformat()}, patience=PATIENCE
         )
         if not answer.good:
-            raise Unexpected(f"{service} does not move its clock: {answer.said()}")
+            raise Unexpected(f"{part} does not move its clock: {answer.said()}")
         return int(answer.body["events"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 from shared.recover import take_back
-from tests.integration._kit import Place, kit_at, timers_of
+from tests.integration._kit import KEY, Place, kit_at, timers_of
 
 
 async def main(role: str) -> None:
@@ -16,7 +16,7 @@ async def main(role: str) -> None:
     async with kit_at(place, Path()) as kit:
         match role:
             case "write":
-                await kit.write(UUID(os.environ["CASE"]), "一", "二", command=b"once", digest=b"d")
+                await kit.write(UUID(os.environ["CASE"]), "一", "二", command=KEY, digest=b"d")
             case "relay":
                 await kit.relay().run()
             case "follow":

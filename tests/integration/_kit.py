@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from uuid_utils.compat import uuid7
+from uuid_utils.compat import uuid7, uuid8
 
 from shared import views
 from shared.broker import Message, consumer, describe, event_message, producer
@@ -110,6 +110,10 @@ def timers_of(kit: "Kit") -> Timers:
     """They see all that is set as due."""
     journal = Journal(kit.pool, kit.codec, lambda: None, at_once)
     return Timers(journal, SimulatedClock(datetime.now(UTC) + timedelta(1)), fire)
+
+
+KEY = uuid8(0, 0, 1)
+"""A command's."""
 
 
 def context(**more: Any) -> Context:

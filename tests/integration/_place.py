@@ -62,11 +62,7 @@ def make_topic(stack: Stack, name: str, **config: str) -> None:
 
 
 def drop_topic(stack: Stack, name: str) -> None:
-    admin = stack.kafka_admin()
-    for future in admin.delete_topics([name], operation_timeout=30).values():
-        future.result(30)
-    while name in admin.list_topics(timeout=30).topics:
-        pass
+    topics.remove(stack.kafka_admin(), [name])
 
 
 def change_topic(stack: Stack, name: str, **config: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from uuid_utils.compat import uuid8
 
 from operate.stack import Stack
 from shared.broker import TopicPartition
@@ -15,7 +16,7 @@ from shared.deadline import Timer
 from shared.follow import Follower
 from shared.journal import Journal
 from shared.recover import take_back
-from tests.integration._kit import Kit, running, stream_of, until
+from tests.integration._kit import KEY, Kit, running, stream_of, until
 from tests.integration._place import cut_tail, drop_topic, make_topic
 from tests.integration.test_relay import dict_in_order
 
@@ -334,6 +335,23 @@ async def test_a_journal_that_was_set_back_takes_its_events_back_before_it_write
     assert dict_in_order(await spine.published()) == await spine.written()
     assert await ids_on_topic(spine) == await ids(spine)
     assert await take_back(spine.journal, spine.kafka, spine.topic) == 0
+
+
+async def test_a_command_that_a_restored_database_forgot_is_not_carried_out_again(
+    spine: Kit,
+) -> None:
+    case = uuid4()
+    async with running(spine.relay()):
+        first = await spine.write(case, "一", "二", command=KEY, digest=b"body")
+        await spine.write(case, "三", command=uuid8(0, 0, 2), digest=b"other")
+        await spine.drained()
+    before = await ids(spine)
+    await spine.pool.execute("delete from journal")
+    await spine.pool.execute("delete from command")
+    await take_back(spine.journal, spine.kafka, spine.topic)
+    again = await spine.write(case, "一", "二", command=KEY, digest=b"body")
+    assert again == replace(first, repeated=True)
+    assert await ids(spine) == before
 
 
 async def test_taking_back_that_was_killed_is_taken_up_again(spine: Kit) -> None:

@@ -301,7 +301,7 @@ async def test_all_goes_on_when_the_database_was_away(spine: Kit, servers: Stack
 
         async def writes_again() -> bool:
             with suppress(OSError):
-                return bool(await spine.write(case, "again", command=b"again", digest=b""))
+                return bool(await spine.write(case, "again", command=uuid4(), digest=b"again"))
             return False
 
         await until(writes_again)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from uuid_utils.compat import uuid8
 
 from shared.clock import SimulatedClock
 from shared.contracts import ERASED, Envelope, Event
@@ -19,6 +20,7 @@ from shared.sealing import ErasedKey
 from shared.timers import Timers
 from tests.integration._kit import (
     DECIDER,
+    KEY,
     PATIENCE,
     Kit,
     at_once,
@@ -87,11 +89,11 @@ async def test_of_those_who_saw_the_same_version_one_wins(spine: Kit) -> None:
 
 async def test_a_repeat_writes_nothing_and_answers_the_same(spine: Kit) -> None:
     case = uuid4()
-    first = await spine.write(case, "一", command=b"key", digest=b"body")
+    first = await spine.write(case, "一", command=KEY, digest=b"body")
     await spine.write(case, "二")
-    again = await spine.write(case, "一", command=b"key", digest=b"body")
+    again = await spine.write(case, "一", command=KEY, digest=b"body")
     assert again == replace(first, repeated=True)
-    stale = await spine.write(case, "一", command=b"key", digest=b"body", expected=0)
+    stale = await spine.write(case, "一", command=KEY, digest=b"body", expected=0)
     assert stale == again  # it was carried out when the version was right
     assert await spine.written() == {stream_of(case): [1, 2]}
 
@@ -99,9 +101,9 @@ async def test_a_repeat_writes_nothing_and_answers_the_same(spine: Kit) -> None:
 async def test_a_repeat_of_what_changed_nothing_answers_the_same(spine: Kit) -> None:
     case = uuid4()
     await spine.write(case, "一")
-    first = await spine.write(case, command=b"key", digest=b"body")
+    first = await spine.write(case, command=KEY, digest=b"body")
     await spine.write(case, "二")
-    assert await spine.write(case, command=b"key", digest=b"body") == replace(first, repeated=True)
+    assert await spine.write(case, command=KEY, digest=b"body") == replace(first, repeated=True)
     assert first.version == 1
     assert await spine.written() == {stream_of(case): [1, 2]}
 
@@ -114,7 +116,7 @@ async def test_ten_at_once_have_one_effect(
     one = uuid4()
     cases = [one if same_stream else uuid4() for _ in range(10)]
     answers = await asyncio.gather(
-        *(spine.write(case, *texts, command=b"key", digest=b"body") for case in cases)
+        *(spine.write(case, *texts, command=KEY, digest=b"body") for case in cases)
     )
     assert len({(a.stream, a.version, a.created) for a in answers}) == 1
     assert sum(not a.repeated for a in answers) == 1
@@ -125,7 +127,7 @@ async def test_ten_at_once_who_name_a_version_have_one_effect(spine: Kit) -> Non
     case = uuid4()
     await spine.write(case, "一")
     answers = await asyncio.gather(
-        *(spine.write(case, "二", command=b"key", digest=b"body", expected=1) for _ in range(10))
+        *(spine.write(case, "二", command=KEY, digest=b"body", expected=1) for _ in range(10))
     )
     assert {a.version for a in answers} == {2}
     assert await rows(spine) == 2
@@ -140,7 +142,7 @@ async def test_ten_at_once_have_one_effect_where_the_second_would_be_refused(spi
     case = uuid4()
     decider = Decider(0, once, DECIDER.evolve)
     command = [worry(case, "一")]
-    who = context(command=b"key", digest=b"body")
+    who = context(command=KEY, digest=b"body")
     answers = await asyncio.gather(
         *(spine.journal.handle(decider, stream_of(case), "k", command, who) for _ in range(10))
     )
@@ -150,11 +152,12 @@ async def test_ten_at_once_have_one_effect_where_the_second_would_be_refused(spi
 
 async def test_a_key_with_another_body_is_refused(spine: Kit) -> None:
     case = uuid4()
-    await spine.write(case, "一", command=b"key", digest=b"body")
+    await spine.write(case, "一", command=KEY, digest=b"body")
     with pytest.raises(KeyReused):
-        await spine.write(case, "二", command=b"key", digest=b"other")
+        await spine.write(case, "二", command=KEY, digest=b"other")
+    other = uuid8(0, 0, 2)
     answers = await asyncio.gather(
-        *(spine.write(case, str(n), command=b"new", digest=b"%d" % n) for n in range(6)),
+        *(spine.write(case, str(n), command=other, digest=b"%d" % n) for n in range(6)),
         return_exceptions=True,
     )
     assert sum(isinstance(answer, KeyReused) for answer in answers) == 5
@@ -164,9 +167,9 @@ async def test_a_key_with_another_body_is_refused(spine: Kit) -> None:
 async def test_what_was_refused_may_be_tried_again_with_its_key(spine: Kit) -> None:
     case = uuid4()
     with pytest.raises(Refused):
-        await spine.write(case, "refuse", command=b"key", digest=b"body")
+        await spine.write(case, "refuse", command=KEY, digest=b"body")
     assert not await rows(spine)
-    assert not (await spine.write(case, "一", command=b"key", digest=b"other")).repeated
+    assert not (await spine.write(case, "一", command=KEY, digest=b"other")).repeated
 
 
 async def test_an_event_larger_than_the_broker_takes_is_refused(spine: Kit) -> None:
@@ -258,7 +261,7 @@ async def test_a_writer_killed_at_any_step_is_repeated_with_one_effect(
     case = uuid4()
     await spine.falls("write", point, CASE=str(case))
     assert await rows(spine) == (2 if point == "journal.committed" else 0)
-    again = await spine.write(case, "一", "二", command=b"once", digest=b"d")
+    again = await spine.write(case, "一", "二", command=KEY, digest=b"d")
     assert again.repeated == (point == "journal.committed")
     assert (again.version, again.created) == (2, True)
     assert await opened(spine, case) == [worry(case, "一"), worry(case, "二")]

@@ -6,17 +6,22 @@ import asyncio
 import os
 import shutil
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import asyncpg
 
-from operate import databases
+from operate import databases, topics
 from operate.chaos.faults.processes import falls
+from operate.chaos.faults.stream import send
 from operate.chaos.ground import Ground
+from operate.demo.records import read
 from operate.places import SERVICES
 
+WINDOW = 1_000
+"""Records of a partition that are mixed."""
 TAIL = 3
 """Record batches that each partition loses at most."""
 
@@ -71,6 +76,33 @@ def batches(log: Path) -> list[int]:
     return ends
 
 
+async def reorder(ground: Ground) -> None:
+    """New topics, their records in any order within a window, read by followers of yesterday."""
+    async with ground.alone(*SERVICES):
+        for service in SERVICES:
+            await ground.stop(service)
+        ground.faults["reordered"] += await asyncio.to_thread(_reorder, ground)
+        for service in ("metrics", "views"):
+            await _set_back(ground, service)
+        for service in SERVICES:
+            await ground.start(service)
+
+
+def _reorder(ground: Ground) -> int:
+    partitions = defaultdict(list)
+    for m in read(ground.stack, [*SERVICES]):
+        partitions[m.topic() or "", m.partition()].append((m.key(), m.value(), m.headers()))
+    topics.remove(ground.stack.kafka_admin(), [*SERVICES])
+    ground.stack.provide_topics()
+    sent = 0
+    for (topic, partition), records in partitions.items():
+        for start in range(0, len(records), WINDOW):
+            window = records[start : start + WINDOW]
+            ground.random.shuffle(window)
+            sent += send(ground, ((topic, partition, *record) for record in window))
+    return sent
+
+
 async def snapshot(ground: Ground) -> None:
     """Yesterday's copy of every service's database, taken one after the other."""
     for service in SERVICES:
@@ -110,6 +142,11 @@ async def killed_taking_back(ground: Ground, mode: str) -> None:
 
 async def _back(ground: Ground, service: str) -> None:
     await ground.stop(service)
+    await _set_back(ground, service)
+    await ground.start(service)
+
+
+async def _set_back(ground: Ground, service: str) -> None:
     await databases.execute(
         ground.stack.admin_database_url(),
         f"drop database {service} with (force)",
@@ -121,4 +158,3 @@ async def _back(ground: Ground, service: str) -> None:
         await db.execute("update simulated_clock set at = $1", ground.clock.latest)
     finally:
         await db.close()
-    await ground.start(service)

@@ -14,7 +14,8 @@ from operate.chaos.points import points
 from operate.places import SERVICES
 
 PASSES_BY = 12.0
-"""Seconds in which a service must come by a point that it has to do with."""
+"""Seconds of an ordinary day in which a service must come by a point that it has to do with."""
+LONGEST = 180.0
 ZOMBIE = 3.5
 """Seconds that a process is stopped: the relay's lock and a consumer's session end before."""
 
@@ -43,7 +44,7 @@ async def falls(
     draft.write_text(f"{point} {mode}")
     draft.replace(weapon)
     provoked = asyncio.ensure_future(provoke() if provoke else asyncio.sleep(0))
-    fallen = await asyncio.to_thread(_gone, weapon)
+    fallen = await asyncio.to_thread(_taken, ground, weapon)
     if fallen and mode == "stop":
         await asyncio.sleep(ZOMBIE)
         ground.stack.kill(service, signal.SIGCONT)
@@ -59,11 +60,17 @@ async def falls(
     return True
 
 
-def _gone(weapon: Path) -> bool:
-    """Whether somebody took the weapon in time; else it is taken away."""
-    until = time.monotonic() + PASSES_BY
-    while weapon.exists() and time.monotonic() < until:
-        time.sleep(0.02)
+def _taken(ground: Ground, weapon: Path) -> bool:
+    """Whether somebody took the weapon in time; else it is taken away. Some points are come by
+    while staff work, some while the clock moves: both get their time.
+    """
+    left, moves, pause = PASSES_BY, ground.clock.moves, 0.02
+    until = time.monotonic() + LONGEST
+    while weapon.exists() and (left > 0 or ground.clock.moves == moves):
+        if time.monotonic() > until:
+            break
+        time.sleep(pause)
+        left -= 0.0 if ground.clock.moving else pause
     try:
         weapon.unlink()
     except FileNotFoundError:
@@ -95,6 +102,14 @@ async def term(ground: Ground) -> None:
     async with ground.alone(service):
         await ground.end(service, by=signal.SIGTERM)
     ground.faults["term"] += 1
+
+
+async def rolling(ground: Ground) -> None:
+    """Each replica of each service is asked to end, one after the other, as in a new version's roll-out."""
+    for part in ground.clock.parts:
+        async with ground.alone(part):
+            await ground.end(part, by=signal.SIGTERM)
+        ground.faults["term"] += 1
 
 
 async def all_at_once(ground: Ground) -> None:

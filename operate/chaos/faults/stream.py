@@ -38,12 +38,12 @@ def _duplicates(ground: Ground, count: int) -> int:
     while len(drawn) < count:
         drawn += [ground.random.choice(records)] * ground.random.randint(1, MOST)
     ground.random.shuffle(drawn)
-    return _send(
+    return send(
         ground, ((m.topic() or "", m.partition(), m.key(), m.value(), m.headers()) for m in drawn)
     )
 
 
-def _send(ground: Ground, records: Iterator[tuple[str, Any, Any, Any, Any]]) -> int:
+def send(ground: Ground, records: Iterator[tuple[str, Any, Any, Any, Any]]) -> int:
     settings = {"enable.idempotence": True, "linger.ms": 20, "message.max.bytes": 12_000_000}
     producer = Producer({**ground.stack.kafka_client(), **settings})
     sent = 0
@@ -131,7 +131,7 @@ def _poison(ground: Ground, count: int) -> int:
         ground.poison[topic] += 1
     sent = 0
     for start in range(0, len(records), 200):
-        sent += _send(ground, iter(records[start : start + 200]))
+        sent += send(ground, iter(records[start : start + 200]))
         time.sleep(0.1)
     return sent
 
