@@ -176,8 +176,17 @@ async def after_recovery(rt: Runtime) -> None:
     if not rt.service.follows_by_itself:
         loops.append(rt.follower.run())
     async with asyncio.TaskGroup() as group:
+        group.create_task(_catch_up(rt))
         for loop in loops:
             group.create_task(unending(loop))
+
+
+async def _catch_up(rt: Runtime) -> None:
+    while not (rt.caught_up or rt.service.follows_by_itself):
+        with suppress(*PASSING):
+            rt.caught_up = not await rt.follower.behind()
+        await asyncio.sleep(0.05)
+    rt.caught_up = True
 
 
 async def _watch(rt: Runtime) -> None:
@@ -284,7 +293,7 @@ async def put_clock(request: Request, body: ClockSet) -> ClockShown:
 
 async def settled(rt: Runtime) -> bool:
     """Timers fired, journal published, topics followed to their ends, the service's own work done."""
-    if rt.recovering:
+    if rt.recovering or not rt.caught_up:
         return False
     while await rt.timers.fire_one():
         pass

@@ -163,7 +163,7 @@ def install(app: FastAPI) -> None:
     )
     for kind, slug in simple:
         app.add_exception_handler(kind, _always(slug))
-    app.add_exception_handler(Problem, lambda r, e: answer(r, e.slug, **e.extra))
+    app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(Stale, lambda r, e: answer(r, "stale", version=e.version))
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(
@@ -171,6 +171,15 @@ def install(app: FastAPI) -> None:
     )
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+
+
+def _problem(request: Request, error: Exception) -> JSONResponse:
+    """After a start, a database may have been set back: what is missing may only not be there yet."""
+    assert isinstance(error, Problem)
+    slug, rt = error.slug, request.app.state.runtime
+    if slug == "not-found" and not rt.caught_up:
+        slug = "recovering" if rt.recovering else "not-yet-visible"
+    return answer(request, slug, **error.extra)
 
 
 def _always(slug: str) -> Any:

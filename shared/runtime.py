@@ -46,6 +46,8 @@ class Runtime:
     state: dict[str, Any] = field(default_factory=dict)
     """What a service keeps for itself in this process."""
     recovering: bool = True
+    caught_up: bool = False
+    """Has it once applied all there is? Until then nobody can say that something is not there."""
 
     def wake(self) -> None:
         for relay in self.relays:

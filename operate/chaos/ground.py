@@ -33,7 +33,6 @@ class Skewed(Clock):
 
     ahead: str | None = None
     latest: datetime | None = None
-    moves = 0
 
     def __init__(self, api: Api, parts: Sequence[str]) -> None:
         super().__init__(api, parts)
@@ -60,7 +59,6 @@ class Skewed(Clock):
             return await super().move(at)
         finally:
             self._still.set()
-            self.moves += 1
 
 
 @dataclass

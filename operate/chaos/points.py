@@ -12,7 +12,7 @@ from operate.places import SERVICES
 MODES = ("kill", "stop", "term")
 WHERE = {
     "journal": ("intake", "referral", "meetings"),
-    "timers": ("intake", "meetings"),
+    "timers": ("intake",),
     "keyring": ("intake", "referral", "meetings"),
     "stream": ("metrics",),
 }

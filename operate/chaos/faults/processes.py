@@ -6,8 +6,12 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import asyncpg
 
 from operate.chaos.ground import Ground
 from operate.chaos.points import points
@@ -16,6 +20,12 @@ from operate.places import SERVICES
 PASSES_BY = 12.0
 """Seconds of an ordinary day in which a service must come by a point that it has to do with."""
 LONGEST = 180.0
+"""Seconds in which some consent is withdrawn in an ordinary year."""
+DUE = """
+insert into timer (id, due, stream, command)
+select 'chaos', at, stream, jsonb_build_object('case', key) from journal
+ where type = 'jp.tsunagu.consent.withdrawn.v1' limit 1
+returning id"""
 ZOMBIE = 3.5
 """Seconds that a process is stopped: the relay's lock and a consumer's session end before."""
 
@@ -24,11 +34,31 @@ async def at_point(ground: Ground, point: str, mode: str) -> None:
     """`mode` kill, stop or term, at one of the services that come by there."""
     services = list(points()[point])
     ground.random.shuffle(services)
+    provoke, patience = (
+        (partial(_due, ground), LONGEST) if point.startswith("timers.") else (nothing, PASSES_BY)
+    )
     for service in services:
         async with ground.alone(service):
-            if await falls(ground, service, point, mode):
+            if await falls(ground, service, point, mode, provoke, patience):
                 return
     ground.missed[f"{point} {mode}"] += 1
+
+
+async def nothing() -> None: ...
+
+
+async def _due(ground: Ground) -> None:
+    """Lets something come due in intake that finds nothing to do: the end of an ended consent."""
+    until = time.monotonic() + LONGEST
+    while time.monotonic() < until:
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            db = await asyncpg.connect(ground.stack.admin_database_url("intake"))
+            try:
+                if await db.fetchval(DUE):
+                    return
+            finally:
+                await db.close()
+        await asyncio.sleep(0.5)
 
 
 async def falls(
@@ -36,15 +66,16 @@ async def falls(
     service: str,
     point: str,
     mode: str,
-    provoke: Callable[[], Coroutine[Any, Any, object]] | None = None,
+    provoke: Callable[[], Coroutine[Any, Any, object]] = nothing,
+    patience: float = PASSES_BY,
 ) -> bool:
     """Whether the service came by, and fell. `provoke` brings it there. It is back at the end."""
     weapon, before = ground.weapon(service), ground.stack.pid(service)
     draft = weapon.with_suffix(".draft")
     draft.write_text(f"{point} {mode}")
     draft.replace(weapon)
-    provoked = asyncio.ensure_future(provoke() if provoke else asyncio.sleep(0))
-    fallen = await asyncio.to_thread(_taken, ground, weapon)
+    provoked = asyncio.ensure_future(provoke())
+    fallen = await asyncio.to_thread(_taken, ground, weapon, patience)
     if fallen and mode == "stop":
         await asyncio.sleep(ZOMBIE)
         ground.stack.kill(service, signal.SIGCONT)
@@ -60,17 +91,12 @@ async def falls(
     return True
 
 
-def _taken(ground: Ground, weapon: Path) -> bool:
-    """Whether somebody took the weapon in time; else it is taken away. Some points are come by
-    while staff work, some while the clock moves: both get their time.
-    """
-    left, moves, pause = PASSES_BY, ground.clock.moves, 0.02
-    until = time.monotonic() + LONGEST
-    while weapon.exists() and (left > 0 or ground.clock.moves == moves):
-        if time.monotonic() > until:
-            break
+def _taken(ground: Ground, weapon: Path, patience: float) -> bool:
+    """Whether somebody took the weapon in time; else it is taken away."""
+    pause = 0.02
+    while weapon.exists() and patience > 0:
         time.sleep(pause)
-        left -= 0.0 if ground.clock.moving else pause
+        patience -= 0.0 if ground.clock.moving else pause
     try:
         weapon.unlink()
     except FileNotFoundError:
