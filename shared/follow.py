@@ -438,6 +438,7 @@ class Applier:
     async def _stand_still(self, reason: str) -> NoReturn:
         """What was not applied stays on the topic, and is read again by the next process."""
         self.stopped, self.live = reason, False
+        self.beat()
         log.critical("follower.stopped", view=self.name, reason=reason)
         while True:
             await asyncio.Event().wait()

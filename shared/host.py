@@ -167,7 +167,6 @@ async def after_recovery(rt: Runtime) -> None:
         except (KafkaError, *PASSING) as error:
             log.warning("recovery.waits", error=type(error).__name__)
             await asyncio.sleep(0.5)
-    rt.recovering = False
     loops = [
         *(relay.run() for relay in rt.relays),
         rt.timers.run(),
@@ -182,11 +181,9 @@ async def after_recovery(rt: Runtime) -> None:
 
 
 async def _catch_up(rt: Runtime) -> None:
-    while not (rt.caught_up or rt.service.follows_by_itself):
-        with suppress(*PASSING):
-            rt.caught_up = not await rt.follower.behind()
-        await asyncio.sleep(0.05)
-    rt.caught_up = True
+    while not (rt.applier.live or rt.applier.stopped):
+        await rt.applier.moved.wait()
+    rt.recovering = False
 
 
 async def _watch(rt: Runtime) -> None:
@@ -293,7 +290,7 @@ async def put_clock(request: Request, body: ClockSet) -> ClockShown:
 
 async def settled(rt: Runtime) -> bool:
     """Timers fired, journal published, topics followed to their ends, the service's own work done."""
-    if rt.recovering or not rt.caught_up:
+    if rt.recovering:
         return False
     while await rt.timers.fire_one():
         pass

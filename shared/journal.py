@@ -225,16 +225,17 @@ class Journal:
         values = [[getattr(e, name) for e in envelopes] for name in columns]
         await db.execute(APPEND, *values[:5], list(wires), *values[5:])
 
-    async def took(self, db: Connection, envelope: Envelope, wire: dict[str, Any]) -> None:
-        """Set the timers of an event that was written elsewhere (taken back from the topic), and
-        remember the command that it came from.
+    async def took(self, db: Connection, taken: Sequence[tuple[Envelope, dict[str, Any]]]) -> None:
+        """Set the timers of events that were taken back from the topic, in their order, and remember
+        the commands that they came from.
         """
-        if envelope.causation and envelope.causation.version == COMMAND:
-            command, version = envelope.causation.bytes, envelope.version
-            await db.execute(RECALL, command, NO_DIGEST, envelope.stream, version, version == 1)
-        for opened in await self.codec.open([(envelope, wire)]):
+        for envelope, _ in taken:
+            if envelope.causation and envelope.causation.version == COMMAND:
+                command, version = envelope.causation.bytes, envelope.version
+                await db.execute(RECALL, command, NO_DIGEST, envelope.stream, version, version == 1)
+        for opened in await self.codec.open(taken):
             if isinstance(opened, Recorded):
-                await plan(db, self._plan(opened.event, envelope))
+                await plan(db, self._plan(opened.event, opened.envelope))
 
     def announce(self) -> None:
         """Call after committing a transaction that used `append`."""

@@ -174,12 +174,11 @@ def install(app: FastAPI) -> None:
 
 
 def _problem(request: Request, error: Exception) -> JSONResponse:
-    """After a start, a database may have been set back: what is missing may only not be there yet."""
+    """After a start, what is missing may only not be there yet."""
     assert isinstance(error, Problem)
-    slug, rt = error.slug, request.app.state.runtime
-    if slug == "not-found" and not rt.caught_up:
-        slug = "recovering" if rt.recovering else "not-yet-visible"
-    return answer(request, slug, **error.extra)
+    if error.slug == "not-found" and request.app.state.runtime.recovering:
+        return answer(request, "recovering")
+    return answer(request, error.slug, **error.extra)
 
 
 def _always(slug: str) -> Any:

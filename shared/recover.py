@@ -1,6 +1,7 @@
 """A database that was set back takes its missing events from its own topic before it writes again."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -46,9 +47,7 @@ async def take_back(journal: Journal, kafka: Kafka, topic: str) -> int:
             reader.seek(place, start)
         while behind:
             for records in (await reader.getmany(*behind, timeout_ms=500)).values():
-                for record in records:
-                    taken += await _take(journal, described.id, record)
-                    point("recover.took")
+                taken += await _take(journal, described.id, records)
             for place in list(behind):
                 if await reader.position(place) >= ends[place]:
                     reader.pause(place)
@@ -60,18 +59,26 @@ async def take_back(journal: Journal, kafka: Kafka, topic: str) -> int:
     return taken
 
 
-async def _take(journal: Journal, topic_id: str, r: Any) -> int:
+async def _take(journal: Journal, topic_id: str, records: Sequence[Any]) -> int:
+    """In one transaction; one by one where something among them can not be stored."""
+    found = [event for record in records if (event := _event(record))]
     try:
-        e = envelope_in(r.headers, r.key)
+        return await _insert(journal, topic_id, found)
+    except asyncpg.DataError as error:  # what no row can hold came from no journal
+        if len(found) == 1:
+            return _refused(found[0][0], error)
+        return sum([await _take(journal, topic_id, [record]) for record, _, _ in found])
+
+
+def _event(r: Any) -> tuple[Any, Envelope, dict[str, Any]] | None:
+    try:
         wire = json.loads(r.value or b"")
         if not isinstance(wire, dict):
             raise ValueError
+        return r, envelope_in(r.headers, r.key), wire
     except (ValueError, KeyError, RecursionError) as error:
-        return _refused(r, error)
-    try:
-        return await _insert(journal, topic_id, r, e, wire)
-    except asyncpg.DataError as error:  # what no row can hold came from no journal
-        return _refused(r, error)
+        _refused(r, error)
+        return None
 
 
 def _refused(r: Any, error: Exception) -> int:
@@ -79,29 +86,19 @@ def _refused(r: Any, error: Exception) -> int:
     return 0
 
 
-async def _insert(journal: Journal, topic_id: str, r: Any, e: Envelope, wire: Any) -> int:
+async def _insert(
+    journal: Journal, topic_id: str, found: Sequence[tuple[Any, Envelope, dict[str, Any]]]
+) -> int:
+    fresh = []
     async with journal.pool.acquire() as db, db.transaction():
-        done = await db.execute(
-            TAKE,
-            UUID(str(e.id)),
-            e.stream,
-            e.version,
-            e.key,
-            e.type,
-            r.value.decode(),
-            e.at,
-            e.occurred_at,
-            e.actor,
-            e.agency,
-            e.basis,
-            e.correlation,
-            e.causation,
-            e.traceparent,
-            topic_id,
-            r.partition,
-            r.offset,
-        )
-        if not done.endswith(" 1"):
-            return 0
-        await journal.took(db, e, wire)
-    return 1
+        for r, e, wire in found:
+            done = await db.execute(
+                TAKE, UUID(str(e.id)), e.stream, e.version, e.key, e.type, r.value.decode(),
+                e.at, e.occurred_at, e.actor, e.agency, e.basis, e.correlation, e.causation,
+                e.traceparent, topic_id, r.partition, r.offset,
+            )  # fmt: skip
+            if done.endswith(" 1"):
+                fresh.append((e, wire))
+            point("recover.took")
+        await journal.took(db, fresh)
+    return len(fresh)

@@ -46,8 +46,9 @@ class Runtime:
     state: dict[str, Any] = field(default_factory=dict)
     """What a service keeps for itself in this process."""
     recovering: bool = True
-    caught_up: bool = False
-    """Has it once applied all there is? Until then nobody can say that something is not there."""
+    """Until its journal and its view are where they were before this start: nothing is decided on
+    less, and nothing is said to be missing.
+    """
 
     def wake(self) -> None:
         for relay in self.relays:

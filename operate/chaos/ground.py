@@ -29,7 +29,9 @@ BACK = 120.0
 
 
 class Skewed(Clock):
-    """`ahead`: the service whose clock jumps to the next stop before all others."""
+    """`ahead`: the service whose clock jumps to the next stop before all others. `jumped`: to
+    where that of views did, and from where.
+    """
 
     ahead: str | None = None
     latest: datetime | None = None
@@ -38,6 +40,7 @@ class Skewed(Clock):
         super().__init__(api, parts)
         self._still, self._since = asyncio.Event(), 0.0
         self._still.set()
+        self.jumped: dict[datetime, datetime] = {}
 
     @property
     def moving(self) -> bool:
@@ -53,6 +56,8 @@ class Skewed(Clock):
         self._still.clear()
         if service := self.ahead:
             self.ahead = None
+            if service == "views" and self.at:
+                self.jumped[at] = self.at
             await self._put(service, at)
             await asyncio.sleep(SKEW)
         try:
@@ -77,6 +82,8 @@ class Ground:
     reached: set[tuple[str, str]] = field(default_factory=set)
     """Kill points and modes."""
     locks: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    forgetful: bool = False
+    """Whether a broker has lost what it had acknowledged."""
     poison: Counter[str] = field(default_factory=Counter)
     """Records that no service can take, by topic."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 import asyncpg
@@ -29,9 +29,12 @@ class Then(Oracle):
     an end counts from the stop of the clock after the one at which it was recorded.
     """
 
-    def __init__(self, done: Iterable[Done], at: datetime) -> None:
+    def __init__(
+        self, done: Iterable[Done], at: datetime, jumped: Mapping[datetime, datetime]
+    ) -> None:
         done = list(done)
         super().__init__(done, at)
+        self._jumped = jumped
         self._known = {
             one.places["consent"]: one.at.astimezone(UTC)
             for one in done
@@ -51,7 +54,10 @@ class Then(Oracle):
         ]
 
     def leaked(self, agency: str, case: str, items: Iterable[Item], at: datetime) -> int:
-        """Items that the agency might not be sent at that moment."""
+        """Items that the agency might not be sent at that moment. Where the clock of views was
+        ahead, others could still end a basis at the stop before.
+        """
+        at = self._jumped.get(at, at)
         given = [one for one in self._by_case[case] if self._might(one, agency, at)]
         self._households[case] = {
             person
@@ -92,8 +98,10 @@ class Then(Oracle):
         )
 
 
-async def leaks(stack: Stack, found: Credentials, code: str, then: Then) -> tuple[int, int]:
-    """Documents on an agency's topic, and items in them that it might not be sent."""
+async def leaks(
+    stack: Stack, found: Credentials, code: str, then: Then
+) -> tuple[int, dict[str, int]]:
+    """Documents on an agency's topic, and by place the items that it might not be sent."""
     db = await asyncpg.connect(stack.admin_database_url("views"))
     try:
         cases = {row["handle"]: row["case_id"] for row in await db.fetch(CASES, code)}
@@ -104,9 +112,10 @@ async def leaks(stack: Stack, found: Credentials, code: str, then: Then) -> tupl
 
 def _leaks(
     stack: Stack, found: Credentials, code: str, then: Then, cases: dict[str, str]
-) -> tuple[int, int]:
+) -> tuple[int, dict[str, int]]:
     keys = found.keys()
-    documents = leaked = 0
+    documents = 0
+    leaked: dict[str, int] = {}
     for message in read(stack, [found.topic]):
         handle, value = (message.key() or b"").decode(), message.value()
         if value is None or handle not in cases:
@@ -114,5 +123,10 @@ def _leaks(
         document = json.loads(unsealed(value, keys))
         items = [Item.shown(item) for item in document["items"]]
         documents += 1
-        leaked += then.leaked(code, cases[handle], items, datetime.fromisoformat(document["at"]))
+        items_leaked = then.leaked(
+            code, cases[handle], items, datetime.fromisoformat(document["at"])
+        )
+        if items_leaked:
+            place = f"partition {message.partition()} offset {message.offset()}"
+            leaked[f"{place}, document {document['document']} at {document['at']}"] = items_leaked
     return documents, leaked

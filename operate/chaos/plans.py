@@ -112,13 +112,13 @@ def _stream(ground: Ground) -> list[Lane]:
 
 def _sample(ground: Ground) -> list[Lane]:
     """Something of everything that one broker and an ordinary disk allow, in a few minutes."""
-    somewhere = ground.random.sample(at_points(*MODES), 10)
+    somewhere = ground.random.sample(at_points(*MODES), 4)
     processes_ = [*somewhere, *some("stop", "term", "all-at-once", "clock-jump")]
     servers_ = [
         *some("postgres-immediate", "sync-error", "backends", "broker-kill"),
-        *some("cut") * 5,
+        *some("cut") * 2,
     ]
-    back = some("tail-cut", "kafka-deleted", "database-back", "follower-back", "rewind")
+    back = some("tail-cut", "kafka-deleted", "database-back", "follower-back", "rewind", "reorder")
     records: Lane = [partial(stream.duplicates, count=2_000), partial(stream.poison, count=200)]
     _, parking = at_seldom_points()
     return [

@@ -13,7 +13,7 @@ MODES = ("kill", "stop", "term")
 WHERE = {
     "journal": ("intake", "referral", "meetings"),
     "timers": ("intake",),
-    "keyring": ("intake", "referral", "meetings"),
+    "keyring": ("intake",),
     "stream": ("metrics",),
 }
 """Who comes by the points of a module in an ordinary year; the others: every service."""

@@ -35,6 +35,8 @@ from operate.stack import Stack
 EVERY = 6
 """Working days between two days of the year that is played: each costs a settling."""
 AGENCIES = 10
+IN_FLIGHT = 4
+"""Requests at once: more of them, and what was ended only comes back more slowly."""
 LOSE = 0.04
 """Share of the answers that the client loses, or does not await."""
 
@@ -135,7 +137,7 @@ class Run:
         ikoma = Ikoma(every=EVERY)
         year = plan_year(self.cases, self.seed, ikoma)
         over = asyncio.Event()
-        drive = Drive(api, ground.clock, year, ledger, self._acknowledged)
+        drive = Drive(api, ground.clock, year, ledger, self._acknowledged, in_flight=IN_FLIGHT)
         async with asyncio.TaskGroup() as group:
             joining = group.create_task(ground.offices.join(year.agencies[:AGENCIES]))
             reading = group.create_task(reader.run())

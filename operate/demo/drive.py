@@ -44,10 +44,11 @@ class Drive:
         ledger: Ledger,
         acknowledged: Callable[[Intent], None] = lambda intent: None,
         day_done: Hook | None = None,
+        in_flight: int = IN_FLIGHT,
     ) -> None:
         self._api, self._clock, self._year, self.ledger = api, clock, year, ledger
         self._acknowledged, self._day_done = acknowledged, day_done
-        self._room = asyncio.Semaphore(IN_FLIGHT)
+        self._room = asyncio.Semaphore(in_flight)
         self._today: dict[str, asyncio.Future[None]] = {}
         self._fresh: dict[str, list[tuple[str, str]]] = defaultdict(list)
         self.tries = 0

@@ -19,9 +19,12 @@ from operate.chaos.faults.stream import send
 from operate.chaos.ground import Ground
 from operate.demo.records import read
 from operate.places import SERVICES
+from operate.repair.topics import as_administrator
+from shared.broker import KafkaError, describe
 
 WINDOW = 1_000
 """Records of a partition that are mixed."""
+UNSENT = "select count(*) from journal where published_at is null or topic_id is distinct from $1"
 TAIL = 3
 """Record batches that each partition loses at most."""
 
@@ -32,6 +35,7 @@ async def kafka_deleted(ground: Ground) -> None:
         began = time.monotonic()
         await ground.stop("kafka-1")
         shutil.rmtree(ground.stack.kafka.folder(0))
+        ground.forgetful = True
         await asyncio.to_thread(ground.stack.kafka.prepare)
         await ground.start("kafka-1")
         await asyncio.to_thread(ground.stack.provide_topics)
@@ -46,6 +50,7 @@ async def tail_cut(ground: Ground) -> None:
     topics = [*SERVICES, *(office.topic for office in ground.offices.all.values())]
     lost = await asyncio.to_thread(cut_tails, ground, topics)
     await ground.start("kafka-1")
+    ground.forgetful = True
     ground.faults["tail cut"] += 1
     ground.faults["acknowledged batches taken away"] += lost
 
@@ -81,6 +86,7 @@ async def reorder(ground: Ground) -> None:
     async with ground.alone(*SERVICES):
         for service in SERVICES:
             await ground.stop(service)
+        ground.forgetful = True
         ground.faults["reordered"] += await asyncio.to_thread(_reorder, ground)
         for service in ("metrics", "views"):
             await _set_back(ground, service)
@@ -142,8 +148,24 @@ async def killed_taking_back(ground: Ground, mode: str) -> None:
 
 async def _back(ground: Ground, service: str) -> None:
     await ground.stop(service)
+    while await _unsent(ground, service):  # what is on no topic either would be gone for good
+        await ground.start(service)
+        await asyncio.sleep(1)
+        await ground.stop(service)
     await _set_back(ground, service)
     await ground.start(service)
+
+
+async def _unsent(ground: Ground, service: str) -> int:
+    """Events that the present topic has not; a broker that is away has none."""
+    db = await asyncpg.connect(ground.stack.admin_database_url(service))
+    try:
+        topic = (await describe(as_administrator(ground.stack), [service]))[service]
+        return int(await db.fetchval(UNSENT, topic.id))
+    except KafkaError:
+        return 1
+    finally:
+        await db.close()
 
 
 async def _set_back(ground: Ground, service: str) -> None:

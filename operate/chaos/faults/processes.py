@@ -17,7 +17,7 @@ from operate.chaos.ground import Ground
 from operate.chaos.points import points
 from operate.places import SERVICES
 
-PASSES_BY = 12.0
+PASSES_BY = 20.0
 """Seconds of an ordinary day in which a service must come by a point that it has to do with."""
 LONGEST = 180.0
 """Seconds in which some consent is withdrawn in an ordinary year."""
