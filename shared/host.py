@@ -132,6 +132,7 @@ async def runtime(service: Service, http: Http) -> AsyncIterator[Runtime]:
             issuer=Issuer(Oidc()),
         )
         rt.journal = Journal(writes, codec, rt.wake, service.plan)
+        rt.journal.behind = True
         view = service.view(rt)
         number = await views.ensure(writes, view)
         rt.applier = Applier(
@@ -167,6 +168,7 @@ async def after_recovery(rt: Runtime) -> None:
         except (KafkaError, *PASSING) as error:
             log.warning("recovery.waits", error=type(error).__name__)
             await asyncio.sleep(0.5)
+    rt.journal.behind = False
     loops = [
         *(relay.run() for relay in rt.relays),
         rt.timers.run(),

@@ -58,6 +58,10 @@ class TooLarge(Exception):
     """The event would not fit the broker (422)."""
 
 
+class Behind(Exception):
+    """The topic may hold events that this journal has lost: it takes them back first (503)."""
+
+
 class Damaged(Exception):
     """A stored event of this stream cannot be read: an operator has to look (503)."""
 
@@ -99,8 +103,11 @@ class Written:
 
 class Journal:
     """One service's journal. `written` is called after each commit (it wakes the relay); `plan`
-    says which timers an event sets or cancels, in the same transaction.
+    says which timers an event sets or cancels, in the same transaction. While it is `behind`, it
+    writes nothing: a version that it has lost must not be given again.
     """
+
+    behind = False
 
     def __init__(
         self, pool: Pool, codec: Codec, written: Callable[[], None], plan: Plan = no_plan
@@ -140,7 +147,7 @@ class Journal:
         unless the caller named the version that it had seen. A command key that is taken already
         answers as `repeat` does.
 
-        Raises Refused, Stale, KeyReused, TooLarge, ErasedKey.
+        Raises Refused, Stale, KeyReused, TooLarge, ErasedKey, Behind.
         """
         while True:
             try:
@@ -182,10 +189,12 @@ class Journal:
     ) -> list[Envelope]:
         """Write events after `version` in the caller's transaction.
 
-        Raises UniqueViolationError when somebody else was first.
+        Raises UniqueViolationError when somebody else was first, and Behind.
         """
         if not events:
             return []
+        if self.behind:
+            raise Behind
         envelopes = [
             Envelope(
                 id=uuid7(),

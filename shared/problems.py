@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from shared.auth import NoToken
 from shared.db import PASSING
 from shared.decider import Refused
-from shared.journal import Damaged, KeyReused, Stale, TooLarge
+from shared.journal import Behind, Damaged, KeyReused, Stale, TooLarge
 from shared.sealing import ErasedKey
 
 TITLES: dict[str, tuple[int, str, str]] = {
@@ -159,6 +159,7 @@ def install(app: FastAPI) -> None:
         (KeyReused, "key-reused"),
         (TooLarge, "too-large"),
         (Damaged, "parked"),
+        (Behind, "recovering"),
         *((passing, "unavailable") for passing in PASSING),
     )
     for kind, slug in simple:

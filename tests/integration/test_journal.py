@@ -15,7 +15,7 @@ from shared.contracts import ERASED, Envelope, Event
 from shared.contracts.intake import CaseScreened, ConsentRecorded, WorriesRecorded
 from shared.deadline import Timer
 from shared.decider import Decider, Refused
-from shared.journal import LARGEST_EVENT, Damaged, Journal, KeyReused, Stale, TooLarge
+from shared.journal import LARGEST_EVENT, Behind, Damaged, Journal, KeyReused, Stale, TooLarge
 from shared.sealing import ErasedKey
 from shared.timers import Timers
 from tests.integration._kit import (
@@ -243,6 +243,16 @@ async def test_a_row_moved_to_another_version_is_noticed(spine: Kit) -> None:
         await spine.write(one, "四")
     await spine.write(other, "五")
     assert await rows(spine) == 4
+
+
+async def test_a_journal_that_is_behind_its_topic_gives_no_version_again(spine: Kit) -> None:
+    case = uuid4()
+    spine.journal.behind = True
+    with pytest.raises(Behind):
+        await spine.write(case, "一")
+    assert not await rows(spine)
+    spine.journal.behind = False
+    assert (await spine.write(case, "一")).version == 1
 
 
 async def test_a_stream_with_a_hole_is_not_written_to(spine: Kit) -> None:

@@ -85,7 +85,7 @@ async def reorder(ground: Ground) -> None:
     """New topics, their records in any order within a window, read by followers of yesterday."""
     async with ground.alone(*SERVICES):
         for service in SERVICES:
-            await ground.stop(service)
+            await _stop(ground, service)
         ground.forgetful = True
         ground.faults["reordered"] += await asyncio.to_thread(_reorder, ground)
         for service in ("metrics", "views"):
@@ -147,13 +147,18 @@ async def killed_taking_back(ground: Ground, mode: str) -> None:
 
 
 async def _back(ground: Ground, service: str) -> None:
+    await _stop(ground, service)
+    await _set_back(ground, service)
+    await ground.start(service)
+
+
+async def _stop(ground: Ground, service: str) -> None:
+    """When all of its journal is on its topic: what is in neither would be gone for good."""
     await ground.stop(service)
-    while await _unsent(ground, service):  # what is on no topic either would be gone for good
+    while await _unsent(ground, service):
         await ground.start(service)
         await asyncio.sleep(1)
         await ground.stop(service)
-    await _set_back(ground, service)
-    await ground.start(service)
 
 
 async def _unsent(ground: Ground, service: str) -> int:

@@ -19,12 +19,10 @@ from operate.places import SERVICES
 
 PASSES_BY = 20.0
 """Seconds of an ordinary day in which a service must come by a point that it has to do with."""
-LONGEST = 180.0
-"""Seconds in which some consent is withdrawn in an ordinary year."""
 DUE = """
 insert into timer (id, due, stream, command)
 select 'chaos', at, stream, jsonb_build_object('case', key) from journal
- where type = 'jp.tsunagu.consent.withdrawn.v1' limit 1
+ where type = 'jp.tsunagu.case.opened.v1' limit 1
 returning id"""
 ZOMBIE = 3.5
 """Seconds that a process is stopped: the relay's lock and a consumer's session end before."""
@@ -34,12 +32,10 @@ async def at_point(ground: Ground, point: str, mode: str) -> None:
     """`mode` kill, stop or term, at one of the services that come by there."""
     services = list(points()[point])
     ground.random.shuffle(services)
-    provoke, patience = (
-        (partial(_due, ground), LONGEST) if point.startswith("timers.") else (nothing, PASSES_BY)
-    )
+    provoke = partial(_due, ground) if point.startswith("timers.") else nothing
     for service in services:
         async with ground.alone(service):
-            if await falls(ground, service, point, mode, provoke, patience):
+            if await falls(ground, service, point, mode, provoke):
                 return
     ground.missed[f"{point} {mode}"] += 1
 
@@ -48,8 +44,8 @@ async def nothing() -> None: ...
 
 
 async def _due(ground: Ground) -> None:
-    """Lets something come due in intake that finds nothing to do: the end of an ended consent."""
-    until = time.monotonic() + LONGEST
+    """Lets something come due in intake that finds nothing to do: the end of a consent that is none."""
+    until = time.monotonic() + PASSES_BY
     while time.monotonic() < until:
         with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             db = await asyncpg.connect(ground.stack.admin_database_url("intake"))
@@ -67,7 +63,6 @@ async def falls(
     point: str,
     mode: str,
     provoke: Callable[[], Coroutine[Any, Any, object]] = nothing,
-    patience: float = PASSES_BY,
 ) -> bool:
     """Whether the service came by, and fell. `provoke` brings it there. It is back at the end."""
     weapon, before = ground.weapon(service), ground.stack.pid(service)
@@ -75,7 +70,7 @@ async def falls(
     draft.write_text(f"{point} {mode}")
     draft.replace(weapon)
     provoked = asyncio.ensure_future(provoke())
-    fallen = await asyncio.to_thread(_taken, ground, weapon, patience)
+    fallen = await asyncio.to_thread(_taken, ground, weapon)
     if fallen and mode == "stop":
         await asyncio.sleep(ZOMBIE)
         ground.stack.kill(service, signal.SIGCONT)
@@ -91,9 +86,9 @@ async def falls(
     return True
 
 
-def _taken(ground: Ground, weapon: Path, patience: float) -> bool:
+def _taken(ground: Ground, weapon: Path) -> bool:
     """Whether somebody took the weapon in time; else it is taken away."""
-    pause = 0.02
+    patience, pause = PASSES_BY, 0.02
     while weapon.exists() and patience > 0:
         time.sleep(pause)
         patience -= 0.0 if ground.clock.moving else pause
