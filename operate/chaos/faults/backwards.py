@@ -84,14 +84,12 @@ def batches(log: Path) -> list[int]:
 async def reorder(ground: Ground) -> None:
     """New topics, their records in any order within a window, read by followers of yesterday."""
     async with ground.alone(*SERVICES):
-        for service in SERVICES:
-            await _stop(ground, service)
+        await asyncio.gather(*(_stop(ground, service) for service in SERVICES))
         ground.forgetful = True
         ground.faults["reordered"] += await asyncio.to_thread(_reorder, ground)
         for service in ("metrics", "views"):
             await _set_back(ground, service)
-        for service in SERVICES:
-            await ground.start(service)
+        await asyncio.gather(*(ground.start(service) for service in SERVICES))
 
 
 def _reorder(ground: Ground) -> int:

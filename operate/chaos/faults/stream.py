@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from random import Random
 from typing import Any
+from uuid import UUID
 
 from confluent_kafka import Message, Producer
 
@@ -124,7 +125,8 @@ def _poison(ground: Ground, count: int) -> int:
     for number in range(count):
         topic = ground.random.choice(FOLLOWED)
         sample: Any = samples[topic]
-        made = kinds(ground.random, sample.key(), sample.value(), list(sample.headers()))
+        nobody = str(UUID(int=ground.random.getrandbits(128))).encode()  # or its case would wait
+        made = kinds(ground.random, nobody, sample.value(), list(sample.headers()))
         names = list(made)
         if ground.random.random() > LARGE_SHARE:
             names.remove("large")
