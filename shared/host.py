@@ -132,7 +132,6 @@ async def runtime(service: Service, http: Http) -> AsyncIterator[Runtime]:
             issuer=Issuer(Oidc()),
         )
         rt.journal = Journal(writes, codec, rt.wake, service.plan)
-        rt.journal.behind = True
         view = service.view(rt)
         number = await views.ensure(writes, view)
         rt.applier = Applier(
@@ -161,6 +160,7 @@ async def _until_there(url: str) -> None:
 
 async def after_recovery(rt: Runtime) -> None:
     """First take back what the topic has and the journal has not; then write, send and follow."""
+    rt.journal.behind = True
     while True:
         try:
             await take_back(rt.journal, rt.kafka, rt.service.name)
