@@ -3,6 +3,7 @@
 import asyncio
 import json
 import ssl
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,6 +76,21 @@ def consumer(kafka: Kafka, group: str | None) -> AIOKafkaConsumer:
         fetch_max_wait_ms=500,
         metadata_max_age_ms=10_000,
     )
+
+
+class Patience:
+    """Of somebody who reads up to an end that the broker named: it may not stay silent for ever."""
+
+    def __init__(self, seconds: float = 30.0) -> None:
+        self._seconds, self._since = seconds, time.monotonic()
+
+    def got(self, records: int) -> None:
+        """Call after each fetch. Raises KafkaError when nothing has come for so long."""
+        now = time.monotonic()
+        if records:
+            self._since = now
+        elif now - self._since > self._seconds:
+            raise KafkaError("the broker does not give what it says it has")
 
 
 async def stop(reader: AIOKafkaConsumer) -> None:

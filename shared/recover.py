@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from shared.broker import TopicPartition, consumer, describe, envelope_in, stop
+from shared.broker import Patience, TopicPartition, consumer, describe, envelope_in, stop
 from shared.contracts import Envelope
 from shared.journal import Journal
 from shared.kill import point
@@ -45,8 +45,11 @@ async def take_back(journal: Journal, kafka: Kafka, topic: str) -> int:
         reader.assign(list(behind))
         for place, start in behind.items():
             reader.seek(place, start)
+        patience = Patience()
         while behind:
-            for records in (await reader.getmany(*behind, timeout_ms=500)).values():
+            found = await reader.getmany(*behind, timeout_ms=500)
+            patience.got(len(found))
+            for records in found.values():
                 taken += await _take(journal, described.id, records)
             for place in list(behind):
                 if await reader.position(place) >= ends[place]:

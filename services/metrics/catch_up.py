@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import structlog
 
 from shared import telemetry
-from shared.broker import KafkaError, Topic, TopicPartition, consumer, describe, stop
+from shared.broker import KafkaError, Patience, Topic, TopicPartition, consumer, describe, stop
 from shared.db import PASSING
 from shared.follow import BATCH, Overtaken, Record
 from shared.runtime import Runtime
@@ -114,6 +114,7 @@ class Reach:
         for place in left:
             self._reader.seek(place, at.get(place, 0))
         self._reader.resume(*left)
+        patience = Patience()
         while left:
             batches = await self._reader.getmany(*left, timeout_ms=200, max_records=BATCH)
             records = [
@@ -121,6 +122,7 @@ class Reach:
                 for messages in batches.values()
                 for m in messages
             ]
+            patience.got(len(records))
             if records:
                 await self._applier.apply(records, self._ids)
             for place in list(left):

@@ -2,7 +2,9 @@
 
 from uuid import uuid4
 
-from shared.broker import consumer, producer
+import pytest
+
+from shared.broker import KafkaError, Patience, consumer, producer
 from tests.integration._kit import Kit, until
 
 
@@ -21,6 +23,14 @@ async def test_a_consumer_begins_at_the_beginning_and_commits_nothing_by_itself(
     await spine.publish([await spine.message(case, n, str(n)) for n in (1, 2, 3)])
     assert await read_by(spine, group) == [0, 1, 2]
     assert await read_by(spine, group) == [0, 1, 2]  # no place was kept
+
+
+def test_a_broker_that_stays_silent_is_trouble_and_one_that_gives_is_not() -> None:
+    waiting, calm = Patience(seconds=-1), Patience(seconds=60)
+    calm.got(0)
+    waiting.got(1)
+    with pytest.raises(KafkaError):
+        waiting.got(0)
 
 
 async def read_by(spine: Kit, group: str) -> list[int]:
