@@ -119,7 +119,8 @@ async def describe(
 
 
 def _describe(kafka: Kafka, topics: tuple[str, ...], lenient: bool) -> dict[str, Topic]:
-    found = _admin(kafka).describe_topics(TopicCollection(list(topics)), request_timeout=5)
+    admin = _admin(kafka)  # held to the end: another thread may give it up meanwhile
+    found = admin.describe_topics(TopicCollection(list(topics)), request_timeout=5)
     described: dict[str, Topic] = {}
     for name, future in found.items():
         try:
