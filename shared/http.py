@@ -115,6 +115,11 @@ class Call:
         if not self.who.roles.intersection(roles):
             raise Problem("wrong-role", allowed=sorted(roles))
 
+    def need_whole(self) -> None:
+        """503 as long as the journal or the view may be behind where they were before this start."""
+        if self.rt.recovering:
+            raise Problem("recovering")
+
     def now(self) -> datetime:
         return self.rt.clock.now()
 
@@ -162,8 +167,7 @@ class Call:
         written = await self.rt.journal.repeat(context)
         commands.labels("new" if written is None else "repeat").inc()
         if written is None:
-            if self.rt.recovering:
-                raise Problem("recovering")
+            self.need_whole()
             if check:
                 await check()
             written = await self.rt.journal.handle(

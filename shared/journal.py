@@ -34,8 +34,6 @@ RECALL = f"""{REMEMBER}
 on conflict (id) do update set version = greatest(command.version, excluded.version)"""
 NO_DIGEST = b""
 """Of a command that is known from its events alone: no body is refused under its key."""
-
-
 COMMAND = 8
 """Version of the UUIDs that name commands; those of events have another."""
 LOST = (asyncpg.UniqueViolationError, asyncpg.TransactionRollbackError)
@@ -238,10 +236,12 @@ class Journal:
         """Set the timers of events that were taken back from the topic, in their order, and remember
         the commands that they came from.
         """
-        for envelope, _ in taken:
-            if envelope.causation and envelope.causation.version == COMMAND:
-                command, version = envelope.causation.bytes, envelope.version
-                await db.execute(RECALL, command, NO_DIGEST, envelope.stream, version, version == 1)
+        commands = [
+            (e.causation.bytes, NO_DIGEST, e.stream, e.version, e.version == 1)
+            for e, _ in taken
+            if e.causation and e.causation.version == COMMAND
+        ]
+        await db.executemany(RECALL, commands)
         for opened in await self.codec.open(taken):
             if isinstance(opened, Recorded):
                 await plan(db, self._plan(opened.event, opened.envelope))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from agency.credentials import Credentials
+from operate import databases
 from operate.chaos.ground import Ground
 from operate.chaos.history import History
 from operate.chaos.leaks import Then, leaks
@@ -193,11 +194,9 @@ async def _refolded(stack: Stack, result: Result) -> None:
 
 async def _readings(stack: Stack, reader: Reader, result: Result) -> None:
     """C8: each reading is on record once; one whose answer was lost may be."""
-    db = await asyncpg.connect(stack.admin_database_url("views"))
-    try:
-        recorded = await db.fetchval(READINGS, reader.actor.subject)
-    finally:
-        await db.close()
+    url = stack.admin_database_url("views")
+    (row,) = await databases.fetch(url, READINGS, reader.actor.subject)
+    recorded = row["count"]
     if not reader.answered <= recorded <= reader.answered + reader.unknown:
         result.says(
             f"C8: {recorded} readings are on record, but {reader.answered} were answered "

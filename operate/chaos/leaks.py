@@ -10,10 +10,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
-import asyncpg
-
 from agency.credentials import Credentials
 from agency.sealed import unsealed
+from operate import databases
 from operate.demo.content import Item
 from operate.demo.facts import Fact
 from operate.demo.ledger import Done
@@ -102,11 +101,8 @@ async def leaks(
     stack: Stack, found: Credentials, code: str, then: Then
 ) -> tuple[int, dict[str, int]]:
     """Documents on an agency's topic, and by place the items that it might not be sent."""
-    db = await asyncpg.connect(stack.admin_database_url("views"))
-    try:
-        cases = {row["handle"]: row["case_id"] for row in await db.fetch(CASES, code)}
-    finally:
-        await db.close()
+    rows = await databases.fetch(stack.admin_database_url("views"), CASES, code)
+    cases = {row["handle"]: row["case_id"] for row in rows}
     return await asyncio.to_thread(_leaks, stack, found, code, then, cases)
 
 

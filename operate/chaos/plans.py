@@ -46,7 +46,7 @@ FAULTS: dict[str, tuple[Fault, int]] = {
 @dataclass(frozen=True)
 class Plan:
     """`proxied`: services reach their servers through proxies. `disk`: MiB of PostgreSQL's own disk.
-    `retries`: how often a client may have to repeat a request.
+    With `replicas` no answer is lost, and a client repeats a request once at the most.
     """
 
     name: str
@@ -55,7 +55,6 @@ class Plan:
     proxied: bool = False
     disk: int = 0
     replicas: int = 1
-    retries: int | None = None
 
 
 def some(*names: str) -> Lane:
@@ -138,7 +137,7 @@ def tier(kills: int) -> list[Plan]:
         Plan("leaders", lambda ground: [all_of("leader-kill")], brokers=3),
         Plan("backwards", _backwards),
         Plan("stream", _stream),
-        Plan("rolling", lambda ground: [all_of("rolling")], replicas=2, retries=1),
+        Plan("rolling", lambda ground: [all_of("rolling")], replicas=2),
         Plan("disk", lambda ground: [all_of("disk-full")], disk=400),
     ]
 
@@ -158,5 +157,4 @@ def only(fault: str, times: int) -> Plan:
         proxied=fault == "cut",
         disk=400 if fault == "disk-full" else 0,
         replicas=2 if fault == "rolling" else 1,
-        retries=1 if fault == "rolling" else None,
     )

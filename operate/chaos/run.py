@@ -13,7 +13,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from operate import places
 from operate.chaos import checker
 from operate.chaos.checker import Result
 from operate.chaos.faults import servers
@@ -87,10 +86,12 @@ class Run:
         began = time.monotonic()
         random = Random(f"{self.seed}/{self.plan.name}")
         history = History(self.stack.state / "history.jsonl")
-        replicas, lose = self.plan.replicas, LOSE if self.plan.retries is None else 0.0
+        replicas, lose = self.plan.replicas, LOSE if self.plan.replicas == 1 else 0.0
         api = Watched(self.stack, history, Random(f"answers/{self.seed}"), lose, replicas)
         offices = Offices(self.stack, api, emptied(self.stack.state / "copies"))
-        ground = Ground(self.stack, random, offices, Skewed(api, parts(replicas)))
+        ground = Ground(
+            self.stack, random, offices, Skewed(api, self.stack.names(SERVICES, replicas))
+        )
         if self.plan.proxied:
             self._proxy(ground)
         report = Report(self.plan.name, self.seed)
@@ -103,7 +104,8 @@ class Run:
             healed = await self._healed(ground)
             self.tell("checking")
             report.result = await checker.examine(ground, ledger, history, reader, healed)
-            self._repeats(history, report.result)
+            if replicas > 1:
+                _repeats(history, report.result)
         finally:
             ground.resume()
             await offices.close()
@@ -117,14 +119,6 @@ class Run:
             faults=dict(ground.faults), outcomes=dict(history.outcomes), lost_answers=api.lost,
             missed=sorted(ground.missed), points=len(ground.reached), notes=ground.notes,
         )  # fmt: skip
-
-    def _repeats(self, history: History, result: Result) -> None:
-        allowed = self.plan.retries
-        if allowed is None:
-            return
-        for key, unknown in history.unknown.items():
-            if unknown > allowed:
-                result.says(f"the command {key} had to be sent {unknown + 1} times")
 
     def _proxy(self, ground: Ground) -> None:
         port = kafka_ports(self.stack.base_port, 1)[0]["SERVICES"]
@@ -183,8 +177,10 @@ class Run:
             counts = now
 
 
-def parts(replicas: int) -> list[str]:
-    return [part for name in SERVICES for part in places.replicas(name, replicas)]
+def _repeats(history: History, result: Result) -> None:
+    for key, unknown in history.unknown.items():
+        if unknown > 1:
+            result.says(f"the command {key} had to be sent {unknown + 1} times")
 
 
 def fault_name(fault: Fault) -> str:

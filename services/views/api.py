@@ -32,7 +32,7 @@ from shared.http import (
     Route,
     to_uuid,
 )
-from shared.problems import Problem, bad_input, not_found
+from shared.problems import bad_input, not_found
 
 from . import view
 from .delivery import document_of
@@ -274,8 +274,7 @@ async def _sealed(call: Call, case: UUID) -> tuple[Item, ...]:
 
 
 async def _record_reading(call: Call, case: UUID, items: tuple[ItemRef, ...]) -> None:
-    if call.rt.recovering:  # an older document than one that was read before, perhaps
-        raise Problem("recovering")
+    call.need_whole()  # or it might be an older document than one that was read before
     stream = f"disclosure/{call.who.agency}/{case}"
     event = ReadingRecorded(agency=call.who.agency, case=case, items=items)
     await call.rt.journal.handle(disclosure.DECIDER, stream, str(case), event, call.context())

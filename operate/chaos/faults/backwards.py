@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import asyncpg
-
 from operate import databases, topics
 from operate.chaos.faults.processes import falls
 from operate.chaos.faults.stream import send
@@ -24,7 +22,9 @@ from shared.broker import KafkaError, describe
 
 WINDOW = 1_000
 """Records of a partition that are mixed."""
-UNSENT = "select count(*) from journal where published_at is null or topic_id is distinct from $1"
+UNSENT = "select from journal where published_at is null or topic_id is distinct from $1 limit 1"
+TIME = "update simulated_clock set at = $1"
+"""Time itself does not go back with the data."""
 TAIL = 3
 """Record batches that each partition loses at most."""
 
@@ -159,16 +159,14 @@ async def _stop(ground: Ground, service: str) -> None:
         await ground.stop(service)
 
 
-async def _unsent(ground: Ground, service: str) -> int:
-    """Events that the present topic has not; a broker that is away has none."""
-    db = await asyncpg.connect(ground.stack.admin_database_url(service))
+async def _unsent(ground: Ground, service: str) -> bool:
+    """Is there an event that the present topic has not? A broker that is away has none."""
     try:
         topic = (await describe(as_administrator(ground.stack), [service]))[service]
-        return int(await db.fetchval(UNSENT, topic.id))
     except KafkaError:
-        return 1
-    finally:
-        await db.close()
+        return True
+    url = ground.stack.admin_database_url(service)
+    return bool(await databases.fetch(url, UNSENT, topic.id))
 
 
 async def _set_back(ground: Ground, service: str) -> None:
@@ -178,8 +176,5 @@ async def _set_back(ground: Ground, service: str) -> None:
         f"create database {service} template {service}_yesterday owner {service}",
     )
     await asyncio.to_thread(ground.stack.provide_databases)
-    db = await asyncpg.connect(ground.stack.admin_database_url(service))
-    try:  # time itself does not go back with the data
-        await db.execute("update simulated_clock set at = $1", ground.clock.latest)
-    finally:
-        await db.close()
+    url = ground.stack.admin_database_url(service)
+    await databases.fetch(url, TIME, ground.clock.latest)

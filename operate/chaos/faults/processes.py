@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 
+from operate import databases
 from operate.chaos.ground import Ground
 from operate.chaos.points import points
 from operate.places import SERVICES
@@ -48,12 +49,8 @@ async def _due(ground: Ground) -> None:
     until = time.monotonic() + PASSES_BY
     while time.monotonic() < until:
         with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            db = await asyncpg.connect(ground.stack.admin_database_url("intake"))
-            try:
-                if await db.fetchval(DUE):
-                    return
-            finally:
-                await db.close()
+            if await databases.fetch(ground.stack.admin_database_url("intake"), DUE):
+                return
         await asyncio.sleep(0.5)
 
 

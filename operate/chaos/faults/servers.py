@@ -16,7 +16,7 @@ from operate.chaos.ground import Ground
 from operate.install import Refused
 from operate.places import SERVICES
 
-BACKENDS = "select pg_terminate_backend(pid) from pg_stat_activity where usename = '{service}'"
+BACKENDS = "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1"
 IMMEDIATE = signal.SIGQUIT
 ATTACHED = 5.0
 """Seconds for which system calls are watched at most: a commit comes by at once."""
@@ -37,8 +37,8 @@ async def postgres_kill(ground: Ground) -> None:
 
 async def backends(ground: Ground) -> None:
     """One service loses all its connections."""
-    ended = BACKENDS.format(service=ground.random.choice(SERVICES))
-    await databases.execute(ground.stack.admin_database_url(), ended)
+    service = ground.random.choice(SERVICES)
+    await databases.fetch(ground.stack.admin_database_url(), BACKENDS, service)
     ground.faults["backends terminated"] += 1
 
 
