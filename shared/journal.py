@@ -99,6 +99,41 @@ class Written:
     repeated: bool = False
 
 
+@dataclass(frozen=True)
+class Addition:
+    """Events that follow `version` on one stream."""
+
+    stream: str
+    key: str
+    version: int
+    events: Sequence[Event]
+    context: Context
+
+    def drafts(self) -> list[tuple[Event, Envelope]]:
+        context = self.context
+        return [
+            (
+                event,
+                Envelope(
+                    id=uuid7(),
+                    stream=self.stream,
+                    version=self.version + n,
+                    key=self.key,
+                    type=event.TYPE,
+                    at=context.at,
+                    occurred_at=context.occurred_at,
+                    actor=context.actor,
+                    agency=context.agency,
+                    basis=context.basis,
+                    correlation=context.correlation,
+                    causation=context.causation or context.command,
+                    traceparent=context.traceparent,
+                ),
+            )
+            for n, event in enumerate(self.events, 1)
+        ]
+
+
 class Journal:
     """One service's journal. `written` is called after each commit (it wakes the relay); `plan`
     says which timers an event sets or cancels, in the same transaction. While it is `behind`, it
@@ -189,37 +224,24 @@ class Journal:
 
         Raises UniqueViolationError when somebody else was first, and Behind.
         """
-        if not events:
+        return await self.append_all(db, [Addition(stream, key, version, events, context)])
+
+    async def append_all(self, db: Connection, additions: Sequence[Addition]) -> list[Envelope]:
+        """The same for several streams at once: all of them, or none."""
+        drafts = [draft for addition in additions for draft in addition.drafts()]
+        if not drafts:
             return []
         if self.behind:
             raise Behind
-        envelopes = [
-            Envelope(
-                id=uuid7(),
-                stream=stream,
-                version=version + n,
-                key=key,
-                type=event.TYPE,
-                at=context.at,
-                occurred_at=context.occurred_at,
-                actor=context.actor,
-                agency=context.agency,
-                basis=context.basis,
-                correlation=context.correlation,
-                causation=context.causation or context.command,
-                traceparent=context.traceparent,
-            )
-            for n, event in enumerate(events, 1)
-        ]
-        wires = await self.codec.seal(list(zip(events, envelopes, strict=True)))
+        wires = await self.codec.seal(drafts)
         if any(
             len(json.dumps(wire, ensure_ascii=False).encode()) > LARGEST_EVENT for wire in wires
         ):
             raise TooLarge
-        await self.insert(db, envelopes, wires)
-        for event, envelope in zip(events, envelopes, strict=True):
+        await self.insert(db, [envelope for _, envelope in drafts], wires)
+        for event, envelope in drafts:
             await plan(db, self._plan(event, envelope))
-        return envelopes
+        return [envelope for _, envelope in drafts]
 
     @staticmethod
     async def insert(

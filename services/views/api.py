@@ -183,10 +183,8 @@ async def list_views(call: Reader, after: After = None, limit: Limit = 50) -> Pa
 async def get_view(on: Annotated[Held, Depends(held)]) -> Document:
     """Opened now, less what no basis allows any more; the reading is put on record (L21)."""
     call = on.call
-    document = await document_of(call.rt, call.who.agency, on.case)
-    recorded = await view.newest_document(call.rt.pool, call.who.agency, on.case)
-    if recorded:
-        await _record_reading(call, on.case, recorded[0].items)
+    document, recorded = await document_of(call.rt, call.who.agency, on.case)
+    await _record_reading(call, on.case, recorded.items)
     call.shows(document["document"])
     return Document.model_validate(document)
 
@@ -240,8 +238,8 @@ async def confirm(on: Annotated[Held, Depends(held)], body: Confirmation) -> Rec
 async def list_retractions(call: Reader, case: Annotated[UUID, Query()]) -> list[Retraction]:
     """Who was told to give content back, and who has not confirmed. For the case's lead agency."""
     judge: Judge = call.rt.state["judge"]
-    events, _, _ = await judge.load(call.rt.reads, case)
-    leads = {e.event.lead for e in events if isinstance(e.event, CaseOpened)}
+    told = (await judge.load(call.rt.reads, [case]))[case]
+    leads = {e.event.lead for e in told.events if isinstance(e.event, CaseOpened)}
     if call.who.agency not in leads:
         raise not_found()
     found: list[Retraction] = []
@@ -267,10 +265,10 @@ async def get_freshness(code: Code, call: Caller) -> Freshness:
 
 async def _sealed(call: Call, case: UUID) -> tuple[Item, ...]:
     judge: Judge = call.rt.state["judge"]
-    events, found, _ = await judge.load(call.rt.reads, case)
+    told = (await judge.load(call.rt.reads, [case]))[case]
     known = await judge.world(call.rt.reads)
     who = call.who
-    return reading(found, matters(events), known, who.subject, who.agency, call.now())
+    return reading(told.facts, matters(told.events), known, who.subject, who.agency, call.now())
 
 
 async def _record_reading(call: Call, case: UUID, items: tuple[ItemRef, ...]) -> None:

@@ -1,5 +1,6 @@
 """Delivery: each agency's newest documents, sealed to its key, as state on its own topic."""
 
+import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from joserfc.jwk import OKPKey
 from uuid_utils.compat import uuid7
 
 from shared.broker import KafkaError, Message, TopicPartition
+from shared.contracts.views import DocumentChanged
 from shared.db import Connection
 from shared.kill import point
 from shared.relay import Ack
@@ -20,9 +22,9 @@ from shared.runtime import Runtime
 from .domain.disclose import disclose
 from .domain.document import Handles, content, numbered, only, padded
 from .judge import Judge
-from .view import newest_document
+from .view import newest_documents
 
-BATCH = 100
+BATCH, OPENED_TOGETHER = 100, 25
 HEARTBEAT_SECONDS = 120.0
 RETRY = "30 seconds"
 
@@ -30,7 +32,7 @@ PENDING = """
 select d.*, s.public_key from delivery d join subscription s using (agency)
  where (document, edition, ended) is distinct from (sent_document, sent_edition, sent_ended)
    and (retry_at is null or retry_at < now())
- order by changed_at, agency, case_id limit $1"""
+ order by changed_at, case_id, agency limit $1"""
 MARK = """
 update delivery d
    set sent_document = m.document, sent_edition = m.edition, sent_ended = m.ended,
@@ -72,9 +74,9 @@ class Delivery:
 
     async def pending(self, db: Connection) -> Sequence[tuple[Any, Message]]:
         rows = await db.fetch(PENDING, BATCH)
-        made = []
-        for row in rows:
-            made.append((row, await self._message(row)))
+        made: list[tuple[Any, Message]] = []
+        for n in range(0, len(rows), OPENED_TOGETHER):
+            made += await self._messages(rows[n : n + OPENED_TOGETHER])
             await db.execute("select 1")  # or the idle session, and the relay's lock, end meanwhile
         return made or await self._heartbeats(db)
 
@@ -101,23 +103,15 @@ class Delivery:
         """Theirs may be older than what we sent, and the newest record is what compaction keeps."""
         await db.execute(AGAIN, topics)
 
-    async def _message(self, row: Any) -> Message:
-        agency, case, edition = row["agency"], row["case_id"], str(row["edition"])
-        key = str(row["handle"]).encode()
-        if row["ended"]:
-            headers = _headers("view.changed", str(row["document"]), edition)
-            return Message(f"view.{agency}", key, None, headers)
-        document = await document_of(self._rt, agency, case)
-        # A newer one may have been recorded since the row was read: the record names what it holds.
-        headers = _headers("view.changed", str(document["document"]), edition)
-        sealed = jwe.encrypt_compact(
-            {"alg": "ECDH-ES", "enc": "A256GCM", "cty": "application/json"},
-            padded(document),
-            OKPKey.import_key(row["public_key"]),
-            algorithms=["ECDH-ES", "A256GCM"],
-        )
-        point("views.sealed")
-        return Message(f"view.{agency}", key, sealed.encode(), headers)
+    async def _messages(self, rows: Sequence[Any]) -> list[tuple[Any, Message]]:
+        filled = [(row["agency"], row["case_id"]) for row in rows if not row["ended"]]
+        documents = await documents_of(self._rt, filled)
+        return [
+            (row, _tombstone(row))
+            if row["ended"]
+            else (row, _sealed(row, documents[row["agency"], row["case_id"]]))
+            for row in rows
+        ]
 
     async def _heartbeats(self, db: Connection) -> list[tuple[Any, Message]]:
         """Tells a subscriber that it is up to date, and lets old segments be compacted."""
@@ -132,24 +126,65 @@ class Delivery:
         return found
 
 
-async def document_of(rt: Runtime, agency: str, case: UUID) -> dict[str, Any]:
-    """The newest recorded document, opened; less what by now no basis allows or was erased."""
+async def document_of(
+    rt: Runtime, agency: str, case: UUID
+) -> tuple[dict[str, Any], DocumentChanged]:
+    """The newest recorded document, opened; less what by now no basis allows or was erased. And
+    its record.
+    """
+    newest = await newest_documents(rt.pool, [(agency, case)])
+    opened = await _opened(rt, newest)
+    return opened[agency, case], newest[agency, case][0]
+
+
+async def documents_of(
+    rt: Runtime, of: Sequence[tuple[str, UUID]]
+) -> dict[tuple[str, UUID], dict[str, Any]]:
+    """The same for several, each case opened once."""
+    return await _opened(rt, await newest_documents(rt.pool, of)) if of else {}
+
+
+async def _opened(
+    rt: Runtime, newest: Mapping[tuple[str, UUID], tuple[DocumentChanged, datetime]]
+) -> dict[tuple[str, UUID], dict[str, Any]]:
+    """The records were read first: what they name is among what is read now."""
     judge: Judge = rt.state["judge"]
-    newest = await newest_document(rt.pool, agency, case)
-    assert newest is not None
-    recorded, at = newest
-    _, found, given = await judge.load(rt.reads, case)
-    refs = {(ref.event, ref.field) for ref in recorded.items}
-    facts = [fact for fact in found if (fact.event, fact.field) in refs]
-    shown = disclose(facts, given, await judge.world(rt.reads), agency, rt.clock.now())
-    handles = Handles(rt.keys.index_key, agency)
-    return numbered(
-        content(handles, only(shown, refs)),
-        handles.of("case", case),
-        recorded.document,
-        recorded.cause,
-        at,
+    told = await judge.load(rt.reads, list({case for _, case in newest}))
+    known = await judge.world(rt.reads)
+    opened = {}
+    for (agency, case), (recorded, at) in newest.items():
+        refs = {(ref.event, ref.field) for ref in recorded.items}
+        facts = [fact for fact in told[case].facts if (fact.event, fact.field) in refs]
+        shown = disclose(facts, told[case].consents, known, agency, rt.clock.now())
+        handles = Handles(rt.keys.index_key, agency)
+        opened[agency, case] = numbered(
+            content(handles, only(shown, refs)),
+            handles.of("case", case),
+            recorded.document,
+            recorded.cause,
+            at,
+        )
+        await asyncio.sleep(0)  # requests do not wait for the whole batch
+    return opened
+
+
+def _tombstone(row: Any) -> Message:
+    headers = _headers("view.changed", str(row["document"]), str(row["edition"]))
+    return Message(f"view.{row['agency']}", str(row["handle"]).encode(), None, headers)
+
+
+def _sealed(row: Any, document: Mapping[str, Any]) -> Message:
+    # A newer one may have been recorded since the row was read: the record names what it holds.
+    headers = _headers("view.changed", str(document["document"]), str(row["edition"]))
+    sealed = jwe.encrypt_compact(
+        {"alg": "ECDH-ES", "enc": "A256GCM", "cty": "application/json"},
+        padded(document),
+        OKPKey.import_key(row["public_key"]),
+        algorithms=["ECDH-ES", "A256GCM"],
     )
+    point("views.sealed")
+    key = str(row["handle"]).encode()
+    return Message(f"view.{row['agency']}", key, sealed.encode(), headers)
 
 
 def _headers(

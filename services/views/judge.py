@@ -8,47 +8,53 @@ never waits.
 import asyncio
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
 
-from shared.basis import DIRECTORY_TYPES, POOL_TYPES, Consent, World, consents, world
+from shared.basis import DIRECTORY_TYPES, POOL_TYPES, World, consents, world
 from shared.broker import HEARTBEATS, KafkaError, TopicPartition, consumer, stop
 from shared.contracts import Recorded
-from shared.contracts.views import BasisRef, DocumentChanged, ItemRef
+from shared.contracts.views import DocumentChanged
 from shared.db import PASSING, RACED, Connection, Pool
-from shared.journal import Context
+from shared.journal import Addition, Context
 from shared.kept import all_of, of_keys
 from shared.kill import point
 from shared.runtime import Runtime
 from shared.telemetry import stuck
 
-from .domain.disclose import Item, Shown, disclose
-from .domain.document import Handles, content, digest, only
-from .domain.facts import Fact, facts
+from .domain.document import Handles
+from .domain.facts import facts
+from .domain.verdict import Evidence, Held, Verdict, verdict
 
 HEARD_SECONDS = 5.0
 BATCH = 50
 CAREFUL_SECONDS = 0.5
 BASIS_SERVICES = ("intake", "meetings")
+BASIS_STREAMS = ("consent", "matter", "body", "basis")
 WORLD_TYPES = (*DIRECTORY_TYPES, *POOL_TYPES)
 
 TAKE = """
 select id from cases where (dirty or judge_at <= $1) and stuck is null
  order by id limit $2 for update skip locked"""
-DONE = "update cases set dirty = $2, judge_at = $3 where id = $1"
+DONE = """
+update cases c set dirty = d.waits, judge_at = d.again_at
+  from unnest($1::uuid[], $2::bool[], $3::timestamptz[]) d (id, waits, again_at) where c.id = d.id"""
 STUCK = "update cases set stuck = $2 where id = $1"
 STUCK_CASES = "select count(*) from cases where stuck is not null"
 LEFT = "select exists (select from cases where (dirty or judge_at <= $1) and stuck is null)"
 HELD = """
-select distinct on (stream) stream, data from journal
- where key = $1 and stream like 'disclosure/%' and type = $2 order by stream, version desc"""
-LAST = "select coalesce(max(version), 0) from journal where stream = $1"
+select distinct on (j.stream) j.stream, j.key, j.data,
+       (select max(l.version) from journal l where l.stream = j.stream) as version
+  from journal j where j.key = any($1::text[]) and j.stream like 'disclosure/%' and j.type = $2
+ order by j.stream, j.version desc"""
 DELIVER = """
-insert into delivery (agency, case_id, handle, document, changed_at) values ($1, $2, $3, $4, $5)
+insert into delivery (agency, case_id, handle, document, changed_at)
+select d.*, $5::timestamptz from unnest($1::text[], $2::uuid[], $3::uuid[], $4::int[]) d
 on conflict (agency, case_id) do update
    set document = excluded.document, ended = false, changed_at = excluded.changed_at,
        retry_at = null"""
@@ -56,9 +62,9 @@ POSITIONS = """
 select topic, partition, topic_id, "offset" from position
  where view = $1 and topic = any($2::text[])"""
 BASIS_PARKED = """
-select exists (select from parked
-                where view = $1 and (stream is null or split_part(stream, '/', 1) = any($2::text[]))
-                  and (key is null or key = $3))"""
+select distinct key from parked
+ where view = $1 and (stream is null or split_part(stream, '/', 1) = any($2::text[]))
+   and (key is null or key = any($3::bytea[]))"""
 WORLD_AGE = "select count(*) from kept where type = any($1::text[])"
 
 log = structlog.get_logger()
@@ -70,6 +76,15 @@ class Beat:
 
     at: datetime
     offsets: dict[int, tuple[str, int]]
+
+
+class Told:
+    """What the events of one case tell, each read once."""
+
+    def __init__(self, events: list[Recorded]) -> None:
+        self.events = events
+        self.facts = facts(events)
+        self.consents = consents(events)
 
 
 class Judge:
@@ -87,19 +102,17 @@ class Judge:
         rows = await db.fetch(TAKE, now, BATCH)
         if not rows:
             return False
+        cases = [row["id"] for row in rows]
         heard = await self._heard(db)
-        all_agencies = await self.world(db)
-        for row in rows:
-            try:
-                async with db.transaction():
-                    await self._case(db, row["id"], all_agencies, now, heard)
-            except PASSING:
-                raise
-            except RACED:
-                continue  # the agency wrote a receipt just now; the case stays dirty
-            except Exception as error:
-                log.exception("case.not_judged")
-                await db.execute(STUCK, row["id"], type(error).__name__)
+        known = await self.world(db)
+        try:
+            async with db.transaction():
+                await self._judge(db, cases, known, now, heard)
+        except PASSING:
+            raise
+        except Exception:
+            for case in cases:
+                await self._alone(db, case, known, now, heard)
         stuck.set(await db.fetchval(STUCK_CASES))
         return True
 
@@ -110,76 +123,85 @@ class Judge:
             self._world = age, world(await self._rt.read(await all_of(db, WORLD_TYPES)))
         return self._world[1]
 
-    async def load(
-        self, db: Connection | Pool, case: UUID
-    ) -> tuple[list[Recorded], list[Fact], dict[UUID, Consent]]:
-        events = await self._rt.read(await of_keys(db, [str(case)]))
-        return events, facts(events), consents(events)
+    async def load(self, db: Connection | Pool, cases: Sequence[UUID]) -> dict[UUID, Told]:
+        """What is known of the cases, opened together."""
+        of: dict[str, list[Recorded]] = defaultdict(list)
+        for event in await self._rt.read(await of_keys(db, [str(case) for case in cases])):
+            of[event.envelope.key].append(event)
+        return {case: Told(of[str(case)]) for case in cases}
 
-    async def _case(
+    async def _alone(
         self, db: Connection, case: UUID, known: World, now: datetime, heard: bool
     ) -> None:
-        _, found, given = await self.load(db, case)
-        held = {
-            row["stream"]: DocumentChanged.model_validate(row["data"])
-            for row in await db.fetch(HELD, str(case), DocumentChanged.TYPE)
-        }
-        may_grow = heard and not await db.fetchval(
-            BASIS_PARKED,
-            self._rt.applier.name,
-            ["consent", "matter", "body", "basis"],
-            str(case).encode(),
-        )
-        waits = False
-        for agency in sorted(_candidates(found, given, known, held.values(), now)):
-            before = held.get(f"disclosure/{agency}/{case}")
-            waits |= await self._agency(
-                db, case, agency, before, found, given, known, now, may_grow
-            )
-        await db.execute(DONE, case, waits, _next_boundary(given.values(), now))
+        """Something of a batch went wrong: it must not hold up the others."""
+        try:
+            async with db.transaction():
+                await self._judge(db, [case], known, now, heard)
+        except PASSING:
+            raise
+        except RACED:
+            pass  # the agency wrote a receipt just now; the case stays dirty
+        except Exception as error:
+            log.exception("case.not_judged")
+            await db.execute(STUCK, case, type(error).__name__)
 
-    async def _agency(
-        self,
-        db: Connection,
-        case: UUID,
-        agency: str,
-        before: DocumentChanged | None,
-        found: Sequence[Fact],
-        given: dict[UUID, Consent],
-        known: World,
-        now: datetime,
-        may_grow: bool,
-    ) -> bool:
-        """Record the change if there is one. True: something may not be shown yet."""
-        shown = disclose(found, given, known, agency, now)
-        had = {(ref.event, ref.field) for ref in before.items} if before else set()
-        waits = not may_grow and any((i.fact.event, i.fact.field) not in had for i in shown.items)
-        if waits:
-            old = [fact for fact in found if (fact.event, fact.field) in had]
-            shown = only(disclose(old, given, known, agency, now), had)
-        key = self._rt.keys.index_key
-        handles = Handles(key, agency)
-        mark = digest(key, content(handles, shown))
-        if (before is None and not shown.items) or (before and before.digest == mark):
-            return waits
-        refs = tuple(_ref(item) for item in shown.items)
-        kept = {(ref.event, ref.field) for ref in refs}
-        event = DocumentChanged(
-            agency=agency,
-            case=case,
-            document=before.document + 1 if before else 1,
-            items=refs,
-            digest=mark,
-            cause="content_ended" if had - kept and not kept - had else "content_changed",
+    async def _judge(
+        self, db: Connection, cases: Sequence[UUID], known: World, now: datetime, heard: bool
+    ) -> None:
+        """Record what has to change in the documents of the cases."""
+        keys = [str(case) for case in cases]
+        told = await self.load(db, cases)
+        held: dict[str, dict[str, Held]] = defaultdict(dict)
+        for row in await db.fetch(HELD, keys, DocumentChanged.TYPE):
+            held[row["key"]][row["data"]["agency"]] = Held(row["version"], row["data"])
+        rows = await db.fetch(
+            BASIS_PARKED, self._rt.applier.name, BASIS_STREAMS, [key.encode() for key in keys]
         )
-        stream = f"disclosure/{agency}/{case}"
-        context = Context(actor="views", agency=agency, at=now, occurred_at=now)
-        version = await db.fetchval(LAST, stream)
-        await self._rt.journal.append(db, stream, str(case), version, [event], context)
+        parked = {row["key"] for row in rows}
+        verdicts: dict[UUID, Verdict] = {}
+        for case in cases:
+            may_grow = heard and parked.isdisjoint((None, str(case).encode()))
+            facts, consents = told[case].facts, told[case].consents
+            evidence = Evidence(case, facts, consents, known, held[str(case)], may_grow)
+            verdicts[case] = verdict(evidence, now, self._rt.keys.index_key)
+            await asyncio.sleep(0)  # requests do not wait for the whole batch
+        await self._record(db, [c for v in verdicts.values() for c in v.changes], now)
+        await db.execute(
+            DONE,
+            cases,
+            [v.waits for v in verdicts.values()],
+            [v.again_at for v in verdicts.values()],
+        )
+
+    async def _record(
+        self, db: Connection, changes: Sequence[tuple[int, DocumentChanged]], now: datetime
+    ) -> None:
+        if not changes:
+            return
+        await self._rt.journal.append_all(
+            db,
+            [
+                Addition(
+                    f"disclosure/{d.agency}/{d.case}",
+                    str(d.case),
+                    version,
+                    [d],
+                    Context(actor="views", agency=d.agency, at=now, occurred_at=now),
+                )
+                for version, d in changes
+            ],
+        )
         point("views.recorded")
-        handle = UUID(handles.of("case", case))
-        await db.execute(DELIVER, agency, case, handle, event.document, now)
-        return waits
+        key = self._rt.keys.index_key
+        documents = [document for _, document in changes]
+        await db.execute(
+            DELIVER,
+            [d.agency for d in documents],
+            [d.case for d in documents],
+            [UUID(Handles(key, d.agency).of("case", d.case)) for d in documents],
+            [d.document for d in documents],
+            now,
+        )
 
     async def _heard(self, db: Connection) -> bool:
         """May documents grow now?"""
@@ -252,38 +274,3 @@ class Judge:
             await self._once()
             return False
         return True
-
-
-def _candidates(
-    found: Iterable[Fact],
-    given: dict[UUID, Consent],
-    known: World,
-    held: Iterable[DocumentChanged],
-    now: datetime,
-) -> set[str]:
-    """Every agency that could hold something, or did."""
-    agencies = {fact.recorded_by for fact in found if fact.recorded_by}
-    agencies |= {event.agency for event in held}
-    for consent in given.values():
-        agencies |= set(consent.recorded.holders)
-        if consent.recorded.group:
-            agencies |= known.pool(consent.recorded.group, now)
-    return agencies
-
-
-def _next_boundary(given: Iterable[Consent], now: datetime) -> datetime | None:
-    moments = [m for c in given for m in (c.recorded.begins, c.end) if m and m > now]
-    return min(moments, default=None)
-
-
-def _ref(item: Item) -> ItemRef:
-    return ItemRef(
-        event=item.fact.event,
-        field=item.fact.field,
-        bases=tuple(BasisRef(kind=b.kind, id=b.id) for b in item.bases),
-    )
-
-
-def shown_now(shown: Shown, document: DocumentChanged) -> Shown:
-    """What the recorded document may still show at this moment."""
-    return only(shown, {(ref.event, ref.field) for ref in document.items})

@@ -1,7 +1,7 @@
 """The fold of views: it keeps what disclosure rests on, and remembers which cases to judge."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,8 @@ select exists (select from kept k join cases c on c.id::text = k.key
                 where k.stream = $1 and c.dirty)"""
 OF_OUTWARD = "select agency, case_id from delivery where handle = $1"
 NEWEST = """
-select data, at from journal where stream = $1 and type = $2 order by version desc limit 1"""
+select distinct on (stream) data, at from journal
+ where stream = any($1::text[]) and type = $2 order by stream, version desc"""
 FRESHNESS = """
 select s.agency, count(d.*) filter (where not d.ended) as documents,
        count(d.*) filter (where (document, edition, d.ended)
@@ -167,11 +168,14 @@ async def reached(rt: Runtime, stream: str, version: int) -> bool | None:
     return not await rt.reads.fetchval(UNJUDGED, stream) if applied else applied
 
 
-async def newest_document(
-    db: Pool, agency: str, case: UUID
-) -> tuple[DocumentChanged, datetime] | None:
-    row = await db.fetchrow(NEWEST, f"disclosure/{agency}/{case}", DocumentChanged.TYPE)
-    return (DocumentChanged.model_validate(row["data"]), row["at"]) if row else None
+async def newest_documents(
+    db: Pool, of: Iterable[tuple[str, UUID]]
+) -> dict[tuple[str, UUID], tuple[DocumentChanged, datetime]]:
+    """The newest record of each agency's document of a case, and when it was made."""
+    streams = [f"disclosure/{agency}/{case}" for agency, case in of]
+    rows = await db.fetch(NEWEST, streams, DocumentChanged.TYPE)
+    found = [(DocumentChanged.model_validate(row["data"]), row["at"]) for row in rows]
+    return {(one.agency, one.case): (one, at) for one, at in found}
 
 
 async def freshness(rt: Runtime, agency: str | None) -> list[dict[str, Any]]:

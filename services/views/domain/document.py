@@ -4,6 +4,7 @@ import hmac
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,13 @@ PAD = 4096
 """Documents come in steps of 4 KiB, so that their length tells little (L16)."""
 
 
+@lru_cache(1 << 16)
+def _handle(key: bytes, name: str) -> str:
+    made = bytearray(hmac.digest(key, name.encode(), sha256))
+    made[6], made[8] = made[6] & 0x0F | 0x80, made[8] & 0x3F | 0x80  # RFC 9562: version 8
+    return str(UUID(bytes=bytes(made[:16])))
+
+
 class Handles:
     """Names that one agency knows things by; those of two agencies cannot be joined (L14)."""
 
@@ -23,9 +31,7 @@ class Handles:
         self._key, self._agency = key, agency
 
     def of(self, kind: str, id: object) -> str:
-        made = bytearray(hmac.digest(self._key, f"{kind}\n{self._agency}\n{id}".encode(), sha256))
-        made[6], made[8] = made[6] & 0x0F | 0x80, made[8] & 0x3F | 0x80  # RFC 9562: version 8
-        return str(UUID(bytes=bytes(made[:16])))
+        return _handle(self._key, f"{kind}\n{self._agency}\n{id}")
 
     def basis(self, basis: Basis) -> dict[str, str]:
         return {"kind": basis.kind, "id": self.of(basis.kind, basis.id)}

@@ -1,0 +1,118 @@
+"""What has to change in the documents of one case. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from shared.basis import Consent, World
+from shared.contracts.views import BasisRef, DocumentChanged, ItemRef
+
+from .disclose import Item, disclose
+from .document import Handles, content, digest, only
+from .facts import Fact
+
+
+@dataclass(frozen=True)
+class Held:
+    """An agency's newest recorded document of a case; `version` is the last of its stream."""
+
+    version: int
+    data: Mapping[str, Any]
+
+    @cached_property
+    def recorded(self) -> DocumentChanged:
+        return DocumentChanged.model_validate(self.data)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`changes`: the new documents, each with the version of its stream so far. `waits`: something
+    may not be shown yet. `again_at`: when a consent of the case begins or ends next.
+    """
+
+    changes: Sequence[tuple[int, DocumentChanged]]
+    waits: bool
+    again_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a case is judged by; `held` by agency. What `may_grow` is not: shrinking never waits."""
+
+    case: UUID
+    found: Sequence[Fact]
+    given: Mapping[UUID, Consent]
+    known: World
+    held: Mapping[str, Held]
+    may_grow: bool
+
+
+def verdict(of: Evidence, now: datetime, key: bytes) -> Verdict:
+    """`key` is the index key: it makes handles and digests."""
+    changes: list[tuple[int, DocumentChanged]] = []
+    waits = False
+    for agency in sorted(_candidates(of, now)):
+        before = of.held.get(agency)
+        change, later = _document(of, agency, before, now, key)
+        waits |= later
+        if change:
+            changes.append((before.version if before else 0, change))
+    return Verdict(changes, waits, _next_boundary(of.given.values(), now))
+
+
+def _document(
+    of: Evidence, agency: str, before: Held | None, now: datetime, key: bytes
+) -> tuple[DocumentChanged | None, bool]:
+    """What to record, if anything; and True when something may not be shown yet."""
+    handles = Handles(key, agency)
+    shown = disclose(of.found, of.given, of.known, agency, now)
+    mark = digest(key, content(handles, shown))
+    if (before is None and not shown.items) or (before and before.data["digest"] == mark):
+        return None, False
+    held = before.recorded if before else None
+    had = {(ref.event, ref.field) for ref in held.items} if held else set()
+    waits = not of.may_grow and any((i.fact.event, i.fact.field) not in had for i in shown.items)
+    if waits:
+        old = [fact for fact in of.found if (fact.event, fact.field) in had]
+        shown = only(disclose(old, of.given, of.known, agency, now), had)
+        mark = digest(key, content(handles, shown))
+        if (held is None and not shown.items) or (held and held.digest == mark):
+            return None, True
+    refs = tuple(_ref(item) for item in shown.items)
+    kept = {(ref.event, ref.field) for ref in refs}
+    change = DocumentChanged(
+        agency=agency,
+        case=of.case,
+        document=held.document + 1 if held else 1,
+        items=refs,
+        digest=mark,
+        cause="content_ended" if had - kept and not kept - had else "content_changed",
+    )
+    return change, waits
+
+
+def _candidates(of: Evidence, now: datetime) -> set[str]:
+    """Every agency that could hold something, or did."""
+    agencies = {fact.recorded_by for fact in of.found if fact.recorded_by}
+    agencies |= of.held.keys()
+    for consent in of.given.values():
+        agencies |= set(consent.recorded.holders)
+        if consent.recorded.group:
+            agencies |= of.known.pool(consent.recorded.group, now)
+    return agencies
+
+
+def _next_boundary(given: Iterable[Consent], now: datetime) -> datetime | None:
+    moments = [m for c in given for m in (c.recorded.begins, c.end) if m and m > now]
+    return min(moments, default=None)
+
+
+def _ref(item: Item) -> ItemRef:
+    return ItemRef(
+        event=item.fact.event,
+        field=item.fact.field,
+        bases=tuple(BasisRef(kind=b.kind, id=b.id) for b in item.bases),
+    )
