@@ -33,6 +33,7 @@ from operate.install import ROOT, Refused
 from operate.places import SERVICES
 
 WAIT = 30.0  # seconds for one request of the administrator
+ITERATIONS = 4096  # the least that Kafka takes: passwords are random, and clients pay at each login
 SHOWN = 90.0  # seconds until the broker shows its effect; a busy machine takes its time
 
 
@@ -176,7 +177,7 @@ def apply_config(admin: AdminClient, topics: Mapping[str, Topic]) -> Iterator[st
 
 def apply_users(admin: AdminClient, users: Mapping[str, str], renew: bool) -> Iterator[str]:
     known = known_users(admin)
-    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 8192)
+    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
     asked: list[UserScramCredentialAlteration] = [
         UserScramCredentialUpsertion(name, info, password.encode())
         for name, password in users.items()

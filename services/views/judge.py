@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -54,10 +54,14 @@ select distinct on (j.stream) j.stream, j.key, j.data,
  order by j.stream, j.version desc"""
 DELIVER = """
 insert into delivery (agency, case_id, handle, document, changed_at)
-select d.*, $5::timestamptz from unnest($1::text[], $2::uuid[], $3::uuid[], $4::int[]) d
+select * from unnest($1::text[], $2::uuid[], $3::uuid[], $4::int[], $5::timestamptz[])
+           n (agency, case_id, handle, document, changed_at)
+ where not exists (select from delivery d
+                    where (d.agency, d.case_id) = (n.agency, n.case_id) and d.document >= n.document)
 on conflict (agency, case_id) do update
    set document = excluded.document, ended = false, changed_at = excluded.changed_at,
-       retry_at = null"""
+       retry_at = null
+ where delivery.document < excluded.document"""
 POSITIONS = """
 select topic, partition, topic_id, "offset" from position
  where view = $1 and topic = any($2::text[])"""
@@ -192,15 +196,23 @@ class Judge:
             ],
         )
         point("views.recorded")
+        await self.deliver(db, [(document, now) for _, document in changes])
+
+    async def deliver(
+        self, db: Connection, recorded: Iterable[tuple[DocumentChanged, datetime]]
+    ) -> None:
+        """Have the newest of these documents sent, unless they or newer ones are known already."""
+        newest = {(d.agency, d.case): (d.document, at) for d, at in recorded}
+        if not newest:
+            return
         key = self._rt.keys.index_key
-        documents = [document for _, document in changes]
         await db.execute(
             DELIVER,
-            [d.agency for d in documents],
-            [d.case for d in documents],
-            [UUID(Handles(key, d.agency).of("case", d.case)) for d in documents],
-            [d.document for d in documents],
-            now,
+            [agency for agency, _ in newest],
+            [case for _, case in newest],
+            [UUID(Handles(key, agency).of("case", case)) for agency, case in newest],
+            [document for document, _ in newest.values()],
+            [at for _, at in newest.values()],
         )
 
     async def _heard(self, db: Connection) -> bool:

@@ -126,7 +126,11 @@ def view(rt: Runtime) -> View:
     judge = Judge(rt)
 
     async def react(db: Connection, events: Sequence[Recorded], live: bool) -> None:
-        """Own events steer delivery; then, unless still catching up, judge what changed."""
+        """Own events steer delivery, also of a database that was set back and has its journal again;
+        then, unless still catching up, judge what changed.
+        """
+        own = [(e.event, e.envelope.at) for e in events if isinstance(e.event, DocumentChanged)]
+        await judge.deliver(db, own)
         for recorded in events:
             match recorded.event:
                 case SubscriptionRegistered(agency=agency, public_key=key):

@@ -293,6 +293,26 @@ async def test_what_ended_before_it_was_sent_is_not_sent(
     assert await care.read() == [(1, 1, [])]
 
 
+async def test_a_document_that_was_recorded_and_not_sent_when_the_database_was_set_back_is_sent(
+    town: Town, subscribers: tuple[Subscriber, Subscriber]
+) -> None:
+    care, _ = subscribers
+    await town.views.tell(town.consent(town.care))
+    await town.judged()
+    await deliver(town)
+    yesterday = await town.rt.pool.fetch("select * from delivery")
+    await town.views.tell(town.fact(health="腰の痛み"))
+    await town.judged()
+    async with town.rt.pool.acquire() as db, db.transaction():
+        await db.execute("delete from delivery")
+        await db.copy_records_to_table("delivery", records=yesterday)
+    await town.views.apply(await town.views.own())  # the journal has been taken back
+    await deliver(town)
+    assert [version for version, _, _ in await care.read()] == [1, 2]
+    await town.views.apply(await town.views.own())
+    assert not await town.rt.pool.fetchval(UNDELIVERED)
+
+
 async def test_a_new_key_gets_the_present_documents_again(
     town: Town, subscribers: tuple[Subscriber, Subscriber]
 ) -> None:
