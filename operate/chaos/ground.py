@@ -24,6 +24,8 @@ from operate.stack import Stack
 SKEW = 2.0
 SETTLING = 4.0
 """Seconds of a settling in which faults go on; after them it is let come to its end."""
+PATIENT = {"FOLLOWER_INVALID_IN_A_ROW": "100000", "FOLLOWER_PARKED": "100000"}
+"""More poison comes at once than an operator's limit would let pass."""
 BACK = 120.0
 """Seconds in which a part that was ended must be back."""
 
@@ -93,7 +95,7 @@ class Ground:
 
     def environment(self, service: str) -> dict[str, str]:
         """What a service is given on top of its ordinary environment."""
-        given = {"TSUNAGU_KILL": f"@{self.weapon(service)}"}
+        given = {"TSUNAGU_KILL": f"@{self.weapon(service)}", **PATIENT}
         if service in self.databases:
             ordinary = self.stack.env(service)
             port = self.databases[service].port
