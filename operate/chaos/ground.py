@@ -54,15 +54,21 @@ class Skewed(Clock):
             await self._still.wait()
 
     async def move(self, at: datetime) -> dict[str, int]:
-        self.latest, self._since = at, time.monotonic()
+        """A day ends when what was said on it has been heard: a withdrawal that is on its way for
+        the seconds of a fault is none of yesterday.
+        """
+        self._since = time.monotonic()
         self._still.clear()
-        if service := self.ahead:
-            self.ahead = None
-            if service == "views" and self.at:
-                self.jumped[at] = self.at
-            await self._put(service, at)
-            await asyncio.sleep(SKEW)
         try:
+            if self.at and at > self.at:
+                await super().move(self.at)
+            self.latest = at
+            if service := self.ahead:
+                self.ahead = None
+                if service == "views" and self.at:
+                    self.jumped[at] = self.at
+                await self._put(service, at)
+                await asyncio.sleep(SKEW)
             return await super().move(at)
         finally:
             self._still.set()
