@@ -15,6 +15,7 @@ from shared import telemetry, views
 from shared.broker import (
     ConsumerRebalanceListener,
     KafkaError,
+    Patience,
     TopicPartition,
     consumer,
     describe,
@@ -32,6 +33,8 @@ BATCH = 500
 DISPLAY_SECONDS = 1.0
 GAP_SECONDS = 30.0
 """Longer than a relay needs to notice that its topic has lost something, and to send it again."""
+SILENT_SECONDS = 30.0
+"""So long may a view that is behind read nothing, whatever replica reads for it."""
 GAP = "gap"
 
 KNOWN = """
@@ -456,6 +459,7 @@ class Follower:
         self._trouble: Exception | None = None
         self._reader: Any = None
         self._asking: Any = None
+        self._patience, self._read = Patience(), 0
 
     async def behind(self) -> bool:
         """Is there a record on the topics that is not applied yet, here or by a replica? Also as long
@@ -502,6 +506,7 @@ class Follower:
 
     async def _session(self) -> None:
         topics = self.applier.view.topics
+        self._patience = Patience(SILENT_SECONDS)
         self.forget()
         await self._identify()
         await self.applier.start()
@@ -586,6 +591,7 @@ class Follower:
             reader.seek(place, max(offset - 1, 0))
             self._from[place] = offset
         self._targets = ends
+        self._patience = Patience(SILENT_SECONDS)
         self.applier.live = False
 
     async def _identify(self) -> None:
@@ -601,14 +607,25 @@ class Follower:
         for topic in self.applier.view.topics:
             telemetry.lag.labels(self.applier.name, topic).set(behind[topic])
         targets = self._targets
-        if self.applier.live or targets is None:
+        if self.applier.live:
+            return
+        if targets is None:
+            self._progress(self._read)
             return
         done = await self.applier.positions(self._ids)
+        self._progress(sum(done.values()))
         reached = all(done.get(place, 0) >= end for place, end in targets.items())
         if reached and targets is self._targets:  # and not assigned anew meanwhile
             log.info("follower.caught_up", view=self.applier.name)
             self.applier.live = True
             self.applier.beat()
+
+    def _progress(self, read: int) -> None:
+        """A broker that is just back may not know its topics yet, and a member is given nothing or
+        too little to read; the libraries see nothing wrong in it. Raises KafkaError to join again.
+        """
+        self._patience.got(read - self._read)
+        self._read = read
 
 
 class _Seek(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -11,11 +11,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from operate.stack import Stack
-from shared import views
+from shared import follow, views
 from shared.broker import Message
 from shared.contracts import UPCASTS, Recorded, Unreadable
 from shared.contracts.intake import WorriesRecorded
@@ -242,6 +244,26 @@ async def test_a_parked_stream_is_replayed_though_the_first_try_met_trouble(spin
     await deliver(applier, [records[1]])  # as the follower does
     assert await spine.applied() == whole(made)
     assert not await spine.parked()
+
+
+async def test_a_follower_that_is_given_nothing_to_read_joins_again(
+    spine: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the broker is just back and does not know its topics yet."""
+    made = await streams(spine, 4, 2)
+    await spine.publish([m for _, all_ in made for m in all_])
+    assign, given_ = RangePartitionAssignor.assign, []
+
+    def nothing_at_first(cls: Any, cluster: Any, members: Any) -> Any:
+        given_.append(assign(cluster, members))
+        nothing = {name: ConsumerProtocolMemberAssignment(0, [], b"") for name in members}
+        return nothing if len(given_) == 1 else given_[-1]
+
+    monkeypatch.setattr(RangePartitionAssignor, "assign", classmethod(nothing_at_first))
+    monkeypatch.setattr(follow, "SILENT_SECONDS", 1.0)
+    async with running(await spine.follower()):
+        await spine.reached(whole(made))
+    assert len(given_) > 1
 
 
 async def test_a_record_of_a_topic_made_anew_is_parked_beside_those_of_the_old(spine: Kit) -> None:
