@@ -1,0 +1,93 @@
+"""A whole command over HTTP beside a bare endpoint with one insert: a contact is put on record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from operate import control
+from operate.bench.events import TEXT
+from operate.bench.measured import Figure, beside
+from operate.bench.place import administrator
+from operate.install import ROOT, Refused
+from operate.places import http_port
+from operate.stack import Stack
+
+CONNECTIONS, CASES = 16, 200
+BODY = {"method": "visit", "text": TEXT}
+ACTOR = ("city-fukushi", ["worker"], "bench")
+
+
+async def figures(stack: Stack, seconds: float, repeats: int) -> list[Figure]:
+    """The services of `stack` run."""
+    token = stack.token(*ACTOR)
+    headers = {"authorization": f"Bearer {token}"}
+    cases = await open_cases(stack.http("intake"), headers)
+    paths = [f"/v1/cases/{case}/records" for case in cases]
+    ours_port, bare_port = (http_port(stack.base_port, name) for name in ("intake", "intake-4"))
+
+    async def rate(port: int) -> float:
+        return float((await load(port, paths, headers, seconds))["rate"])
+
+    async with bare(stack, bare_port):
+        ours, limit = await beside(lambda: rate(ours_port), lambda: rate(bare_port), repeats)
+    what = f"whole command, {CONNECTIONS} connections ÷ a bare endpoint with one insert"
+    return [Figure("command", what, "requests/s", ours, limit, at_least=0.6)]
+
+
+async def open_cases(base: str, headers: dict[str, str]) -> list[str]:
+    async with httpx.AsyncClient(base_url=base, headers=headers, trust_env=False) as client:
+        made = []
+        for _ in range(CASES):
+            answer = await client.post("/v1/cases", json={"route": "family_visit"})
+            made.append(str(answer.raise_for_status().json()["id"]))
+        return made
+
+
+@asynccontextmanager
+async def bare(stack: Stack, port: int) -> AsyncIterator[None]:
+    environment = {
+        **os.environ,
+        "DATABASE_URL": stack.database_url("intake", "intake"),
+        "KAFKA": administrator(stack).model_dump_json(),
+        "HTTP_PORT": str(port),
+    }
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "operate.bench.bare", cwd=ROOT, env=environment
+    )
+    try:
+        while not await asyncio.to_thread(control.answers, port):
+            if server.returncode is not None:
+                raise Refused("the bare endpoint does not start; its error stands above")
+            await asyncio.sleep(0.05)
+        yield
+    finally:
+        if server.returncode is None:
+            server.terminate()
+        await server.wait()
+
+
+async def load(
+    port: int, paths: list[str], headers: dict[str, str], seconds: float, rate: float | None = None
+) -> dict[str, Any]:
+    """What `operate.bench.load` answers."""
+    asked = {
+        "port": port, "paths": paths, "headers": headers, "body": BODY,
+        "connections": CONNECTIONS, "seconds": seconds, "rate": rate,
+    }  # fmt: skip
+    generator = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "operate.bench.load", cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, _ = await generator.communicate(json.dumps(asked).encode() + b"\n")
+    if generator.returncode:
+        raise Refused("the load generator ended early; its error stands above")
+    answer: dict[str, Any] = json.loads(out)
+    return answer

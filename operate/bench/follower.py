@@ -1,0 +1,126 @@
+"""The follower beside a bare batched consumer, and a rebuilt view beside bare upserts of its rows."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+
+from operate.bench.measured import Figure, beside
+from operate.repair import numbers
+from operate.stack import Stack
+from shared import views
+from shared.broker import TopicPartition, consumer, describe
+from shared.follow import BATCH, Follower
+from shared.runtime import Runtime
+
+TOPIC = "intake"
+SCRATCH = """
+create table if not exists bench (stream text, version int, data text, primary key (stream, version))"""
+UPSERT = """
+insert into bench select * from unnest($1::text[], $2::int[], $3::text[])
+on conflict (stream, version) do update set data = excluded.data"""
+READ = """select coalesce(sum("offset"), 0) from position where topic = $1"""
+EMPTY = "truncate inbox, position, parked, kept, cases"
+KEPT = "select stream, version, data::text from kept"
+
+
+async def figures(stack: Stack, rt: Runtime, rows: int, repeats: int) -> list[Figure]:
+    """`rt` is that of views; the topic holds `rows` events or more, the journal of intake as well."""
+    await rt.pool.execute(SCRATCH)
+    ours, limit = await beside(lambda: _follow(rt), lambda: _consume(rt), repeats)
+    what = "follower with inbox, versions and opening ÷ a bare batched consumer with upserts"
+    followed = Figure("follower", what, "events/s", ours, limit, at_least=0.5)
+    await _follow(rt)
+    ours, limit = await beside(lambda: _rebuild(stack), lambda: _upsert(rt), repeats)
+    what = "view rebuilt from the journals ÷ unnest upserts of the same rows"
+    return [followed, Figure("rebuild", what, "events/s", ours, limit, at_least=0.4)]
+
+
+async def _ends(rt: Runtime) -> Mapping[TopicPartition, int]:
+    reader = consumer(rt.kafka, None)
+    await reader.start()
+    places = (await describe(rt.kafka, [TOPIC]))[TOPIC].places
+    ends: Mapping[TopicPartition, int] = await reader.end_offsets(places)
+    await reader.stop()
+    return ends
+
+
+async def _follow(rt: Runtime) -> float:
+    """Events a second from the first batch to the last, by the real follower into the real view."""
+    end = sum((await _ends(rt)).values())
+    async with rt.pool.acquire() as db, db.transaction():
+        await views.enter(db)
+        await db.execute(EMPTY)
+    rt.applier.live = False
+    task = asyncio.create_task(Follower(rt.applier, rt.kafka, rt.pool).run())
+    try:
+        first = await _read(rt, 1)
+        began = time.perf_counter()
+        await _read(rt, end)
+        return (end - first) / (time.perf_counter() - began)
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _read(rt: Runtime, records: int) -> int:
+    """How many the view has read, when it is so many or more."""
+    while True:
+        moved = rt.applier.moved
+        if (done := int(await rt.pool.fetchval(READ, TOPIC))) >= records:
+            return done
+        await moved.wait()
+
+
+async def _consume(rt: Runtime) -> float:
+    ends = await _ends(rt)
+    await rt.pool.execute("truncate bench")
+    reader = consumer(rt.kafka, None)
+    await reader.start()
+    reader.assign(list(ends))
+    await reader.seek_to_beginning(*ends)
+    left, done, began = sum(ends.values()), 0, 0.0
+    while left:
+        found = await reader.getmany(timeout_ms=200, max_records=BATCH)
+        records = [record for batch in found.values() for record in batch]
+        if not records:
+            continue
+        async with rt.pool.acquire() as db, db.transaction():
+            await db.execute(
+                UPSERT,
+                [f"{one.topic}/{one.partition}" for one in records],
+                [one.offset for one in records],
+                [one.value.decode() for one in records],
+            )
+        if began:
+            done += len(records)
+        began = began or time.perf_counter()
+        left -= len(records)
+    seconds = time.perf_counter() - began
+    await reader.stop()
+    return done / seconds
+
+
+async def _rebuild(stack: Stack) -> float:
+    found = await numbers.rebuild(stack, "views")
+    await numbers.drop(stack, "views", found["number"])
+    return float(found["events_per_second"])
+
+
+async def _upsert(rt: Runtime) -> float:
+    rows = await rt.reads.fetch(KEPT)
+    await rt.pool.execute("truncate bench")
+    began = time.perf_counter()
+    for n in range(0, len(rows), BATCH):
+        some = rows[n : n + BATCH]
+        async with rt.pool.acquire() as db, db.transaction():
+            await db.execute(
+                UPSERT,
+                [row["stream"] for row in some],
+                [row["version"] for row in some],
+                [row["data"] for row in some],
+            )
+    return len(rows) / (time.perf_counter() - began)

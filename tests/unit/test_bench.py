@@ -1,0 +1,48 @@
+"""The benchmark's own arithmetic, and what it refuses before it starts."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from operate.bench.measured import Figure, beside, percentile
+from operate.bench.place import place
+from operate.install import Refused
+from operate.stack import Stack
+
+
+def test_a_figure_is_the_ratio_of_the_medians() -> None:
+    figure = Figure("append", "", "events/s", [50, 80, 70], [100, 90, 300], at_least=0.7)
+    assert figure.value == 0.7
+    assert figure.kept
+    assert figure.promise == "≥ 0.7"
+
+
+def test_without_a_limit_the_median_itself_is_the_figure() -> None:
+    figure = Figure("up_warm_s", "", "s", [4.0, 9.0, 6.0], at_most=5)
+    assert figure.value == 6
+    assert not figure.kept
+
+
+def test_ours_and_the_limit_are_measured_in_turns() -> None:
+    order: list[str] = []
+
+    async def one(name: str) -> float:
+        order.append(name)
+        return len(order)
+
+    ours, limit = asyncio.run(beside(lambda: one("ours"), lambda: one("limit"), 2))
+    assert order == ["limit", "ours", "limit", "ours"]
+    assert (ours, limit) == ([2, 4], [1, 3])
+
+
+def test_percentiles_lie_between_the_values() -> None:
+    assert percentile([1.0, 2.0, 3.0], 50) == 2
+    assert percentile(range(101), 99) == 99
+
+
+def test_too_little_room_is_said_before_anything_starts(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with pytest.raises(Refused, match="the benchmark needs"), place(Stack(state), disk=2**60):
+        pass
+    assert not state.exists()
