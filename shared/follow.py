@@ -58,7 +58,11 @@ select $1, p.topic, p.partition, p.at, p.stream, p.version, p.key, p.value, p.he
        p (topic, partition, at, stream, version, key, value, headers, cause)
 on conflict (view, topic, partition, "offset") do update
    set stream = excluded.stream, version = excluded.version, key = excluded.key,
-       value = excluded.value, headers = excluded.headers, cause = excluded.cause
+       value = excluded.value, headers = excluded.headers, cause = excluded.cause,
+       examined_at = null
+ where (parked.stream, parked.version, parked.value, parked.headers, parked.cause)
+       is distinct from
+       (excluded.stream, excluded.version, excluded.value, excluded.headers, excluded.cause)
 returning xmax = 0 as new, topic, partition, "offset" """
 POSITIONS = 'select topic, partition, topic_id, "offset" from position where view = $1'
 MOVE = """
@@ -71,10 +75,15 @@ SET_BACK = 'update position set "offset" = 0 where view = $1 and topic = $2 and 
 PARKED_STREAMS = "select distinct stream from parked where view = $1 order by stream"
 PARKED_OF = "select distinct stream from parked where view = $1 and stream = any($2::text[])"
 LASTING = """
-select distinct p.topic, p.partition, p.stream from parked p
+select distinct p.topic, p.partition from parked p
  where p.view = $1 and p.stream is not null and p.parked_at < now() - make_interval(secs => $2)
+   and p.examined_at is null
    and not exists (select from inbox i join parked q using (view, stream)
                     where i.view = p.view and i.stream = p.stream and q.version = i.version + 1)"""
+EXAMINED = """
+update parked p set examined_at = now() from unnest($2::text[], $3::int[]) d (topic, partition)
+ where p.view = $1 and (p.topic, p.partition) = (d.topic, d.partition)
+   and p.examined_at is null and p.parked_at < now() - make_interval(secs => $4)"""
 PARKED_ROWS = """
 select topic, partition, "offset", key, value, headers from parked
  where view = $1 and stream is not distinct from $2 for update"""
@@ -163,7 +172,6 @@ class Applier:
         self._invalid = 0  # new ones in a row
         self._pool, self._codec = pool, codec
         self._due: set[str] = set()
-        self._missed: set[str] = set()
         self._looked = 0.0
         self.moved = asyncio.Event()
 
@@ -251,24 +259,21 @@ class Applier:
         await self._pool.execute(SET_BACK, self.name, place.topic, place.partition)
 
     async def missed(self, ours: Container[TopicPartition]) -> bool:
-        """Set back those of our partitions where a gap lasts, once for each gap: what is missing
-        may stand below our position, if the topic lost its tail and grew again between two fetches.
+        """Set back those of our partitions where a gap lasts, once for each gap, whichever process
+        does it: what is missing may stand below our position, if the topic lost its tail and grew
+        again between two fetches.
         """
         now = asyncio.get_running_loop().time()
         if now - self._looked < GAP_SECONDS / 2:
             return False
         self._looked = now
         rows = await self._pool.fetch(LASTING, self.name, GAP_SECONDS)
-        fresh = {
-            TopicPartition(row["topic"], row["partition"])
-            for row in rows
-            if row["stream"] not in self._missed
-        }
-        self._missed = {row["stream"] for row in rows}
-        fresh = {place for place in fresh if place in ours}
-        for place in fresh:
+        places = [TopicPartition(row["topic"], row["partition"]) for row in rows]
+        places = [place for place in places if place in ours]
+        for place in places:
             await self.set_back(place)
-        return bool(fresh)
+        await self._pool.execute(EXAMINED, self.name, *_columns(places, 2), GAP_SECONDS)
+        return bool(places)
 
     def beat(self) -> None:
         """Wake whoever waits on the present `moved`; the next ones wait on another."""

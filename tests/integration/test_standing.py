@@ -263,3 +263,20 @@ async def test_a_gap_behind_poison_is_not_read_again_and_again(
     place = next(iter(await applier.positions(ids)))
     assert not await applier.missed([place])
     assert (await applier.positions(ids))[place] == 3
+
+
+async def test_a_lasting_gap_has_its_partition_read_again_once_whatever_process_comes(
+    spine: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.follow.GAP_SECONDS", 0.0)
+    ((case, gap),) = await streams(spine, 3)
+    late = [as_record(spine, gap[1], 0), as_record(spine, gap[2], 1)]
+    applier = await spine.applier()
+    ids = {spine.topic: "topic"}
+    await applier.apply(late, ids)
+    place = next(iter(await applier.positions(ids)))
+    assert await applier.missed([place])
+    assert (await applier.positions(ids))[place] == 0
+    assert not await applier.apply(late, ids)  # parked as it was
+    assert not await (await spine.applier()).missed([place])
+    assert await spine.parked() == {stream_of(case): [2, 3]}

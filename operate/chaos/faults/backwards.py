@@ -137,8 +137,10 @@ async def follower_back(ground: Ground) -> None:
 
 
 async def killed_taking_back(ground: Ground, mode: str) -> None:
-    """A writer whose database is yesterday's falls while it takes its events back."""
-    service = ground.random.choice(("intake", "referral", "meetings"))
+    """A writer whose database is yesterday's falls while it takes its events back; intake always
+    has some.
+    """
+    service = "intake"
     async with ground.alone(service):
         if not await falls(ground, service, "recover.took", mode, partial(_back, ground, service)):
             ground.missed[f"recover.took {mode}"] += 1
