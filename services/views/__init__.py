@@ -24,7 +24,7 @@ SERVICE = Service(
     router=router,
     view=view,
     outboxes=lambda rt: {"documents": Delivery(rt)},
-    tasks=lambda rt: [rt.state["judge"].listen(), rt.state["judge"].run()],
+    tasks=lambda rt: [rt.state["judge"].heard.listen(), rt.state["judge"].run()],
     settled=settled,
     reached=reached,
 )

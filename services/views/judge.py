@@ -1,23 +1,19 @@
 """Judging: for changed cases, compare what each agency may hold with what it holds; record the change.
 
-Fail closed: a document grows only while the services that carry bases are heard (heartbeats at
-most 5 s old, everything they cover applied, no basis stream of the case parked). Shrinking
-never waits.
+Fail closed: a document grows only while the services that carry bases are heard, and no basis
+stream of the case is parked. Shrinking never waits.
 """
 
 import asyncio
-import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import structlog
 
 from shared.basis import DIRECTORY_TYPES, POOL_TYPES, World, consents, world
-from shared.broker import HEARTBEATS, KafkaError, TopicPartition, consumer, stop
 from shared.contracts import Recorded
 from shared.contracts.views import DocumentChanged
 from shared.db import PASSING, RACED, Connection, Pool
@@ -30,11 +26,10 @@ from shared.telemetry import stuck
 from .domain.document import Handles
 from .domain.facts import facts
 from .domain.verdict import Evidence, Held, Verdict, verdict
+from .heard import Heard
 
-HEARD_SECONDS = 5.0
 BATCH = 50
 CAREFUL_SECONDS = 0.5
-BASIS_SERVICES = ("intake", "meetings")
 BASIS_STREAMS = ("consent", "matter", "body", "basis")
 WORLD_TYPES = (*DIRECTORY_TYPES, *POOL_TYPES)
 
@@ -62,9 +57,6 @@ on conflict (agency, case_id) do update
    set document = excluded.document, ended = false, changed_at = excluded.changed_at,
        retry_at = null
  where delivery.document < excluded.document"""
-POSITIONS = """
-select topic, partition, topic_id, "offset" from position
- where view = $1 and topic = any($2::text[])"""
 BASIS_PARKED = """
 select distinct key from parked
  where view = $1 and (stream is null or split_part(stream, '/', 1) = any($2::text[]))
@@ -72,14 +64,6 @@ select distinct key from parked
 WORLD_AGE = "select count(*) from kept where type = any($1::text[])"
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Beat:
-    """What a service said of itself: when (real time), and its offsets by partition."""
-
-    at: datetime
-    offsets: dict[int, tuple[str, int]]
 
 
 class Told:
@@ -96,7 +80,7 @@ class Judge:
 
     def __init__(self, rt: Runtime) -> None:
         self._rt = rt
-        self._beats: dict[str, Beat] = {}
+        self.heard = Heard(rt)
         self._world: tuple[int, World] = (-1, World())
         rt.state["judge"] = self
 
@@ -107,7 +91,7 @@ class Judge:
         if not rows:
             return False
         cases = [row["id"] for row in rows]
-        heard = await self._heard(db)
+        heard = await self.heard.all(db)
         known = await self.world(db)
         try:
             async with db.transaction():
@@ -214,48 +198,6 @@ class Judge:
             [document for document, _ in newest.values()],
             [at for _, at in newest.values()],
         )
-
-    async def _heard(self, db: Connection) -> bool:
-        """May documents grow now?"""
-        limit = datetime.now(UTC) - timedelta(seconds=HEARD_SECONDS)
-        beats = {name: self._beats.get(name) for name in BASIS_SERVICES}
-        if any(beat is None or beat.at < limit for beat in beats.values()):
-            return False
-        rows = await db.fetch(POSITIONS, self._rt.applier.name, BASIS_SERVICES)
-        done = {(r["topic"], r["partition"]): (r["topic_id"], r["offset"]) for r in rows}
-        for name, beat in beats.items():
-            for partition, (topic_id, end) in (beat.offsets if beat else {}).items():
-                at_id, at = done.get((name, partition), (topic_id, 0))
-                if end and (at_id != topic_id or at < end):
-                    return False
-        return True
-
-    async def listen(self) -> None:
-        """Hear the heartbeats of the basis-bearing services, for as long as the process lives."""
-        place = TopicPartition(HEARTBEATS, 0)
-        while True:
-            reader = consumer(self._rt.kafka, None)
-            try:
-                await reader.start()
-                reader.assign([place])
-                await reader.seek_to_beginning(place)
-                while True:
-                    for records in (await reader.getmany(timeout_ms=500)).values():
-                        for record in records:
-                            self._hear(record.value)
-            except (KafkaError, OSError) as error:
-                log.warning("heartbeats.wait", error=type(error).__name__)
-                await asyncio.sleep(0.5)
-            finally:
-                await stop(reader)
-
-    def _hear(self, value: bytes | None) -> None:
-        try:
-            beat = json.loads(value or b"")
-            offsets = {int(p): (str(id), int(end)) for p, (id, end) in beat["offsets"].items()}
-            self._beats[beat["service"]] = Beat(datetime.fromisoformat(beat["time"]), offsets)
-        except (ValueError, KeyError, TypeError):
-            log.error("heartbeat.unreadable")
 
     async def run(self) -> None:
         """Judge what time or a heartbeat makes due, also when no event arrives."""

@@ -14,7 +14,8 @@ from agency.sealed import Record as Sealed
 from operate.stack import Stack
 from services.views import UNDELIVERED
 from services.views.delivery import document_of
-from services.views.judge import HEARD_SECONDS, Judge
+from services.views.heard import HEARD_SECONDS
+from services.views.judge import Judge
 from shared.broker import TopicPartition
 from shared.contracts.intake import (
     CaseOpened,
@@ -80,7 +81,7 @@ class Town:
                 "time": at.isoformat(),
                 "offsets": offsets if name == "intake" else {},
             }
-            self.judge._hear(json.dumps(beat).encode())
+            self.judge.heard.hear(json.dumps(beat).encode())
 
     async def judged(self) -> None:
         """Nothing more is to be judged as far as is heard now."""
