@@ -15,14 +15,13 @@ import httpx
 from operate import control
 from operate.bench.events import TEXT
 from operate.bench.measured import Figure, beside
-from operate.bench.place import administrator
 from operate.install import ROOT, Refused
 from operate.places import http_port
 from operate.stack import Stack
 
 CONNECTIONS, CASES = 16, 200
 BODY = {"method": "visit", "text": TEXT}
-ACTOR = ("city-fukushi", ["worker"], "bench")
+ACTOR = ("city-fukushi", ["intake_worker"], "bench")
 
 
 async def figures(stack: Stack, seconds: float, repeats: int) -> list[Figure]:
@@ -56,7 +55,6 @@ async def bare(stack: Stack, port: int) -> AsyncIterator[None]:
     environment = {
         **os.environ,
         "DATABASE_URL": stack.database_url("intake", "intake"),
-        "KAFKA": administrator(stack).model_dump_json(),
         "HTTP_PORT": str(port),
     }
     server = await asyncio.create_subprocess_exec(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import uvloop
 
-from operate.bench import append, document, endpoint, follower, relay
+from operate.bench import append, endpoint, follower, relay
 from operate.bench.measured import Figure
 from operate.bench.place import BARE, GIB, administrator, make_topic, place
 from operate.demo import memory
@@ -34,14 +35,14 @@ QUICK = Size(seconds=4, rows=20_000, repeats=3, disk=3 * GIB)
 
 def run(given: Stack, quick: bool, progress: Callable[[str], None]) -> list[Figure]:
     size = QUICK if quick else FULL
+    for name in ("aiokafka", "asyncio"):  # of sessions that a measurement ends
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with place(given, size.disk) as stack:
         found = uvloop.run(_spine(stack, size, progress))
         progress("services")
         found += _whole(stack, size.repeats)
         progress("commands")
         found += asyncio.run(endpoint.figures(stack, size.seconds, size.repeats))
-        progress("documents")
-        found += asyncio.run(document.figures(stack, size.seconds, size.repeats))
     return found
 
 
