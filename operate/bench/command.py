@@ -51,10 +51,9 @@ def shown(figures: list[Figure]) -> Table:
             f"{min(values):,.4g} … {max(values):,.4g} {one.unit}" if values else ""
             for values in (one.ours, one.limit)
         )
-        promised = one.at_least is not None or one.at_most is not None
-        mark = ("[green]✓[/]" if one.kept else "[red]✗[/]") if promised else ""
+        mark = ("[green]✓[/]" if one.kept else "[red]✗[/]") if one.promise else ""
         table.add_row(
             f"{one.name}\n[dim]{one.what}[/]", ours, limit, f"{one.value:g}",
-            one.promise if promised else "", mark,
+            one.promise, mark,
         )  # fmt: skip
     return table

@@ -35,7 +35,10 @@ class Figure:
 
     @property
     def promise(self) -> str:
-        return f"≥ {self.at_least}" if self.at_least is not None else f"≤ {self.at_most}"
+        """Empty where nothing was promised."""
+        if self.at_least is not None:
+            return f"≥ {self.at_least}"
+        return "" if self.at_most is None else f"≤ {self.at_most}"
 
     def document(self) -> dict[str, Any]:
         return {
