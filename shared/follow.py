@@ -60,9 +60,9 @@ on conflict (view, topic, partition, "offset") do update
    set stream = excluded.stream, version = excluded.version, key = excluded.key,
        value = excluded.value, headers = excluded.headers, cause = excluded.cause,
        examined_at = null
- where (parked.stream, parked.version, parked.value, parked.headers, parked.cause)
-       is distinct from
-       (excluded.stream, excluded.version, excluded.value, excluded.headers, excluded.cause)
+ where (parked.stream, parked.version, parked.key, parked.value, parked.headers, parked.cause)
+       is distinct from (excluded.stream, excluded.version, excluded.key, excluded.value,
+                         excluded.headers, excluded.cause)
 returning xmax = 0 as new, topic, partition, "offset" """
 POSITIONS = 'select topic, partition, topic_id, "offset" from position where view = $1'
 MOVE = """
@@ -77,7 +77,8 @@ PARKED_OF = "select distinct stream from parked where view = $1 and stream = any
 LASTING = """
 select distinct p.topic, p.partition from parked p
  where p.view = $1 and p.stream is not null and p.parked_at < now() - make_interval(secs => $2)
-   and p.examined_at is null
+   and not exists (select from parked e
+                    where e.view = p.view and e.stream = p.stream and e.examined_at is not null)
    and not exists (select from inbox i join parked q using (view, stream)
                     where i.view = p.view and i.stream = p.stream and q.version = i.version + 1)"""
 EXAMINED = """
@@ -272,7 +273,8 @@ class Applier:
         places = [place for place in places if place in ours]
         for place in places:
             await self.set_back(place)
-        await self._pool.execute(EXAMINED, self.name, *_columns(places, 2), GAP_SECONDS)
+        if places:
+            await self._pool.execute(EXAMINED, self.name, *_columns(places, 2), GAP_SECONDS)
         return bool(places)
 
     def beat(self) -> None:

@@ -269,7 +269,7 @@ async def test_a_lasting_gap_has_its_partition_read_again_once_whatever_process_
     spine: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.follow.GAP_SECONDS", 0.0)
-    ((case, gap),) = await streams(spine, 3)
+    ((case, gap),) = await streams(spine, 4)
     late = [as_record(spine, gap[1], 0), as_record(spine, gap[2], 1)]
     applier = await spine.applier()
     ids = {spine.topic: "topic"}
@@ -280,3 +280,5 @@ async def test_a_lasting_gap_has_its_partition_read_again_once_whatever_process_
     assert not await applier.apply(late, ids)  # parked as it was
     assert not await (await spine.applier()).missed([place])
     assert await spine.parked() == {stream_of(case): [2, 3]}
+    await applier.apply([as_record(spine, gap[3], 2)], ids)  # behind the same gap
+    assert not await (await spine.applier()).missed([place])
