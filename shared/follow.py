@@ -513,7 +513,6 @@ class Follower:
 
     async def _session(self) -> None:
         topics = self.applier.view.topics
-        self._patience = Patience(SILENT_SECONDS)
         self.forget()
         await self._identify()
         await self.applier.start()
@@ -581,6 +580,7 @@ class Follower:
     def forget(self, trouble: Exception | None = None) -> None:
         """What is fetched before `seek` has placed the reader is not ours to apply."""
         self._from, self._targets, self._trouble = {}, None, trouble
+        self._patience = Patience(SILENT_SECONDS)
 
     async def seek(self, reader: Any, places: Iterable[TopicPartition]) -> None:
         """PostgreSQL says where to go on, not the broker; a topic made anew, or one that has lost
@@ -598,7 +598,6 @@ class Follower:
             reader.seek(place, max(offset - 1, 0))
             self._from[place] = offset
         self._targets = ends
-        self._patience = Patience(SILENT_SECONDS)
         self.applier.live = False
 
     async def _identify(self) -> None:

@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import httpx
 
@@ -28,20 +27,20 @@ async def figures(stack: Stack, seconds: float, repeats: int) -> list[Figure]:
     """The services of `stack` run."""
     token = stack.token(*ACTOR)
     headers = {"authorization": f"Bearer {token}"}
-    cases = await open_cases(stack.http("intake"), headers)
+    cases = await _cases(stack.http("intake"), headers)
     paths = [f"/v1/cases/{case}/records" for case in cases]
     ours_port, bare_port = (http_port(stack.base_port, name) for name in ("intake", "intake-4"))
 
     async def rate(port: int) -> float:
-        return float((await load(port, paths, headers, seconds))["rate"])
+        return await _load(port, paths, headers, seconds)
 
-    async with bare(stack, bare_port):
+    async with _bare(stack, bare_port):
         ours, limit = await beside(lambda: rate(ours_port), lambda: rate(bare_port), repeats)
     what = f"whole command, {CONNECTIONS} connections ÷ a bare endpoint with one insert"
     return [Figure("command", what, "requests/s", ours, limit, at_least=0.6)]
 
 
-async def open_cases(base: str, headers: dict[str, str]) -> list[str]:
+async def _cases(base: str, headers: dict[str, str]) -> list[str]:
     async with httpx.AsyncClient(base_url=base, headers=headers, trust_env=False) as client:
         made = []
         for _ in range(CASES):
@@ -51,7 +50,7 @@ async def open_cases(base: str, headers: dict[str, str]) -> list[str]:
 
 
 @asynccontextmanager
-async def bare(stack: Stack, port: int) -> AsyncIterator[None]:
+async def _bare(stack: Stack, port: int) -> AsyncIterator[None]:
     environment = {
         **os.environ,
         "DATABASE_URL": stack.database_url("intake", "intake"),
@@ -72,13 +71,11 @@ async def bare(stack: Stack, port: int) -> AsyncIterator[None]:
         await server.wait()
 
 
-async def load(
-    port: int, paths: list[str], headers: dict[str, str], seconds: float, rate: float | None = None
-) -> dict[str, Any]:
-    """What `operate.bench.load` answers."""
+async def _load(port: int, paths: list[str], headers: dict[str, str], seconds: float) -> float:
+    """Requests a second."""
     asked = {
         "port": port, "paths": paths, "headers": headers, "body": BODY,
-        "connections": CONNECTIONS, "seconds": seconds, "rate": rate,
+        "connections": CONNECTIONS, "seconds": seconds,
     }  # fmt: skip
     generator = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "operate.bench.load", cwd=ROOT,
@@ -87,5 +84,4 @@ async def load(
     out, _ = await generator.communicate(json.dumps(asked).encode() + b"\n")
     if generator.returncode:
         raise Refused("the load generator ended early; its error stands above")
-    answer: dict[str, Any] = json.loads(out)
-    return answer
+    return float(json.loads(out))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -42,20 +42,15 @@ def envelope(case: UUID, version: int) -> Envelope:
 async def sealed(rt: Runtime, count: int) -> list[Sealed]:
     """So many events in chunks, dealt out to the cases in turn, each case's in order."""
     cases = [uuid7() for _ in range(CASES)]
-    marks: Iterator[tuple[UUID, int]] = ((cases[n % CASES], n // CASES + 1) for n in range(count))
     chunks: list[Sealed] = []
-    for size in _sizes(count):
-        drafts = [
-            (worry(case), envelope(case, version))
-            for (case, version), _ in zip(marks, range(size), strict=False)
+    for start in range(0, count, CHUNK):
+        marks = [
+            envelope(cases[n % CASES], n // CASES + 1)
+            for n in range(start, min(start + CHUNK, count))
         ]
-        chunks.append(([mark for _, mark in drafts], await rt.codec.seal(drafts)))
+        wires = await rt.codec.seal([(worry(UUID(mark.key)), mark) for mark in marks])
+        chunks.append((marks, wires))
     return chunks
-
-
-def _sizes(count: int) -> list[int]:
-    whole, rest = divmod(count, CHUNK)
-    return [CHUNK] * whole + [rest] * (rest > 0)
 
 
 async def written(rt: Runtime, chunks: Sequence[Sealed]) -> None:

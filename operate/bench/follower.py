@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 
-from operate.bench.measured import Figure, beside
+from operate.bench.measured import Figure, beside, running
+from operate.demo.records import ends
 from operate.repair import numbers
 from operate.stack import Stack
 from shared import views
-from shared.broker import TopicPartition, consumer, describe
+from shared.broker import TopicPartition, consumer
 from shared.follow import BATCH, Follower
 from shared.runtime import Runtime
 
@@ -29,41 +29,28 @@ KEPT = "select stream, version, data::text from kept"
 async def figures(stack: Stack, rt: Runtime, rows: int, repeats: int) -> list[Figure]:
     """`rt` is that of views; the topic holds `rows` events or more, the journal of intake as well."""
     await rt.pool.execute(SCRATCH)
-    ours, limit = await beside(lambda: _follow(rt), lambda: _consume(rt), repeats)
+    found = await asyncio.to_thread(ends, stack, [TOPIC])
+    places = {TopicPartition(*place): end for place, (_, end) in found.items()}
+    ours, limit = await beside(lambda: _follow(rt, places), lambda: _consume(rt, places), repeats)
     what = "follower with inbox, versions and opening ÷ a bare batched consumer with upserts"
     followed = Figure("follower", what, "events/s", ours, limit, at_least=0.5)
-    await _follow(rt)
     ours, limit = await beside(lambda: _rebuild(stack), lambda: _upsert(rt), repeats)
     what = "view rebuilt from the journals ÷ unnest upserts of the same rows"
     return [followed, Figure("rebuild", what, "events/s", ours, limit, at_least=0.4)]
 
 
-async def _ends(rt: Runtime) -> Mapping[TopicPartition, int]:
-    reader = consumer(rt.kafka, None)
-    await reader.start()
-    places = (await describe(rt.kafka, [TOPIC]))[TOPIC].places
-    ends: Mapping[TopicPartition, int] = await reader.end_offsets(places)
-    await reader.stop()
-    return ends
-
-
-async def _follow(rt: Runtime) -> float:
+async def _follow(rt: Runtime, places: Mapping[TopicPartition, int]) -> float:
     """Events a second from the first batch to the last, by the real follower into the real view."""
-    end = sum((await _ends(rt)).values())
+    end = sum(places.values())
     async with rt.pool.acquire() as db, db.transaction():
         await views.enter(db)
         await db.execute(EMPTY)
     rt.applier.live = False
-    task = asyncio.create_task(Follower(rt.applier, rt.kafka, rt.pool).run())
-    try:
+    async with running(Follower(rt.applier, rt.kafka, rt.pool).run()):
         first = await _read(rt, 1)
         began = time.perf_counter()
         await _read(rt, end)
         return (end - first) / (time.perf_counter() - began)
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def _read(rt: Runtime, records: int) -> int:
@@ -75,14 +62,13 @@ async def _read(rt: Runtime, records: int) -> int:
         await moved.wait()
 
 
-async def _consume(rt: Runtime) -> float:
-    ends = await _ends(rt)
+async def _consume(rt: Runtime, places: Mapping[TopicPartition, int]) -> float:
     await rt.pool.execute("truncate bench")
     reader = consumer(rt.kafka, None)
     await reader.start()
-    reader.assign(list(ends))
-    await reader.seek_to_beginning(*ends)
-    left, done, began = sum(ends.values()), 0, 0.0
+    reader.assign(list(places))
+    await reader.seek_to_beginning(*places)
+    left, done, began = sum(places.values()), 0, 0.0
     while left:
         found = await reader.getmany(timeout_ms=200, max_records=BATCH)
         records = [record for batch in found.values() for record in batch]

@@ -13,14 +13,11 @@ import psutil
 from operate import topics
 from operate.install import Refused
 from operate.stack import Stack
-from operate.topics import Topic
-from shared.settings import Kafka
+from operate.topics import Topic, Wanted
 
 GIB = 1024**3
 MEMORY = 3 * GIB
 """Servers, services and the benchmark itself."""
-
-
 BARE, PARTITIONS = "bench", 12
 """The topic that limits are measured on, as wide as those of the services."""
 
@@ -48,18 +45,4 @@ def place(given: Stack, disk: int) -> Iterator[Stack]:
 
 
 def make_topic(stack: Stack, name: str) -> None:
-    admin, wanted = stack.kafka_admin(), {name: Topic(PARTITIONS)}
-    list(topics.apply_topics(admin, wanted))
-    topics.wait_for_leaders(admin, wanted)
-
-
-def administrator(stack: Stack) -> Kafka:
-    """Who needs no rights of his own on the topic of the limits."""
-    client = stack.kafka_client()
-    return Kafka(
-        bootstrap=str(client["bootstrap.servers"]),
-        username=str(client["sasl.username"]),
-        password=str(client["sasl.password"]),
-        mechanism=str(client["sasl.mechanism"]),
-        security_protocol=str(client["security.protocol"]),
-    )
+    topics.apply(stack.kafka_admin(), Wanted({name: Topic(PARTITIONS)}))

@@ -10,13 +10,13 @@ import json
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from uuid_utils.compat import uuid7
 
 from operate.bench.events import context, envelope, sealed, worry, written
-from operate.bench.measured import Figure, beside, percentile
+from operate.bench.measured import Figure, beside, percentile, running
 from operate.install import ROOT
 from shared.broker import Message, event_message, producer
 from shared.relay import JournalOutbox, Relay
@@ -105,7 +105,7 @@ async def _latencies(
 @asynccontextmanager
 async def _committer(rt: Runtime) -> AsyncIterator[Write]:
     relay = Relay("intake", rt.database.database_url, rt.kafka, JournalOutbox(TOPIC))
-    async with _running(relay):
+    async with running(relay.run()):
 
         async def commit() -> str:
             case = uuid7()
@@ -141,23 +141,12 @@ async def _sender(rt: Runtime, bare: Bare) -> AsyncIterator[Write]:
         await sender.stop()
 
 
-@asynccontextmanager
-async def _running(relay: Relay) -> AsyncIterator[None]:
-    task = asyncio.create_task(relay.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
 async def _drain(rt: Runtime, rows: int) -> float:
     """Events a second between the first mark and the last."""
     before = await rt.pool.fetchval(NEWEST)
     await written(rt, await sealed(rt, rows))
     relay = Relay("intake", rt.database.database_url, rt.kafka, JournalOutbox(TOPIC))
-    async with _running(relay):
+    async with running(relay.run()):
         await _drained(rt)
     (span,) = await rt.pool.fetch(SPAN, before)
     return float((span["published"] - BATCH) / float(span["seconds"]))

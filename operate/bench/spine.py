@@ -12,10 +12,11 @@ import uvloop
 
 from operate.bench import append, endpoint, follower, relay
 from operate.bench.measured import Figure
-from operate.bench.place import BARE, GIB, administrator, make_topic, place
+from operate.bench.place import BARE, GIB, make_topic, place
 from operate.demo import memory
 from operate.places import SERVICES
 from operate.repair.place import runtime
+from operate.repair.topics import as_administrator
 from operate.stack import Stack
 
 
@@ -53,7 +54,7 @@ async def _spine(stack: Stack, size: Size, progress: Callable[[str], None]) -> l
         progress("journal")
         found += await append.figures(rt, size.seconds, size.repeats)
         progress("relay")
-        bare = relay.Bare(BARE, administrator(stack))
+        bare = relay.Bare(BARE, as_administrator(stack))
         found += await relay.figures(rt, bare, size.rows, size.seconds, size.repeats)
     async with runtime(stack, "views") as rt:
         progress("follower and view")

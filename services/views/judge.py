@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -123,12 +124,11 @@ class Judge:
     ) -> None:
         """Something of a batch went wrong: it must not hold up the others."""
         try:
-            async with db.transaction():
-                await self._judge(db, [case], known, now, heard)
+            with suppress(RACED):  # the agency wrote a receipt just now; the case stays dirty
+                async with db.transaction():
+                    await self._judge(db, [case], known, now, heard)
         except PASSING:
             raise
-        except RACED:
-            pass  # the agency wrote a receipt just now; the case stays dirty
         except Exception as error:
             log.exception("case.not_judged")
             await db.execute(STUCK, case, type(error).__name__)
@@ -149,8 +149,8 @@ class Judge:
         verdicts: dict[UUID, Verdict] = {}
         for case in cases:
             may_grow = heard and parked.isdisjoint((None, str(case).encode()))
-            facts, consents = told[case].facts, told[case].consents
-            evidence = Evidence(case, facts, consents, known, held[str(case)], may_grow)
+            its = told[case]
+            evidence = Evidence(case, its.facts, its.consents, known, held[str(case)], may_grow)
             verdicts[case] = verdict(evidence, now, self._rt.keys.index_key)
             await asyncio.sleep(0)  # requests do not wait for the whole batch
         await self._record(db, [c for v in verdicts.values() for c in v.changes], now)

@@ -10,7 +10,7 @@ from uuid import UUID
 from shared.basis import Consent, World
 from shared.contracts.views import BasisRef, DocumentChanged, ItemRef
 
-from .disclose import Item, disclose
+from .disclose import Item, Shown, disclose
 from .document import Handles, content, digest, only
 from .facts import Fact
 
@@ -70,7 +70,7 @@ def _document(
     handles = Handles(key, agency)
     shown = disclose(of.found, of.given, of.known, agency, now)
     mark = digest(key, content(handles, shown))
-    if (before is None and not shown.items) or (before and before.data["digest"] == mark):
+    if _as_before(before, shown, mark):
         return None, False
     held = before.recorded if before else None
     had = {(ref.event, ref.field) for ref in held.items} if held else set()
@@ -79,7 +79,7 @@ def _document(
         old = [fact for fact in of.found if (fact.event, fact.field) in had]
         shown = only(disclose(old, of.given, of.known, agency, now), had)
         mark = digest(key, content(handles, shown))
-        if (held is None and not shown.items) or (held and held.digest == mark):
+        if _as_before(before, shown, mark):
             return None, True
     refs = tuple(_ref(item) for item in shown.items)
     kept = {(ref.event, ref.field) for ref in refs}
@@ -92,6 +92,10 @@ def _document(
         cause="content_ended" if had - kept and not kept - had else "content_changed",
     )
     return change, waits
+
+
+def _as_before(before: Held | None, shown: Shown, mark: str) -> bool:
+    return not shown.items if before is None else before.data["digest"] == mark
 
 
 def _candidates(of: Evidence, now: datetime) -> set[str]:
