@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -19,7 +20,8 @@ from operate.chaos.history import History
 from operate.chaos.leaks import Then, leaks
 from operate.chaos.reader import Reader
 from operate.demo import check
-from operate.demo.content import difference
+from operate.demo.agencies import Office
+from operate.demo.content import Content, difference
 from operate.demo.ledger import Ledger
 from operate.demo.oracle import Oracle
 from operate.demo.records import headers, read
@@ -36,6 +38,9 @@ FOLLOWED = """
 select distinct topic from position
  where view like '%-' || (select max(number) from view where state = 'live')::text"""
 PARKED = "select topic, count(*) as records from parked group by topic"
+DELIVERED = """
+select handle::text, case_id::text, document, sent_document, ended, sent_ended, refused
+  from delivery where agency = $1"""
 READINGS = """
 select count(*) from journal
  where type = 'jp.tsunagu.disclosure.reading_recorded.v1' and actor = $1"""
@@ -172,12 +177,34 @@ async def _copies(ground: Ground, ledger: Ledger, result: Result) -> None:
         result.found("leaked", found.surplus, f"C6: items in the copy of {code} without a basis")
         result.found("double", found.doubled, f"C3: items twice in the copy of {code}")
         result.found("differing", found.documents, f"C5: documents of {code} that differ")
+        if not found.none:
+            await _located(ground.stack, office, wanted, result)
         credentials = Credentials.model_validate(made[code].document())
         documents, leaked = await leaks(ground.stack, credentials, code, then)
         result.documents += documents
         for place, items in leaked.items():
             where = f"C6: items sent to {code} at a time without a basis, {place}"
             result.found("leaked", items, where)
+
+
+async def _located(
+    stack: Stack, office: Office, wanted: Mapping[str, Content], result: Result
+) -> None:
+    """Which documents differ, and how far each had come on its way."""
+    rows = await databases.fetch(stack.admin_database_url("views"), DELIVERED, office.code)
+    delivered = {row["case_id"]: row for row in rows}
+    held = {one.handle: one for one in office.copy.documents()}
+    for case in wanted.keys() | delivered.keys():
+        row = delivered.get(case)
+        copy = held.get(row["handle"]) if row else None
+        has = Content.held(copy.body) if copy and copy.body and copy.body["items"] else None
+        must = wanted.get(case)
+        if (has and has.shape) != (must and must.shape):
+            result.says(
+                f"    case {case}: must hold {len(must.items) if must else 0} items, "
+                f"holds {len(has.items) if has else 0} of document {copy and copy.document}; "
+                f"delivery {row and dict(row)}"
+            )
 
 
 async def _refolded(stack: Stack, result: Result) -> None:

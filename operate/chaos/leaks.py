@@ -53,10 +53,7 @@ class Then(Oracle):
         ]
 
     def leaked(self, agency: str, case: str, items: Iterable[Item], at: datetime) -> int:
-        """Items that the agency might not be sent at that moment. Where the clock of views was
-        ahead, others could still end a basis at the stop before.
-        """
-        at = self._jumped.get(at, at)
+        """Items that the agency might not be sent at that moment."""
         given = [one for one in self._by_case[case] if self._might(one, agency, at)]
         self._households[case] = {
             person
@@ -77,11 +74,13 @@ class Then(Oracle):
                     yield fact
 
     def _might(self, consent: Consent, agency: str, at: datetime) -> bool:
+        # Where the clock of views was ahead, others could still end a basis at the stop before.
+        stop = self._jumped.get(at, at)
         ended = self._known.get(self._ids[id(consent)])
         if ended is None:
             over = bool(consent.ends and consent.ends <= at)
         else:
-            over = ended < at
+            over = ended < stop
         if over or consent.begins > at or agency in consent.excluded:
             return False
         if not consent.purposes & self._purposes.get(agency, frozenset()):
@@ -92,7 +91,7 @@ class Then(Oracle):
         return any(
             seat.agency == agency
             and seat.since <= at
-            and not (self._left.get((str(consent.group), subject), at) < at)
+            and not (self._left.get((str(consent.group), subject), stop) < stop)
             for subject, seat in seats.items()
         )
 

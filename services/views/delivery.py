@@ -16,17 +16,19 @@ from shared.broker import KafkaError, Message, TopicPartition
 from shared.contracts.views import DocumentChanged
 from shared.db import Connection
 from shared.kill import point
+from shared.problems import Problem
 from shared.relay import Ack
 from shared.runtime import Runtime
 
 from .domain.disclose import disclose
-from .domain.document import Handles, content, numbered, only, padded
+from .domain.document import Handles, content, digest, numbered, only, padded
+from .heard import EVERYTHING
 from .judge import Judge
 from .view import newest_documents
 
 BATCH, OPENED_TOGETHER = 100, 25
 HEARTBEAT_SECONDS = 120.0
-RETRY = "30 seconds"
+RETRY, AGAIN_SOON = "30 seconds", "1 second"
 
 PENDING = """
 select d.*, s.public_key from delivery d join subscription s using (agency)
@@ -42,6 +44,9 @@ update delivery d
  where d.agency = m.agency and d.case_id = m.case_id"""
 REFUSE = f"""
 update delivery set refused = $2, retry_at = now() + interval '{RETRY}' where agency = $1"""
+LATER = f"""
+update delivery set retry_at = now() + interval '{AGAIN_SOON}'
+ where (agency, case_id) in (select * from unnest($1::text[], $2::uuid[]))"""
 TOPICS = "select 'view.' || agency as topic from subscription order by 1"
 OTHER_TOPIC = """
 update delivery set sent_document = 0 where agency = $1 and topic_id is distinct from $2"""
@@ -76,9 +81,9 @@ class Delivery:
         rows = await db.fetch(PENDING, BATCH)
         made: list[tuple[Any, Message]] = []
         for n in range(0, len(rows), OPENED_TOGETHER):
-            made += await self._messages(rows[n : n + OPENED_TOGETHER])
+            made += await self._messages(db, rows[n : n + OPENED_TOGETHER])
             await db.execute("select 1")  # or the idle session, and the relay's lock, end meanwhile
-        return made or await self._heartbeats(db)
+        return made if rows else await self._heartbeats(db)
 
     async def mark(self, db: Connection, acks: Sequence[Ack]) -> None:
         sent = [ack for ack in acks if ack.token is not None]
@@ -103,15 +108,22 @@ class Delivery:
         """Theirs may be older than what we sent, and the newest record is what compaction keeps."""
         await db.execute(AGAIN, topics)
 
-    async def _messages(self, rows: Sequence[Any]) -> list[tuple[Any, Message]]:
+    async def _messages(self, db: Connection, rows: Sequence[Any]) -> list[tuple[Any, Message]]:
         filled = [(row["agency"], row["case_id"]) for row in rows if not row["ended"]]
         documents = await documents_of(self._rt, filled)
-        return [
-            (row, _tombstone(row))
-            if row["ended"]
-            else (row, _sealed(row, documents[row["agency"], row["case_id"]]))
-            for row in rows
-        ]
+        made: list[tuple[Any, Message]] = []
+        later: list[tuple[str, UUID]] = []
+        for row in rows:
+            place = row["agency"], row["case_id"]
+            if row["ended"]:
+                made.append((row, _tombstone(row)))
+            elif place in documents:
+                made.append((row, _sealed(row, documents[place])))
+            else:
+                later.append(place)
+        if later:
+            await db.execute(LATER, *map(list, zip(*later, strict=True)))
+        return made
 
     async def _heartbeats(self, db: Connection) -> list[tuple[Any, Message]]:
         """Tells a subscriber that it is up to date, and lets old segments be compacted."""
@@ -130,25 +142,30 @@ async def document_of(
     rt: Runtime, agency: str, case: UUID
 ) -> tuple[dict[str, Any], DocumentChanged]:
     """The newest recorded document, opened; less what by now no basis allows or was erased. And
-    its record.
+    its record. Raises Problem (503) where this view may only be behind.
     """
     newest = await newest_documents(rt.pool, [(agency, case)])
     opened = await _opened(rt, newest)
+    if not opened:
+        raise Problem("recovering")
     return opened[agency, case], newest[agency, case][0]
 
 
 async def documents_of(
     rt: Runtime, of: Sequence[tuple[str, UUID]]
 ) -> dict[tuple[str, UUID], dict[str, Any]]:
-    """The same for several, each case opened once."""
+    """The same for several, each case opened once; those that must wait are left out."""
     return await _opened(rt, await newest_documents(rt.pool, of)) if of else {}
 
 
 async def _opened(
     rt: Runtime, newest: Mapping[tuple[str, UUID], tuple[DocumentChanged, datetime]]
 ) -> dict[tuple[str, UUID], dict[str, Any]]:
-    """The records were read first: what they name is among what is read now."""
+    """The records were read first: what they name is among what is read now, unless this view was
+    set back and catches up. Then a part must not take the place of the whole, under its number.
+    """
     judge: Judge = rt.state["judge"]
+    whole = rt.applier.live and await judge.heard.all(rt.reads, EVERYTHING)
     told = await judge.load(rt.reads, list({case for _, case in newest}))
     known = await judge.world(rt.reads)
     opened = {}
@@ -157,13 +174,10 @@ async def _opened(
         facts = [fact for fact in told[case].facts if (fact.event, fact.field) in refs]
         shown = disclose(facts, told[case].consents, known, agency, rt.clock.now())
         handles = Handles(rt.keys.index_key, agency)
-        opened[agency, case] = numbered(
-            content(handles, only(shown, refs)),
-            handles.of("case", case),
-            recorded.document,
-            recorded.cause,
-            at,
-        )
+        made = content(handles, only(shown, refs))
+        if whole or digest(rt.keys.index_key, made) == recorded.digest:
+            handle = handles.of("case", case)
+            opened[agency, case] = numbered(made, handle, recorded.document, recorded.cause, at)
         await asyncio.sleep(0)  # requests do not wait for the whole batch
     return opened
 

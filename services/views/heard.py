@@ -2,17 +2,20 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from shared.broker import HEARTBEATS, KafkaError, TopicPartition, consumer, stop
-from shared.db import Connection
+from shared.db import Connection, Pool
 from shared.runtime import Runtime
 
 HEARD_SECONDS = 5.0
 BASIS_SERVICES = ("intake", "meetings")
+EVERYTHING = (*BASIS_SERVICES, "referral")
+"""What a document is made of: facts, bases, the directory of agencies."""
 POSITIONS = """
 select topic, partition, topic_id, "offset" from position
  where view = $1 and topic = any($2::text[])"""
@@ -35,13 +38,13 @@ class Heard:
         self._rt = rt
         self._beats: dict[str, Beat] = {}
 
-    async def all(self, db: Connection) -> bool:
+    async def all(self, db: Connection | Pool, services: Sequence[str] = BASIS_SERVICES) -> bool:
         """Are all of them heard, and is everything applied that they told of?"""
         limit = datetime.now(UTC) - timedelta(seconds=HEARD_SECONDS)
-        beats = {name: self._beats.get(name) for name in BASIS_SERVICES}
+        beats = {name: self._beats.get(name) for name in services}
         if any(beat is None or beat.at < limit for beat in beats.values()):
             return False
-        rows = await db.fetch(POSITIONS, self._rt.applier.name, BASIS_SERVICES)
+        rows = await db.fetch(POSITIONS, self._rt.applier.name, services)
         done = {(r["topic"], r["partition"]): (r["topic_id"], r["offset"]) for r in rows}
         for name, beat in beats.items():
             for partition, (topic_id, end) in (beat.offsets if beat else {}).items():
@@ -51,7 +54,7 @@ class Heard:
         return True
 
     async def listen(self) -> None:
-        """Hear the heartbeats of the basis-bearing services, for as long as the process lives."""
+        """Hear the heartbeats of the other services, for as long as the process lives."""
         place = TopicPartition(HEARTBEATS, 0)
         while True:
             reader = consumer(self._rt.kafka, None)

@@ -62,7 +62,8 @@ BASIS_PARKED = """
 select distinct key from parked
  where view = $1 and (stream is null or split_part(stream, '/', 1) = any($2::text[]))
    and (key is null or key = any($3::bytea[]))"""
-WORLD_AGE = "select count(*) from kept where type = any($1::text[])"
+WORLD_MARK = """
+select (count(*), bit_xor(hashtextextended(id::text, 0)))::text from kept where type = any($1::text[])"""
 
 log = structlog.get_logger()
 
@@ -82,7 +83,7 @@ class Judge:
     def __init__(self, rt: Runtime) -> None:
         self._rt = rt
         self.heard = Heard(rt)
-        self._world: tuple[int, World] = (-1, World())
+        self._world: tuple[str, World] = ("", World())
         rt.state["judge"] = self
 
     async def some(self, db: Connection) -> bool:
@@ -106,10 +107,10 @@ class Judge:
         return True
 
     async def world(self, db: Connection | Pool) -> World:
-        """Directory and pools; read again only when there are more events than before."""
-        age = await db.fetchval(WORLD_AGE, WORLD_TYPES)
-        if age != self._world[0]:
-            self._world = age, world(await self._rt.read(await all_of(db, WORLD_TYPES)))
+        """Directory and pools; read again only when there are other events than before."""
+        mark = await db.fetchval(WORLD_MARK, WORLD_TYPES)
+        if mark != self._world[0]:
+            self._world = mark, world(await self._rt.read(await all_of(db, WORLD_TYPES)))
         return self._world[1]
 
     async def load(self, db: Connection | Pool, cases: Sequence[UUID]) -> dict[UUID, Told]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ from services.views import UNDELIVERED
 from services.views.delivery import document_of
 from services.views.heard import HEARD_SECONDS
 from services.views.judge import Judge
+from shared import views
 from shared.broker import TopicPartition
 from shared.contracts.intake import (
     CaseOpened,
@@ -26,11 +28,12 @@ from shared.contracts.intake import (
 )
 from shared.contracts.referral import AgencyRegistered
 from shared.contracts.views import DocumentChanged, ReadingRecorded, SubscriptionRegistered
+from shared.db import Connection
 from tests.integration._kit import records_on, running, until
 from tests.integration._service import IDS, Running, service_on
 
 KNEE, PENSION = "膝の痛み", "年金のみ"
-BASIS_SERVICES = ("intake", "meetings")
+EVERYTHING = ("intake", "meetings", "referral")
 
 
 class Town:
@@ -75,7 +78,7 @@ class Town:
         those of intake.
         """
         at = datetime.now(UTC) - timedelta(seconds=ago)
-        for name in BASIS_SERVICES:
+        for name in EVERYTHING:
             beat = {
                 "service": name,
                 "time": at.isoformat(),
@@ -258,6 +261,7 @@ async def subscribers(town: Town, servers: Stack) -> tuple[Subscriber, Subscribe
 
 async def deliver(town: Town) -> None:
     async def delivered() -> bool:
+        town.hear()
         return not await town.rt.pool.fetchval(UNDELIVERED)
 
     (documents,) = (relay for relay in town.rt.relays if relay.name == "documents")
@@ -312,6 +316,35 @@ async def test_a_document_that_was_recorded_and_not_sent_when_the_database_was_s
     assert [version for version, _, _ in await care.read()] == [1, 2]
     await town.views.apply(await town.views.own())
     assert not await town.rt.pool.fetchval(UNDELIVERED)
+
+
+@asynccontextmanager
+async def view_of(town: Town) -> AsyncIterator[Connection]:
+    async with town.rt.pool.acquire() as db, db.transaction():
+        await views.enter(db)
+        yield db
+
+
+async def test_a_view_that_was_set_back_sends_no_part_of_a_document_under_its_number(
+    town: Town, subscribers: tuple[Subscriber, Subscriber]
+) -> None:
+    care, _ = subscribers
+    await town.views.tell(town.consent(town.care))
+    await town.judged()
+    path = f"/v1/views/{await town.delivery('handle', town.care)}"
+    (outbox,) = town.rt.service.outboxes(town.rt).values()
+    async with view_of(town) as db:
+        await db.execute("create table whole as table kept")
+        await db.execute("truncate kept")
+    town.rt.applier.live = False
+    async with town.rt.pool.acquire() as db:
+        assert await outbox.pending(db) == []
+    async with town.views.client(town.care, "agency_worker") as client:
+        assert (await client.get(path)).json()["type"].endswith("recovering")
+    async with view_of(town) as db:
+        await db.execute("insert into kept table whole")
+    await deliver(town)
+    assert await care.read() == [(1, 1, [KNEE])]
 
 
 async def test_a_new_key_gets_the_present_documents_again(
