@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from operate.chaos.leaks import Then
 from operate.demo.content import Content, difference
 from operate.demo.intent import Actor, Intent
 from operate.demo.ledger import Done
@@ -14,6 +15,7 @@ from operate.demo.workdays import TOKYO
 START = datetime(2026, 4, 1, 9, tzinfo=TOKYO)
 LATE = datetime(2027, 3, 31, 17, tzinfo=TOKYO)
 WINDOW, CARE, COUNCIL, JOBS = "window", "care-centre", "council", "job-centre"
+HOUR = timedelta(hours=1)
 BOTH = ["consultation", "coordination"]
 
 
@@ -44,7 +46,7 @@ class Told:
         effects: int = 1, **places: str,
     ) -> str:  # fmt: skip
         number = len(self.done)
-        at = START + timedelta(hours=number)
+        at = START + number * HOUR
         actor = Actor(by, f"{by}.worker-1", ("intake_worker",))
         intent = Intent(f"{number}", at, kind, "", "POST", path, body, actor, "", effects=effects)
         id_ = id_ or f"{kind}-{number}"
@@ -194,6 +196,25 @@ def test_a_consent_ends_at_its_date(told: Told) -> None:
     told.consent("hana", "contact", until=until.isoformat())
     assert told.shown(CARE, until - timedelta(seconds=1))
     assert not told.shown(CARE, until)
+
+
+def test_a_leak_is_what_no_basis_gave_at_that_moment_or_where_a_clock_jumped_just_before(
+    told: Told,
+) -> None:
+    consent = told.consent("hana", "health_disability")
+    (item,) = Oracle(told.done, LATE).document(CARE, "case").items
+    given = told.done[-1].at
+    told.tell("withdrawal", {}, consent=consent)
+    ended = told.done[-1].at
+    then = Then(told.done, LATE, {given: given - HOUR, ended + HOUR: ended})
+    for at, leaked in (
+        (given - HOUR, 1),
+        (given, 0),
+        (ended, 0),
+        (ended + HOUR, 0),
+        (ended + 2 * HOUR, 1),
+    ):
+        assert then.leaked(CARE, "case", [item], at) == leaked
 
 
 def document(*values: str) -> Content:
