@@ -30,6 +30,8 @@ from shared.settings import Kafka, Limits
 from shared.views import View
 
 BATCH = 500
+TOGETHER = 200
+"""Parked streams that are tried again in one transaction."""
 DISPLAY_SECONDS = 1.0
 GAP_SECONDS = 30.0
 """Longer than a relay needs to notice that its topic has lost something, and to send it again."""
@@ -81,13 +83,17 @@ select distinct p.topic, p.partition from parked p
                     where e.view = p.view and e.stream = p.stream and e.examined_at is not null)
    and not exists (select from inbox i join parked q using (view, stream)
                     where i.view = p.view and i.stream = p.stream and q.version = i.version + 1)"""
+FRESH = """
+select exists (select from parked
+                where view = $1 and starts_with(cause, $2)
+                  and parked_at > now() - make_interval(secs => $3))"""
 EXAMINED = """
 update parked p set examined_at = now() from unnest($2::text[], $3::int[]) d (topic, partition)
  where p.view = $1 and (p.topic, p.partition) = (d.topic, d.partition)
    and p.examined_at is null and p.parked_at < now() - make_interval(secs => $4)"""
 PARKED_ROWS = """
 select topic, partition, "offset", key, value, headers from parked
- where view = $1 and stream is not distinct from $2 for update"""
+ where view = $1 and (stream = any($2::text[]) or ($3 and stream is null)) for update"""
 UNPARK = """
 delete from parked p using unnest($2::text[], $3::int[], $4::bigint[]) d (topic, partition, at)
  where p.view = $1 and (p.topic, p.partition, p."offset") = (d.topic, d.partition, d.at)"""
@@ -182,8 +188,9 @@ class Applier:
 
     async def start(self) -> None:
         """Replay what was parked: the usual cause heals itself at the next deployment."""
-        for row in await self._pool.fetch(PARKED_STREAMS, self.name):
-            await self.replay(row["stream"])
+        streams = [row["stream"] for row in await self._pool.fetch(PARKED_STREAMS, self.name)]
+        for n in range(0, len(streams), TOGETHER):
+            await self.replay(streams[n : n + TOGETHER])
 
     async def apply(self, records: Sequence[Record], topics: Mapping[str, str]) -> list[Record]:
         """One batch, one transaction: inbox, projection, reactions, parking, positions.
@@ -209,7 +216,7 @@ class Applier:
         point("follow.committed")
         self._invalid = invalid
         for stream in sorted(self._due):  # kept until it is done, whatever ends this call
-            await self.replay(stream)
+            await self.replay([stream])
             self._due.discard(stream)
         if outcome.fresh and self.promoted:
             self._reacted()
@@ -224,18 +231,20 @@ class Applier:
         """Apply to our number in the caller's transaction, whose search_path is that number's."""
         return await self._apply(db, await self._read(records))
 
-    async def replay(self, stream: str | None) -> Outcome:
-        """Try a parked stream again in version order. None: the records that told no stream."""
+    async def replay(self, streams: Sequence[str | None]) -> Outcome:
+        """Try parked streams again, each in version order. None: the records that told no stream."""
         async with self._pool.acquire() as db, db.transaction():
-            outcome = await self.replay_in(db, stream)
+            outcome = await self.replay_in(db, streams)
             point("follow.replayed")
         return outcome
 
-    async def replay_in(self, db: Connection, stream: str | None) -> Outcome:
+    async def replay_in(self, db: Connection, streams: Sequence[str | None]) -> Outcome:
         """The same in the caller's transaction, which may be rolled back."""
         await self.enter(db)
-        await db.fetch(KNOWN, self.name, [stream])  # as `apply` does: first inbox, then parked
-        records = [_record(row) for row in await db.fetch(PARKED_ROWS, self.name, stream)]
+        told = [stream for stream in streams if stream is not None]
+        await db.fetch(KNOWN, self.name, told)  # as `apply` does: first inbox, then parked
+        rows = await db.fetch(PARKED_ROWS, self.name, told, None in streams)
+        records = [_record(row) for row in rows]
         reads = await self._read(records)
         reads.sort(key=lambda read: read.envelope.version if read.envelope else 0)
         outcome = await self._apply(db, reads)
@@ -258,6 +267,12 @@ class Applier:
         """The partition has lost what stood below our position: it is to be read from its start."""
         log.error("topic.went_back", view=self.name, topic=place.topic)
         await self._pool.execute(SET_BACK, self.name, place.topic, place.partition)
+
+    async def gaps(self) -> bool:
+        """Does something that came wait for what must come before it? It may be on its way again,
+        from a relay whose topic has lost its tail; after some time it counts as lost.
+        """
+        return bool(await self._pool.fetchval(FRESH, self.name, GAP, GAP_SECONDS))
 
     async def missed(self, ours: Container[TopicPartition]) -> bool:
         """Set back those of our partitions where a gap lasts, once for each gap, whichever process
@@ -615,22 +630,29 @@ class Follower:
         targets = self._targets
         if self.applier.live:
             return
+        done = await self.applier.positions(self._ids) if targets else {}
+        self._progress(done)
         if targets is None:
-            self._progress(self._read)
             return
-        done = await self.applier.positions(self._ids)
-        self._progress(sum(done.values()))
         reached = all(done.get(place, 0) >= end for place, end in targets.items())
         if reached and targets is self._targets:  # and not assigned anew meanwhile
             log.info("follower.caught_up", view=self.applier.name)
             self.applier.live = True
             self.applier.beat()
 
-    def _progress(self, read: int) -> None:
+    def _progress(self, done: Mapping[TopicPartition, int]) -> None:
         """A broker that is just back may not know its topics yet, and a member is given nothing or
         too little to read; the libraries see nothing wrong in it. Raises KafkaError to join again.
         """
-        self._patience.got(read - self._read)
+        read = sum(done.values())
+        try:
+            self._patience.got(read - self._read)
+        except KafkaError:
+            ends = (self._targets or {}).items()
+            behind = [f"{p.topic}/{p.partition}" for p, end in ends if done.get(p, 0) < end]
+            given = sorted(f"{p.topic}/{p.partition}" for p in self._from)
+            log.warning("follower.silent", view=self.applier.name, behind=behind, given=given)
+            raise
         self._read = read
 
 

@@ -24,7 +24,7 @@ from shared import problems, telemetry, views
 from shared.auth import Issuer
 from shared.broker import KafkaError
 from shared.clock import SimulatedClock, SystemClock
-from shared.db import PASSING, UNREAD, pool
+from shared.db import NAME, PASSING, UNREAD, pool
 from shared.follow import Applier, Follower
 from shared.journal import Journal
 from shared.keyring import Keyring
@@ -40,6 +40,7 @@ LARGEST_BODY = 1_500_000
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SETTLE_SECONDS = 60.0
 DRAIN_SECONDS = 7
+GAPS_SECONDS = 0.5
 END_SECONDS = 9.5
 """After SIGTERM: so long for requests in flight; so long for everything, whatever it waits for."""
 OLDEST = """
@@ -106,14 +107,18 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def runtime(service: Service, http: Http) -> AsyncIterator[Runtime]:
-    """Everything a service needs, from settings; waits for a database that is not there yet."""
+async def runtime(service: Service, http: Http, name: str = NAME) -> AsyncIterator[Runtime]:
+    """Everything a service needs, from settings; waits for a database that is not there yet.
+    `name` is what its database sessions are called: services end those of their own kind.
+    """
     database, kafka, keys = Database(), Kafka(), Keys()
     await _until_there(database.database_url)
     async with (
-        pool(database.database_url) as writes,
-        pool(database.database_url, search_path=f"{views.LIVE}, public") as reads,
-        pool(database.keyring_database_url, size=4) as keyring_pool,
+        pool(database.database_url, application_name=name) as writes,
+        pool(
+            database.database_url, application_name=name, search_path=f"{views.LIVE}, public"
+        ) as reads,
+        pool(database.keyring_database_url, size=4, application_name=name) as keyring_pool,
     ):
         keyring = Keyring(keyring_pool, keys.keyring_codes_key, keys.keyring_master_key)
         codec = Codec(keyring)
@@ -183,8 +188,14 @@ async def after_recovery(rt: Runtime) -> None:
 
 
 async def _catch_up(rt: Runtime) -> None:
+    """At the ends of all topics, and nothing below them that may still come."""
     while not (rt.applier.live or rt.applier.stopped):
         await rt.applier.moved.wait()
+    while True:
+        with suppress(*PASSING):
+            if rt.applier.stopped or not await rt.applier.gaps():
+                break
+        await asyncio.sleep(GAPS_SECONDS)
     rt.recovering = False
 
 

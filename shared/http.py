@@ -159,20 +159,25 @@ class Call:
         location: str | None = None,
         basis: str | None = None,
     ) -> Receipt:
-        """Stored answer of a repeat → `check` (422) → 412 → decide (409) → written.
+        """`check` (422) → 412 → decide (409) → written; to a repeat the stored answer instead of
+        any of them.
 
         `location`: path with `{id}`; 201 if this made the stream, else 200.
         """
         context = self.context(body.occurred_at, basis)
-        written = await self.rt.journal.repeat(context)
-        commands.labels("new" if written is None else "repeat").inc()
-        if written is None:
+        try:
             self.need_whole()
             if check:
                 await check()
+        except Problem:
+            written = await self.rt.journal.repeat(context)
+            if written is None:
+                raise
+        else:
             written = await self.rt.journal.handle(
                 decider, stream, key, command, context, self.if_match
             )
+        commands.labels("repeat" if written.repeated else "new").inc()
         return self.receipt(written, location)
 
     def receipt(self, written: Written, location: str | None = None) -> Receipt:

@@ -15,8 +15,8 @@ from shared.db import Connection, Pool
 from shared.deadline import Plan, no_plan
 from shared.decider import Anything, Refused
 from shared.kill import point
-from shared.plan import plan
-from shared.sealing import Codec, Poison, envelope_of
+from shared.plan import SET_ALL, columns, plan
+from shared.sealing import Codec, ErasedKey, Poison, envelope_of
 
 LARGEST_EVENT = 900_000
 """Bytes of a wire form; the broker takes 1 MiB. Larger is refused here, or it would block the relay."""
@@ -28,9 +28,17 @@ insert into journal (id, stream, version, key, type, data, at, occurred_at, acto
 select * from unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::text[], $6::jsonb[],
                      $7::timestamptz[], $8::timestamptz[], $9::text[], $10::text[], $11::text[],
                      $12::uuid[], $13::uuid[], $14::text[])"""
+WRITE = f"""
+with remembered as (
+         insert into command (id, digest, stream, version, created)
+         select $15, $16, $17, $18, $19 where $15::bytea is not null),
+     cancelled as (delete from timer where id = any($20::text[])),
+     set_ as ({SET_ALL.format("$21", "$22", "$23", "$24")})
+{APPEND}"""
+"""One statement: one round trip, all or nothing without a transaction around it."""
 REPEAT = "select digest, stream, version, created from command where id = $1"
-REMEMBER = "insert into command (id, digest, stream, version, created) values ($1, $2, $3, $4, $5)"
-RECALL = f"""{REMEMBER}
+RECALL = """
+insert into command (id, digest, stream, version, created) values ($1, $2, $3, $4, $5)
 on conflict (id) do update set version = greatest(command.version, excluded.version)"""
 NO_DIGEST = b""
 """Of a command that is known from its events alone: no body is refused under its key."""
@@ -38,6 +46,7 @@ COMMAND = 8
 """Version of the UUIDs that name commands; those of events have another."""
 LOST = (asyncpg.UniqueViolationError, asyncpg.TransactionRollbackError)
 """Somebody else was first."""
+NOTHING = (None,) * 5
 
 
 class Stale(Exception):
@@ -62,6 +71,10 @@ class Behind(Exception):
 
 class Damaged(Exception):
     """A stored event of this stream cannot be read: an operator has to look (503)."""
+
+
+FINAL = (Stale, Refused, Damaged, ErasedKey, TooLarge)
+"""Answers to a new command; to one that had been carried out, what it did then is the answer."""
 
 
 @dataclass(frozen=True)
@@ -184,24 +197,15 @@ class Journal:
         """
         while True:
             try:
-                async with self.pool.acquire() as db, db.transaction():
-                    past = await self.load(stream, db)
-                    if expected not in (None, past.version):
-                        raise Stale(past.version)
-                    events = decider.decide(past.fold(decider), command)
-                    await self.append(db, stream, key, past.version, events, context)
-                    written = Written(stream, past.version + len(events), past.version == 0)
-                    if context.command:
-                        await db.execute(
-                            REMEMBER,
-                            context.command.bytes,
-                            context.digest,
-                            stream,
-                            written.version,
-                            written.created,
-                        )
-                    point("journal.written")
-            except (*LOST, Stale, Refused) as error:
+                past = await self.load(stream)
+                if expected not in (None, past.version):
+                    raise Stale(past.version)
+                events = decider.decide(past.fold(decider), command)
+                written = Written(stream, past.version + len(events), past.version == 0)
+                addition = Addition(stream, key, past.version, events, context)
+                point("journal.decided")
+                await self.append_all(self.pool, [addition], written)
+            except (*LOST, *FINAL) as error:
                 if repeated := await self.repeat(context):
                     return repeated
                 if isinstance(error, LOST):
@@ -226,10 +230,15 @@ class Journal:
         """
         return await self.append_all(db, [Addition(stream, key, version, events, context)])
 
-    async def append_all(self, db: Connection, additions: Sequence[Addition]) -> list[Envelope]:
-        """The same for several streams at once: all of them, or none."""
+    async def append_all(
+        self, db: Connection | Pool, additions: Sequence[Addition], command: Written | None = None
+    ) -> list[Envelope]:
+        """The same for several streams at once, with their timers: all of them, or none. `command`:
+        where the command of the only addition ends, to be remembered.
+        """
         drafts = [draft for addition in additions for draft in addition.drafts()]
-        if not drafts:
+        context = additions[0].context if command else None
+        if not drafts and not (context and context.command):
             return []
         if self.behind:
             raise Behind
@@ -238,21 +247,25 @@ class Journal:
             len(json.dumps(wire, ensure_ascii=False).encode()) > LARGEST_EVENT for wire in wires
         ):
             raise TooLarge
-        await self.insert(db, [envelope for _, envelope in drafts], wires)
-        for event, envelope in drafts:
-            await plan(db, self._plan(event, envelope))
-        return [envelope for _, envelope in drafts]
+        envelopes = [envelope for _, envelope in drafts]
+        timers = [timer for draft in drafts for timer in self._plan(*draft)]
+        remembered: tuple[Any, ...] = NOTHING
+        if command and context and context.command:
+            remembered = (
+                context.command.bytes,
+                context.digest,
+                command.stream,
+                command.version,
+                command.created,
+            )
+        await db.execute(WRITE, *_rows(envelopes, wires), *remembered, *columns(timers))
+        return envelopes
 
     @staticmethod
     async def insert(
         db: Connection, envelopes: Sequence[Envelope], wires: Sequence[dict[str, Any]]
     ) -> None:
-        columns = (
-            "id", "stream", "version", "key", "type", "at", "occurred_at", "actor", "agency",
-            "basis", "correlation", "causation", "traceparent",
-        )  # fmt: skip
-        values = [[getattr(e, name) for e in envelopes] for name in columns]
-        await db.execute(APPEND, *values[:5], list(wires), *values[5:])
+        await db.execute(APPEND, *_rows(envelopes, wires))
 
     async def took(self, db: Connection, taken: Sequence[tuple[Envelope, dict[str, Any]]]) -> None:
         """Set the timers of events that were taken back from the topic, in their order, and remember
@@ -271,3 +284,12 @@ class Journal:
     def announce(self) -> None:
         """Call after committing a transaction that used `append`."""
         self._written()
+
+
+def _rows(envelopes: Sequence[Envelope], wires: Sequence[dict[str, Any]]) -> list[list[Any]]:
+    names = (
+        "id", "stream", "version", "key", "type", "at", "occurred_at", "actor", "agency",
+        "basis", "correlation", "causation", "traceparent",
+    )  # fmt: skip
+    values = [[getattr(e, name) for e in envelopes] for name in names]
+    return [*values[:5], list(wires), *values[5:]]

@@ -188,7 +188,7 @@ async def _in_transaction(rt: Runtime, db: Connection, stream: str | None) -> Re
     """The order is proved by what the inbox says before and after, and by what is left."""
     applier = rt.applier
     before = await db.fetchval(VERSION, applier.name, stream)
-    outcome = await applier.replay_in(db, stream)
+    outcome = await applier.replay_in(db, [stream])
     after = await db.fetchval(VERSION, applier.name, stream)
     left = await db.fetchrow(LEFT, applier.name, stream)
     assert left is not None

@@ -17,6 +17,10 @@ from shared.runtime import Runtime
 from shared.settings import Http
 from shared.views import PROMOTED
 
+NAME = "tsunagu repair"
+"""Of our sessions: a service ends those of its own name that stand still while they are answered,
+and we read much at once.
+"""
 ALONE = "select pg_try_advisory_lock(hashtext('repair'))"
 
 
@@ -32,7 +36,7 @@ async def database(stack: Stack, service: str) -> AsyncIterator[Pool]:
     url = stack.database_url(known(service), service)
     async with AsyncExitStack() as opened:
         try:
-            db = await opened.enter_async_context(pool(url, size=4))
+            db = await opened.enter_async_context(pool(url, size=4, application_name=NAME))
             await db.fetchval("select 1 from journal limit 1")
         except PASSING as error:
             raise Refused(
@@ -57,7 +61,7 @@ async def runtime(stack: Stack, service: str) -> AsyncIterator[Runtime]:
     os.environ.update(stack.env(service))
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))  # we say it
     try:
-        async with host.runtime(host.load(service), Http()) as opened:
+        async with host.runtime(host.load(service), Http(), NAME) as opened:
             yield opened
     finally:  # the next service may have fewer settings, as metrics has no master key
         os.environ.clear()

@@ -191,6 +191,24 @@ async def test_what_cannot_be_read_stays_parked_at_every_start(spine: Kit) -> No
     assert not await spine.parked()
 
 
+async def test_many_parked_streams_are_all_tried_again_at_a_start(
+    spine: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "TOGETHER", 2)
+    made = await streams(spine, *[2] * 5)
+    case, with_bad = made[2]
+    with_bad[1] = await spine.message(case, 2, "bad")
+    applier = await spine.applier()
+    spine.toy.refuses = lambda value: True
+    nameless = raw(b"{")(made[0][1][0])
+    await deliver(applier, as_records(spine, [*(m for _, all_ in made for m in all_), nameless]))
+    assert not await spine.applied()
+    spine.toy.refuses = lambda value: value == "bad"
+    await applier.start()
+    assert await spine.applied() == whole(made) | {stream_of(case): [1]}
+    assert (await spine.parked())[stream_of(case)] == [2]
+
+
 async def test_what_the_view_refuses_parks_until_it_takes_it(spine: Kit) -> None:
     made = await streams(spine, 4, 4, 4)
     first, second = stream_of(made[0][0]), stream_of(made[1][0])

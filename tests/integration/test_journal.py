@@ -264,7 +264,7 @@ async def test_a_stream_with_a_hole_is_not_written_to(spine: Kit) -> None:
     assert await rows(spine) == 2
 
 
-@pytest.mark.parametrize("point", ["journal.written", "journal.committed", "keyring.made"])
+@pytest.mark.parametrize("point", ["journal.decided", "journal.committed", "keyring.made"])
 async def test_a_writer_killed_at_any_step_is_repeated_with_one_effect(
     spine: Kit, point: str
 ) -> None:

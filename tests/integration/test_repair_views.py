@@ -224,6 +224,6 @@ async def test_a_replay_in_vain_leaves_a_record_as_old_as_it_was(spine: Kit) -> 
         await spine.publish([await spine.message(case, 2, "二")])
         await until(spine.parked)
     since = await spine.pool.fetchval("select parked_at from parked")
-    outcome = await applier.replay(stream_of(case))
+    outcome = await applier.replay([stream_of(case)])
     assert [cause for _, cause in outcome.parked] == ["gap: version 1 is missing"]
     assert await spine.pool.fetchval("select parked_at from parked") == since

@@ -9,6 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from operate.repair.place import NAME as REPAIR
 from shared.broker import Message, TopicPartition, describe
 from shared.db import NAME, PASSING, UNREAD, Connection, connect
 from shared.follow import Follower
@@ -17,6 +18,11 @@ from tests.integration._kit import PATIENCE, Kit, running, stream_of, until
 from tests.integration._place import PARTITIONS
 from tests.integration.test_follow import as_record, streams, whole
 
+MUCH = "select repeat('x', 1000000) from generate_series(1, 50)"
+STILL = """
+select exists (select from pg_stat_activity
+                where application_name = $1 and wait_event = 'ClientWrite'
+                  and query_start < clock_timestamp() - interval '3 s')"""
 END = "select pg_terminate_backend($1)"
 
 
@@ -36,9 +42,7 @@ async def unread(spine: Kit) -> tuple[asyncpg.Connection, asyncio.Task[Any]]:
     """A process that has the relay's lock and stands still while it reads its rows."""
     still = await connect(spine.place.database, idle_session_timeout="2s")
     assert await still.fetchval("select pg_try_advisory_lock(hashtext($1))", f"relay {spine.topic}")
-    asking = asyncio.create_task(
-        still.fetch("select repeat('x', 1000000) from generate_series(1, 50)")
-    )
+    asking = asyncio.create_task(still.fetch(MUCH))
     await asyncio.sleep(0)  # the question is on its way
     still._transport.pause_reading()  # type: ignore[attr-defined]
     return still, asking
@@ -59,6 +63,23 @@ async def test_a_relay_that_does_not_read_its_answer_loses_its_turn(spine: Kit) 
     still.terminate()
     await asyncio.gather(asking, return_exceptions=True)
     assert await spine.published() == {stream_of(case): [1, 2]}
+
+
+async def test_a_repair_that_takes_long_to_read_is_left_alone(spine: Kit) -> None:
+    still = await connect(spine.place.database, application_name=REPAIR)
+    much = await still.prepare(MUCH)
+    asking = asyncio.create_task(much.fetch())
+    await asyncio.sleep(0)
+    still._transport.pause_reading()  # type: ignore[attr-defined]
+
+    async def long_unread() -> bool:
+        await spine.pool.execute(UNREAD)
+        return bool(await spine.pool.fetchval(STILL, REPAIR))
+
+    await until(long_unread)
+    still._transport.resume_reading()  # type: ignore[attr-defined]
+    assert len(await asking) == 50
+    await still.close()
 
 
 async def test_a_session_that_is_busy_is_left_alone(spine: Kit) -> None:
