@@ -1,7 +1,6 @@
 """Kafka clients in one place: the settings that keep events safe are not the libraries' defaults."""
 
 import asyncio
-import json
 import ssl
 import time
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaError as ConfluentError
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
+from pydantic_core import to_json
 
 from shared.contracts import Envelope
 from shared.loops import slips
@@ -230,5 +230,4 @@ def _moment(text: str) -> datetime:
 
 
 def event_message(topic: str, envelope: Envelope, wire: dict[str, Any]) -> Message:
-    value = json.dumps(wire, ensure_ascii=False, separators=(",", ":")).encode()
-    return Message(topic, envelope.key.encode(), value, headers_of(envelope, topic))
+    return Message(topic, envelope.key.encode(), to_json(wire), headers_of(envelope, topic))

@@ -1,11 +1,11 @@
 """Connections to PostgreSQL: pools with a jsonb codec, and what counts as passing trouble."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+from pydantic_core import from_json, to_json
 
 GIVES_WAY = "3s"
 """Locks of a process that stands still in a transaction are given to the others after this time."""
@@ -53,8 +53,8 @@ async def prepare(connection: Any) -> None:
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
-        encoder=lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
-        decoder=json.loads,
+        encoder=lambda value: to_json(value).decode(),
+        decoder=from_json,
     )
 
 

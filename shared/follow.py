@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import structlog
+from pydantic_core import from_json
 
 from shared import telemetry, views
 from shared.broker import (
@@ -33,7 +34,7 @@ BATCH = 500
 TOGETHER = 200
 """Parked streams that are tried again in one transaction."""
 DISPLAY_SECONDS = 1.0
-GAP_SECONDS = 30.0
+GAP_SECONDS = 20.0
 """Longer than a relay needs to notice that its topic has lost something, and to send it again."""
 SILENT_SECONDS = 30.0
 """So long may a view that is behind read nothing, whatever replica reads for it."""
@@ -331,7 +332,7 @@ class Applier:
                 reads.append(Read(record, None, poison))
                 continue
             try:
-                wire = json.loads(record.value or b"")
+                wire = from_json(record.value or b"")
                 if not isinstance(wire, dict):
                     raise ValueError
             except (ValueError, RecursionError):

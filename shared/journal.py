@@ -1,6 +1,5 @@
 """The journal: load, decide, append. The only writer of events."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+from pydantic_core import to_json
 from uuid_utils.compat import uuid7
 
 from shared.contracts import Envelope, Event, Recorded
@@ -243,9 +243,7 @@ class Journal:
         if self.behind:
             raise Behind
         wires = await self.codec.seal(drafts)
-        if any(
-            len(json.dumps(wire, ensure_ascii=False).encode()) > LARGEST_EVENT for wire in wires
-        ):
+        if any(len(to_json(wire)) > LARGEST_EVENT for wire in wires):
             raise TooLarge
         envelopes = [envelope for _, envelope in drafts]
         timers = [timer for draft in drafts for timer in self._plan(*draft)]

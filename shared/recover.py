@@ -1,12 +1,12 @@
 """A database that was set back takes its missing events from its own topic before it writes again."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import structlog
+from pydantic_core import from_json
 
 from shared.broker import Patience, TopicPartition, consumer, describe, envelope_in, stop
 from shared.contracts import Envelope
@@ -75,7 +75,7 @@ async def _take(journal: Journal, topic_id: str, records: Sequence[Any]) -> int:
 
 def _event(r: Any) -> tuple[Any, Envelope, dict[str, Any]] | None:
     try:
-        wire = json.loads(r.value or b"")
+        wire = from_json(r.value or b"")
         if not isinstance(wire, dict):
             raise ValueError
         return r, envelope_in(r.headers, r.key), wire

@@ -1,6 +1,5 @@
 """Events to their wire form and back: what is declared personal or coded is sealed, field by field."""
 
-import json
 import os
 import re
 from base64 import b64decode, b64encode
@@ -10,7 +9,7 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import ValidationError
-from pydantic_core import to_jsonable_python
+from pydantic_core import from_json, to_json, to_jsonable_python
 
 from shared.contracts import EVENTS, UPCASTS, Envelope, Event, Recorded, Unreadable, sealed_fields
 from shared.contracts.event import Coded, Personal
@@ -112,7 +111,7 @@ class Codec:
 def _seal(key: AESGCM | Unreadable, value: Any, aad: bytes) -> str:
     if isinstance(key, Unreadable):
         raise ErasedKey
-    plain = json.dumps(value, ensure_ascii=False).encode()
+    plain = to_json(value)
     nonce = os.urandom(12)
     padded = plain.ljust(-(-len(plain) // PAD) * PAD)
     return b64encode(nonce + key.encrypt(nonce, padded, aad)).decode()
@@ -143,7 +142,7 @@ def _open(
                 continue
             raw = b64decode(data[name], validate=True)
             aad = bound_to(envelope, name, mark, key_id)
-            opened[name] = json.loads(key.decrypt(raw[:12], raw[12:], aad))
+            opened[name] = from_json(key.decrypt(raw[:12], raw[12:], aad))
         return Recorded(model.model_validate(opened), envelope, wire)
     except InvalidTag:
         return Poison(f"{envelope.type}: a sealed field does not belong to this event")
