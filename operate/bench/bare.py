@@ -1,4 +1,6 @@
-"""The limit of a command: the same body over the same libraries, and one insert. No token, no rules."""
+"""The limits of commands: the same body over the same libraries, no token and no rules. One insert;
+or one insert, and then the body on a topic.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,11 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, Request
 
+from operate.bench.place import BARE
 from services.intake.api import NewRecord
+from shared.broker import producer
 from shared.db import pool
+from shared.settings import Kafka
 
 TABLE = "create table if not exists bare (id bigint generated always as identity, data jsonb)"
 INSERT = "insert into bare (data) values ($1) returning id"
@@ -19,9 +24,12 @@ INSERT = "insert into bare (data) values ($1) returning id"
 
 @asynccontextmanager
 async def _opened(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    sender = producer(Kafka.model_validate_json(os.environ["KAFKA"]))
+    await sender.start()
     async with pool(os.environ["DATABASE_URL"]) as db:
         await db.execute(TABLE)
-        yield {"db": db}
+        yield {"db": db, "sender": sender}
+    await sender.stop()
 
 
 app = FastAPI(lifespan=_opened)
@@ -30,6 +38,13 @@ app = FastAPI(lifespan=_opened)
 @app.post("/v1/cases/{case}/records", status_code=201)
 async def record(case: str, body: NewRecord, request: Request) -> dict[str, int]:
     return {"id": await request.state.db.fetchval(INSERT, body.model_dump(mode="json"))}
+
+
+@app.post("/v1/sent/{case}/records", status_code=201)
+async def send(case: str, body: NewRecord, request: Request) -> dict[str, int]:
+    made = await request.state.db.fetchval(INSERT, body.model_dump(mode="json"))
+    await request.state.sender.send_and_wait(BARE, body.model_dump_json().encode(), case.encode())
+    return {"id": made}
 
 
 @app.get("/readyz")

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 
@@ -16,6 +17,7 @@ from operate.bench.events import TEXT
 from operate.bench.measured import Figure, beside
 from operate.install import ROOT, Refused
 from operate.places import http_port
+from operate.repair.topics import as_administrator
 from operate.stack import Stack
 
 CONNECTIONS, CASES = 16, 200
@@ -27,20 +29,20 @@ async def figures(stack: Stack, seconds: float, repeats: int) -> list[Figure]:
     """The services of `stack` run."""
     token = stack.token(*ACTOR)
     headers = {"authorization": f"Bearer {token}"}
-    cases = await _cases(stack.http("intake"), headers)
+    cases = await open_cases(stack.http("intake"), headers)
     paths = [f"/v1/cases/{case}/records" for case in cases]
     ours_port, bare_port = (http_port(stack.base_port, name) for name in ("intake", "intake-4"))
 
     async def rate(port: int) -> float:
-        return await _load(port, paths, headers, seconds)
+        return float((await load(port, paths, headers, seconds))["rate"])
 
-    async with _bare(stack, bare_port):
+    async with bare(stack, bare_port):
         ours, limit = await beside(lambda: rate(ours_port), lambda: rate(bare_port), repeats)
     what = f"whole command, {CONNECTIONS} connections ÷ a bare endpoint with one insert"
     return [Figure("command", what, "requests/s", ours, limit, at_least=0.6)]
 
 
-async def _cases(base: str, headers: dict[str, str]) -> list[str]:
+async def open_cases(base: str, headers: dict[str, str]) -> list[str]:
     async with httpx.AsyncClient(base_url=base, headers=headers, trust_env=False) as client:
         made = []
         for _ in range(CASES):
@@ -50,10 +52,11 @@ async def _cases(base: str, headers: dict[str, str]) -> list[str]:
 
 
 @asynccontextmanager
-async def _bare(stack: Stack, port: int) -> AsyncIterator[None]:
+async def bare(stack: Stack, port: int) -> AsyncIterator[None]:
     environment = {
         **os.environ,
         "DATABASE_URL": stack.database_url("intake", "intake"),
+        "KAFKA": as_administrator(stack).model_dump_json(),
         "HTTP_PORT": str(port),
     }
     server = await asyncio.create_subprocess_exec(
@@ -71,11 +74,19 @@ async def _bare(stack: Stack, port: int) -> AsyncIterator[None]:
         await server.wait()
 
 
-async def _load(port: int, paths: list[str], headers: dict[str, str], seconds: float) -> float:
-    """Requests a second."""
+async def load(
+    port: int,
+    paths: list[str],
+    headers: dict[str, str],
+    seconds: float,
+    rate: float | None = None,
+    mark: str = "",
+) -> dict[str, Any]:
+    """What `operate.bench.load` answers. `mark` goes before the number in each text."""
+    body = BODY | {"text": f"{TEXT} {mark}"}
     asked = {
-        "port": port, "paths": paths, "headers": headers, "body": BODY,
-        "connections": CONNECTIONS, "seconds": seconds,
+        "port": port, "paths": paths, "headers": headers, "body": body,
+        "connections": CONNECTIONS, "seconds": seconds, "rate": rate,
     }  # fmt: skip
     generator = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "operate.bench.load", cwd=ROOT,
@@ -84,4 +95,5 @@ async def _load(port: int, paths: list[str], headers: dict[str, str], seconds: f
     out, _ = await generator.communicate(json.dumps(asked).encode() + b"\n")
     if generator.returncode:
         raise Refused("the load generator ended early; its error stands above")
-    return float(json.loads(out))
+    answer: dict[str, Any] = json.loads(out)
+    return answer

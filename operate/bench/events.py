@@ -18,6 +18,8 @@ CASES = 500
 CHUNK = 1_000
 TEXT = "家賃を二か月ためてしまい、どこに相談すればよいのか分からない。" * 2
 
+NEWEST = "select coalesce(max(seq), 0) from journal"
+
 Sealed = tuple[Sequence[Envelope], Sequence[dict[str, Any]]]
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from uuid_utils.compat import uuid7
 
-from operate.bench.events import context, envelope, sealed, worry, written
+from operate.bench.events import NEWEST, context, envelope, sealed, worry, written
 from operate.bench.measured import Figure, beside, percentile, running
 from operate.install import ROOT
 from shared.broker import Message, event_message, producer
@@ -25,7 +25,6 @@ from shared.settings import Kafka
 
 TOPIC = "intake"
 BATCH = 500
-NEWEST = "select coalesce(max(seq), 0) from journal"
 SPAN = """
 select count(*) as published, extract(epoch from max(published_at) - min(published_at)) as seconds
   from journal where seq > $1"""

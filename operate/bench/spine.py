@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import uvloop
 
-from operate.bench import append, endpoint, follower, relay
+from operate.bench import append, document, endpoint, follower, relay
 from operate.bench.measured import Figure
 from operate.bench.place import BARE, GIB, make_topic, place
 from operate.demo import memory
@@ -39,11 +39,15 @@ def run(given: Stack, quick: bool, progress: Callable[[str], None]) -> list[Figu
     for name in ("aiokafka", "asyncio"):  # of sessions that a measurement ends
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with place(given, size.disk) as stack:
-        found = uvloop.run(_spine(stack, size, progress))
         progress("services")
-        found += _whole(stack, size.repeats)
+        found = _whole(stack, size.repeats)
+        progress("documents")
+        found += asyncio.run(document.figures(stack, size.seconds, size.repeats))
         progress("commands")
         found += asyncio.run(endpoint.figures(stack, size.seconds, size.repeats))
+        for name in stack.names(services=True):
+            stack.stop(name)
+        found += uvloop.run(_spine(stack, size, progress))
     return found
 
 
