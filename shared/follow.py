@@ -136,6 +136,10 @@ class Read:
     event: Recorded | Poison
 
 
+Taken = tuple[Record, Envelope, dict[str, Any]]
+"""An event of a journal; its record tells only where it is on its topic, or that it is not."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """What one transaction did: `new` records (applied or parked here for the first time), the
@@ -228,9 +232,11 @@ class Applier:
         """Work on the promoted number, whichever that is by now, until the transaction ends."""
         self.number = await views.enter(db)
 
-    async def fold(self, db: Connection, records: Iterable[Record]) -> Outcome:
+    async def fold(self, db: Connection, taken: Sequence[Taken]) -> Outcome:
         """Apply to our number in the caller's transaction, whose search_path is that number's."""
-        return await self._apply(db, await self._read(records))
+        events = await self._codec.open((envelope, wire) for _, envelope, wire in taken)
+        found = zip(taken, events, strict=True)
+        return await self._apply(db, [Read(at, mark, event) for (at, mark, _), event in found])
 
     async def replay(self, streams: Sequence[str | None]) -> Outcome:
         """Try parked streams again, each in version order. None: the records that told no stream."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple, dataclass
 from datetime import date
@@ -13,10 +12,9 @@ from operate.stack import Stack
 from services.metrics.timeline import FACTS, Fact, fold
 from services.metrics.view import Year, write, year
 from shared import views
-from shared.broker import envelope_in
 from shared.calendar import fiscal_year
 from shared.contracts import Recorded
-from shared.follow import Record
+from shared.follow import Taken
 from shared.sealing import Codec
 
 
@@ -54,13 +52,10 @@ async def verify(stack: Stack) -> tuple[list[Compared], list[Figures]]:
     return tables, figures
 
 
-async def _opened(codec: Codec, records: Sequence[Record]) -> list[Recorded]:
-    wires = [
-        (envelope_in(record.headers, record.key), json.loads(record.value or b"{}"))
-        for record in records
-    ]
-    ours = [one for one in wires if one[0].stream.partition("/")[0] in FACTS]
-    return [one for one in await codec.open(ours) if isinstance(one, Recorded)]
+async def _opened(codec: Codec, taken: Sequence[Taken]) -> list[Recorded]:
+    ours = [one for one in taken if one[1].stream.partition("/")[0] in FACTS]
+    opened = await codec.open((envelope, wire) for _, envelope, wire in ours)
+    return [one for one in opened if isinstance(one, Recorded)]
 
 
 def _years(facts: Iterable[Fact]) -> range:

@@ -92,10 +92,10 @@ async def fill(
     """Fold what is lacking, a transaction a chunk; how many events were applied."""
     total, folded = refold.events_in(lack), 0
     with screen.progress(f"{builder.view.name} → view {builder.number}", total) as shown:
-        async for records in refold.chunks(lack, sources, builder.view.topics):
+        async for taken in refold.chunks(lack, sources, builder.view.topics):
             async with db.transaction():
                 await views.work_on(db, builder.number)
-                folded += len((await builder.fold(db, records)).fresh)
+                folded += len((await builder.fold(db, taken)).fresh)
             point("repair.folded")
             shown(folded)
     return folded
@@ -138,8 +138,8 @@ async def take_over(
     view, number = builder.view, builder.number
     await views.work_on(db, number)
     lack = await refold.lacking(db, view.name, live, number)
-    async for records in refold.chunks(lack, sources, view.topics):
-        await builder.fold(db, records)
+    async for taken in refold.chunks(lack, sources, view.topics):
+        await builder.fold(db, taken)
     old, new = views.name_of(view.name, live), builder.name
     if different := await db.fetchval(DIFFERENT, old, new):
         raise Refused(

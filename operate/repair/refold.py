@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from shared.broker import event_message
 from shared.db import Connection, Pool
-from shared.follow import Record
+from shared.follow import Record, Taken
 from shared.sealing import envelope_of
 from shared.views import name_of
 
@@ -37,8 +36,8 @@ def events_in(lack: Sequence[Any]) -> int:
 
 async def chunks(
     lack: Sequence[Any], journals: Mapping[str, Pool], topics: Sequence[str]
-) -> AsyncIterator[list[Record]]:
-    """Those events as records, about CHUNK at a time, each stream in its order."""
+) -> AsyncIterator[list[Taken]]:
+    """Those events, about CHUNK at a time, each stream in its order."""
     part: list[Any] = []
     size = 0
     for n, row in enumerate(lack, 1):
@@ -47,17 +46,17 @@ async def chunks(
         if size >= CHUNK or n == len(lack):
             columns = [[one[name] for one in part] for name in ("stream", "have", "want")]
             yield [
-                _record(topic, found)
+                _taken(topic, found)
                 for topic in topics
                 for found in await journals[topic].fetch(EVENTS, *columns)
             ]
             part, size = [], 0
 
 
-def _record(topic: str, row: Any) -> Record:
-    """As a relay sends it; in the place where it is, or in none of the topic's."""
-    sent = event_message(topic, envelope_of(row), row["data"])
+def _taken(topic: str, row: Any) -> Taken:
     partition, offset = row["partition"], row["offset"]
     if row["published_at"] is None:
         partition, offset = -1, row["seq"]
-    return Record(topic, partition, offset, sent.key, sent.value, tuple(sent.headers))
+    envelope = envelope_of(row)
+    record = Record(topic, partition, offset, envelope.key.encode(), None, ())
+    return record, envelope, row["data"]

@@ -19,7 +19,7 @@ from operate.repair.place import alone, journals, runtime
 from operate.stack import Stack
 from shared import views
 from shared.db import Connection
-from shared.follow import Applier
+from shared.follow import Applier, Taken
 from shared.runtime import Runtime
 
 SCRATCH = 0
@@ -78,8 +78,8 @@ async def verify(stack: Stack, service: str) -> list[Compared]:
 @asynccontextmanager
 async def refolding(
     stack: Stack, service: str
-) -> AsyncIterator[tuple[Runtime, Connection, AsyncIterator[list[Any]]]]:
-    """Empty tables to fold into, one snapshot, and the records of all that the view has applied."""
+) -> AsyncIterator[tuple[Runtime, Connection, AsyncIterator[list[Taken]]]]:
+    """Empty tables to fold into, one snapshot, and all that the view has applied."""
     async with runtime(stack, service) as rt, journals(stack) as sources, alone(rt) as db:
         view, live = rt.applier.view, rt.applier.number
         transaction = db.transaction(isolation="repeatable_read")
@@ -88,7 +88,7 @@ async def refolding(
             await views.make(db, view, SCRATCH)
             lack = await refold.lacking(db, view.name, live, SCRATCH)
 
-            async def records() -> AsyncIterator[list[Any]]:
+            async def records() -> AsyncIterator[list[Taken]]:
                 done = 0
                 with screen.progress(f"{service}: refolding", refold.events_in(lack)) as shown:
                     async for some in refold.chunks(lack, sources, view.topics):
