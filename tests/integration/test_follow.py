@@ -58,13 +58,15 @@ async def test_duplicates_in_any_order_are_applied_once_in_order(spine: Kit) -> 
 async def test_a_gap_parks_and_heals_when_the_missing_version_comes(spine: Kit) -> None:
     made = await streams(spine, 5, 3)
     (case, gap), (_, other) = made
-    async with running(await spine.follower()):
+    async with running(follower := await spine.follower()):
         await spine.publish([gap[0], gap[2], gap[4], gap[3], *other])
         await spine.reached({**whole(made), stream_of(case): [1]})
         assert await spine.parked() == {stream_of(case): [3, 4, 5]}
+        assert await follower.applier.gaps()
         await spine.publish([gap[1]])
         await spine.reached(whole(made))
         assert not await spine.parked()
+        assert not await follower.applier.gaps()
 
 
 # Poison.

@@ -799,6 +799,34 @@ async def test_while_it_recovers_a_service_answers_repeats_and_refuses_to_write(
     assert (read.status_code, ready.status_code) == (200, 503)
 
 
+async def test_a_service_recovers_until_nothing_waits_for_what_must_come_before_it(
+    servers: Stack, templates: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, come = asyncio.Event(), asyncio.Event()
+
+    async def gaps() -> bool:
+        asked.set()
+        return not come.is_set()
+
+    ddl = tmp_path / "toy.sql"
+    ddl.write_text(DDL)
+    async with fresh(servers) as place, runtime_of(servers, place, ddl) as (rt, _):
+        monkeypatch.setattr(rt.applier, "gaps", gaps)
+
+        async def recovered() -> bool:
+            return not rt.recovering
+
+        loops = asyncio.create_task(host.after_recovery(rt))
+        await asyncio.wait_for(asked.wait(), PATIENCE)
+        asked.clear()
+        await asyncio.wait_for(asked.wait(), PATIENCE)  # it was told, and asks again
+        assert rt.recovering
+        come.set()
+        await until(recovered)
+        loops.cancel()
+        await asyncio.gather(loops, return_exceptions=True)
+
+
 async def test_the_clock_answers_only_when_no_timer_is_about_to_fire(notes: Notes) -> None:
     async def all_else_is_settled() -> bool:
         sql = "select exists (select from journal where published_at is null)"
