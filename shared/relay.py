@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from shared.broker import (
     HEARTBEATS,
     KafkaError,
     Message,
+    Patience,
     TopicPartition,
     consumer,
     describe,
@@ -54,6 +55,11 @@ HOLD = "update journal set held = $2 where seq = $1"
 OTHER_TOPIC = """
 update journal set published_at = null
  where published_at is not null and (topic_id < $1 or topic_id > $1)"""
+LAST = """
+select p.partition, l."offset", l.id from unnest($2::int[]) p (partition), lateral (
+       select "offset", id from journal
+        where topic_id = $1 and partition = p.partition and published_at is not null
+        order by "offset" desc limit 1) l"""
 ABOVE_END = """
 update journal set published_at = null
  where published_at is not null and topic_id = $1 and partition = $2 and "offset" >= $3"""
@@ -92,6 +98,14 @@ class Outbox(Protocol):
     ) -> None:
         """Count as unsent what the broker no longer has."""
 
+    async def last(
+        self, db: Connection, ids: Mapping[str, str], places: Iterable[TopicPartition]
+    ) -> Mapping[TopicPartition, tuple[int, bytes]]:
+        """The highest offset that is marked in each partition, and what tells the record there."""
+
+    def telling(self, record: Any) -> bytes | None:
+        """What tells a record from others at its place."""
+
     async def pending(self, db: Connection) -> Sequence[tuple[Any, Message]]:
         """The next batch with its tokens, in order; empty when drained."""
 
@@ -122,6 +136,19 @@ class JournalOutbox:
         await db.execute(OTHER_TOPIC, ids[self._topic])
         for place, end in ends.items():
             await db.execute(ABOVE_END, ids[self._topic], place.partition, end)
+
+    async def last(
+        self, db: Connection, ids: Mapping[str, str], places: Iterable[TopicPartition]
+    ) -> Mapping[TopicPartition, tuple[int, bytes]]:
+        partitions = [place.partition for place in places]
+        rows = await db.fetch(LAST, ids[self._topic], partitions)
+        return {
+            TopicPartition(self._topic, row["partition"]): (row["offset"], str(row["id"]).encode())
+            for row in rows
+        }
+
+    def telling(self, record: Any) -> bytes | None:
+        return dict(record.headers).get("ce_id")
 
     async def pending(self, db: Connection) -> Sequence[tuple[Any, Message]]:
         rows = await db.fetch(PENDING, BATCH)
@@ -196,6 +223,7 @@ class Relay:
             await self._take_turn(db)
             self._ids, self._ends = {}, {}
             await self._compare(db, reader)
+            await self._probe(db, reader)
             log.info("relay.active", relay=self.name)
             while True:
                 self._woken.clear()
@@ -254,6 +282,47 @@ class Relay:
         point("relay.compared")
         self._ids, self._ends = ids, ends
         self._compared = asyncio.get_running_loop().time()
+
+    async def _probe(self, db: Connection, reader: Any) -> None:
+        """A tail that was lost and has grown over again is not seen by its end: an earlier session
+        may have sent below what it had marked, and ended before it knew. Is the last record that
+        is marked still there? If not, all of its partition counts as unpublished.
+        """
+        marked = await self._outbox.last(db, self._ids, self._ends)
+        if not marked:
+            return
+        reading = asyncio.ensure_future(self._told(reader, marked))
+        await self._ping_until(db, reading)
+        other = {
+            place: 0
+            for place, found in reading.result().items()
+            if found is not None and found != marked[place][1]
+        }
+        if other:
+            log.error("topic.written_anew", relay=self.name, partitions=len(other))
+            await self._outbox.reconcile(db, self._ids, other)
+            self._woken.set()
+
+    async def _told(
+        self, reader: Any, marked: Mapping[TopicPartition, tuple[int, bytes]]
+    ) -> dict[TopicPartition, bytes | None]:
+        """What tells the record at each of these offsets; None where compaction took it."""
+        found: dict[TopicPartition, bytes | None] = {}
+        reader.assign(list(marked))
+        try:
+            for place, (offset, _) in marked.items():
+                reader.seek(place, offset)
+            patience = Patience()
+            while left := [place for place in marked if place not in found]:
+                batches = await reader.getmany(*left, timeout_ms=500)
+                patience.got(len(batches))
+                for place, records in batches.items():
+                    if records:
+                        same = records[0].offset == marked[place][0]
+                        found[place] = self._outbox.telling(records[0]) if same else None
+        finally:
+            reader.unsubscribe()
+        return found
 
     async def _look(
         self, topics: Sequence[str], reader: Any

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -51,6 +51,9 @@ TOPICS = "select 'view.' || agency as topic from subscription order by 1"
 OTHER_TOPIC = """
 update delivery set sent_document = 0 where agency = $1 and topic_id is distinct from $2"""
 AGAIN = "update delivery set sent_document = 0 where 'view.' || agency = any($1::text[])"
+LAST = """
+select distinct on (agency) agency, handle, "offset" from delivery
+ where topic_id = any($1::text[]) and sent_document > 0 order by agency, "offset" desc"""
 ABOVE_END = """update delivery set sent_document = 0 where agency = $1 and "offset" >= $2"""
 
 
@@ -76,6 +79,18 @@ class Delivery:
             await db.execute(OTHER_TOPIC, topic.removeprefix("view."), id)
         for place, end in ends.items():
             await db.execute(ABOVE_END, place.topic.removeprefix("view."), end)
+
+    async def last(
+        self, db: Connection, ids: Mapping[str, str], places: Iterable[TopicPartition]
+    ) -> Mapping[TopicPartition, tuple[int, bytes]]:
+        rows = await db.fetch(LAST, list(ids.values()))
+        return {
+            TopicPartition(f"view.{row['agency']}", 0): (row["offset"], str(row["handle"]).encode())
+            for row in rows
+        }
+
+    def telling(self, record: Any) -> bytes | None:
+        return bytes(record.key or b"")
 
     async def pending(self, db: Connection) -> Sequence[tuple[Any, Message]]:
         rows = await db.fetch(PENDING, BATCH)

@@ -21,6 +21,9 @@ from tests.integration._place import cut_tail, drop_topic, make_topic
 from tests.integration.test_relay import dict_in_order
 
 MARKS = 'select stream, version, topic_id, partition, "offset" from journal where published_at > $1'
+TAKE_THE_PLACE = """
+update journal l set published_at = o.published_at, topic_id = o.topic_id, partition = o.partition,
+                     "offset" = o."offset" from journal o where (l.stream, o.stream) = ($1, $2)"""
 KEPT = ("inbox", "position", "parked", "view_1.applied", "view_1.reacted")
 
 
@@ -182,6 +185,27 @@ async def test_rows_lost_below_new_ones_are_published_again(
             return len(await spine.on_topic()) >= before + lost + new
 
         await until(republished)
+
+
+async def test_what_was_sent_over_by_a_session_that_ended_is_published_again(spine: Kit) -> None:
+    """The tail was lost, another event took its place, and the relay ended before it marked that."""
+    lost, other = uuid4(), uuid4()
+    async with running(spine.relay()):
+        await write(spine, [uuid4() for _ in range(6)])
+        await spine.write(other, "in its place")
+        await spine.drained()
+    await spine.write(lost, "lost")
+    await spine.pool.execute(TAKE_THE_PLACE, stream_of(lost), stream_of(other))
+    await spine.pool.execute(
+        "update journal set published_at = null where stream = $1", stream_of(other)
+    )
+
+    async def whole() -> bool:
+        return await ids_on_topic(spine) == await ids(spine)
+
+    async with running(spine.relay(), await spine.follower()):
+        await until(whole, "what was lost")
+        await spine.in_step()
 
 
 @pytest.mark.parametrize("grown", [2, 9], ids=["the end is below", "it has grown past"])
