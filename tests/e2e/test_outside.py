@@ -12,14 +12,16 @@ from typing import Any
 
 import confluent_kafka
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
+from operate.control import ready
 from operate.places import SERVICES
 from tests.conftest import City
 from tests.e2e.test_story import NAME, SON, Told, told
+from tests.integration._kit import until
 
 __all__ = ["told"]
 
@@ -86,6 +88,42 @@ async def test_the_agencys_own_topic_opens_with_its_key_and_nothing_else_with_it
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+async def test_views_sends_on_after_it_was_killed(told: Told) -> None:
+    """Its relay looks at what it has sent, with the rights that topics.yaml gives it."""
+    consent = await told.consent(told.hana, "care", classes=["contact"])
+    given = await asyncio.to_thread(told.city.stack.agency, told.agencies["care"])
+    await asyncio.to_thread(told.city.stack.register, given)
+    await told.city.settle()
+
+    async def end() -> int:
+        reader = AIOKafkaConsumer(
+            bootstrap_servers=given.bootstrap,
+            security_protocol="SASL_PLAINTEXT",
+            sasl_mechanism=given.mechanism,
+            sasl_plain_username=given.username,
+            sasl_plain_password=given.password,
+        )
+        await reader.start()
+        try:
+            place = TopicPartition(given.topic, 0)
+            return int((await reader.end_offsets([place]))[place])
+        finally:
+            await reader.stop()
+
+    sent, before = await end(), told.city.stack.pid("views")
+    told.city.stack.kill("views")
+
+    async def replaced() -> bool:
+        return told.city.stack.pid("views") not in (None, before) and await asyncio.to_thread(
+            ready, told.city.stack, "views"
+        )
+
+    await until(replaced, "views to be there again")
+    window = told.at("intake", "window")
+    await told.write(window, f"/v1/consents/{consent['id']}/withdrawal", {})
+    assert sent < await end()
 
 
 @pytest.mark.skipif(which("kcat") is None, reason="kcat is not on this machine")
