@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import structlog
 from pydantic_core import from_json
@@ -113,8 +113,7 @@ class TooMuchInvalid(Exception):
     """Somebody has to look before this view reads on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One Kafka record, with what was made of it."""
 
     topic: str
@@ -129,8 +128,7 @@ class Record:
         return self.topic, self.partition, self.offset
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     record: Record
     envelope: Envelope | None
     event: Recorded | Poison

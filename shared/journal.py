@@ -16,18 +16,13 @@ from shared.deadline import Plan, no_plan
 from shared.decider import Anything, Refused
 from shared.kill import point
 from shared.plan import SET_ALL, columns, plan
-from shared.sealing import Codec, ErasedKey, Poison, envelope_of
+from shared.sealing import COLUMNS, ROWS, Codec, ErasedKey, Poison, envelope_of, stored
 
 LARGEST_EVENT = 900_000
 """Bytes of a wire form; the broker takes 1 MiB. Larger is refused here, or it would block the relay."""
 
 LOAD = "select * from journal where stream = $1 order by version"
-APPEND = """
-insert into journal (id, stream, version, key, type, data, at, occurred_at, actor, agency, basis,
-                     correlation, causation, traceparent)
-select * from unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::text[], $6::jsonb[],
-                     $7::timestamptz[], $8::timestamptz[], $9::text[], $10::text[], $11::text[],
-                     $12::uuid[], $13::uuid[], $14::text[])"""
+APPEND = f"insert into journal {COLUMNS}{ROWS}"
 WRITE = f"""
 with remembered as (
          insert into command (id, digest, stream, version, created)
@@ -256,14 +251,14 @@ class Journal:
                 command.version,
                 command.created,
             )
-        await db.execute(WRITE, *_rows(envelopes, wires), *remembered, *columns(timers))
+        await db.execute(WRITE, *stored(envelopes, wires), *remembered, *columns(timers))
         return envelopes
 
     @staticmethod
     async def insert(
         db: Connection, envelopes: Sequence[Envelope], wires: Sequence[dict[str, Any]]
     ) -> None:
-        await db.execute(APPEND, *_rows(envelopes, wires))
+        await db.execute(APPEND, *stored(envelopes, wires))
 
     async def took(self, db: Connection, taken: Sequence[tuple[Envelope, dict[str, Any]]]) -> None:
         """Set the timers of events that were taken back from the topic, in their order, and remember
@@ -282,12 +277,3 @@ class Journal:
     def announce(self) -> None:
         """Call after committing a transaction that used `append`."""
         self._written()
-
-
-def _rows(envelopes: Sequence[Envelope], wires: Sequence[dict[str, Any]]) -> list[list[Any]]:
-    names = (
-        "id", "stream", "version", "key", "type", "at", "occurred_at", "actor", "agency",
-        "basis", "correlation", "causation", "traceparent",
-    )  # fmt: skip
-    values = [[getattr(e, name) for e in envelopes] for name in names]
-    return [*values[:5], list(wires), *values[5:]]

@@ -5,6 +5,7 @@ from typing import Any
 
 from shared.contracts import Recorded
 from shared.db import Connection, Pool
+from shared.sealing import COLUMNS, ROWS, stored
 
 KEPT = """
 create table kept (
@@ -25,13 +26,7 @@ create table kept (
     primary key (stream, version)
 );
 create index kept_key on kept (key, type)"""
-KEEP = """
-insert into kept (key, stream, version, id, type, data, at, occurred_at, actor, agency, basis,
-                  correlation, causation, traceparent)
-select * from unnest($1::text[], $2::text[], $3::int[], $4::uuid[], $5::text[], $6::jsonb[],
-                     $7::timestamptz[], $8::timestamptz[], $9::text[], $10::text[], $11::text[],
-                     $12::uuid[], $13::uuid[], $14::text[])
-on conflict do nothing"""
+KEEP = f"insert into kept {COLUMNS}{ROWS} on conflict do nothing"
 OF_KEYS = "select * from kept where key = any($1::text[]) order by stream, version"
 OF_TYPES = "select * from kept where key = any($1::text[]) and type = any($2::text[])"
 ALL_OF = "select * from kept where type = any($1::text[])"
@@ -39,24 +34,8 @@ ALL_OF = "select * from kept where type = any($1::text[])"
 
 async def keep(db: Connection, events: Sequence[Recorded]) -> None:
     """Keep all of them with one statement; keeping twice changes nothing."""
-    rows = [e.envelope for e in events]
-    await db.execute(
-        KEEP,
-        [r.key for r in rows],
-        [r.stream for r in rows],
-        [r.version for r in rows],
-        [r.id for r in rows],
-        [r.type for r in rows],
-        [e.wire for e in events],
-        [r.at for r in rows],
-        [r.occurred_at for r in rows],
-        [r.actor for r in rows],
-        [r.agency for r in rows],
-        [r.basis for r in rows],
-        [r.correlation for r in rows],
-        [r.causation for r in rows],
-        [r.traceparent for r in rows],
-    )
+    envelopes, wires = [e.envelope for e in events], [e.wire for e in events]
+    await db.execute(KEEP, *stored(envelopes, wires))
 
 
 async def of_keys(

@@ -4,7 +4,7 @@ import os
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -32,19 +32,14 @@ def upcast(type_: str, data: dict[str, Any]) -> tuple[type[Event], dict[str, Any
     return EVENTS[type_], data
 
 
-def bound_to(envelope: Envelope, field: str, mark: Coded | Personal, key_id: str) -> bytes:
+def named(envelope: Envelope) -> str:
+    """An event as sealed values are bound to it."""
+    return "\x1f".join((str(envelope.id), envelope.stream, str(envelope.version), envelope.type))
+
+
+def bound_to(event: str, field: str, mark: Coded | Personal, key_id: str) -> bytes:
     """Associated data: a sealed value moved to another event, field or version does not open."""
-    return "\x1f".join(
-        (
-            str(envelope.id),
-            envelope.stream,
-            str(envelope.version),
-            envelope.type,
-            field,
-            mark.data_class,
-            key_id,
-        )
-    ).encode()
+    return "\x1f".join((event, field, mark.data_class, key_id)).encode()
 
 
 class Codec:
@@ -64,10 +59,11 @@ class Codec:
         }
         keys = await self._keyring.fetch(wanted, make=True) if wanted else {}
         for (event, envelope), data in zip(events, plain, strict=True):
+            place = named(envelope)
             for name, mark in sealed_fields(type(event)).items():
                 if data[name] is not None:
                     key_id = mark.key_id(data)
-                    aad = bound_to(envelope, name, mark, key_id)
+                    aad = bound_to(place, name, mark, key_id)
                     data[name] = _seal(keys[key_id], data[name], aad)
         return plain
 
@@ -75,17 +71,21 @@ class Codec:
         self, rows: Iterable[tuple[Envelope, dict[str, Any]]]
     ) -> list[Recorded | Poison]:
         """Each row opened, or the Poison that it is. Errors of the keyring itself propagate."""
-        ready: list[tuple[Envelope, dict[str, Any], type[Event], dict[str, Any]] | Poison] = []
+        ready: list[_Sealed | Poison] = []
         wanted: set[str] = set()
         for envelope, wire in rows:
             try:
                 model, data = upcast(envelope.type, wire)
-                marks = sealed_fields(model)
-                ids = {m.key_id(data) for n, m in marks.items() if data.get(n) is not None}
+                sealed = [
+                    (name, mark, mark.key_id(data))
+                    for name, mark in sealed_fields(model).items()
+                    if data.get(name) is not None
+                ]
+                ids = {key_id for _, _, key_id in sealed} - wanted
                 if not all(map(KEY_ID.fullmatch, ids)):
                     raise Poison(f"{envelope.type}: wrong shape of an id")
                 wanted |= ids
-                ready.append((envelope, wire, model, data))
+                ready.append(_Sealed(envelope, wire, model, data, sealed))
             except Poison as poison:
                 ready.append(poison)
             except KeyError as field:
@@ -96,7 +96,7 @@ class Codec:
             keys = await self._keyring.fetch(wanted) if wanted else {}
         except KeyMissing:
             keys = await self._one_by_one(wanted)
-        return [row if isinstance(row, Poison) else _open(keys, *row) for row in ready]
+        return [row if isinstance(row, Poison) else _open(keys, row) for row in ready]
 
     async def _one_by_one(self, wanted: set[str]) -> dict[str, AESGCM | Unreadable]:
         found: dict[str, AESGCM | Unreadable] = {}
@@ -121,55 +121,57 @@ class ErasedKey(Exception):
     """Nothing more can be written about a person whose keys were destroyed."""
 
 
-def _open(
-    keys: dict[str, AESGCM | Unreadable],
-    envelope: Envelope,
-    wire: dict[str, Any],
-    model: type[Event],
-    data: dict[str, Any],
-) -> Recorded | Poison:
-    opened = dict(data)
+class _Sealed(NamedTuple):
+    """`fields`: name, declaration and key id of what is sealed in `data`."""
+
+    envelope: Envelope
+    wire: dict[str, Any]
+    model: type[Event]
+    data: dict[str, Any]
+    fields: list[tuple[str, Coded | Personal, str]]
+
+
+def _open(keys: dict[str, AESGCM | Unreadable], row: _Sealed) -> Recorded | Poison:
+    envelope, wire, model, data, fields = row
+    opened, place = dict(data), named(envelope)
     try:
-        for name, mark in sealed_fields(model).items():
-            if data.get(name) is None:
-                continue
-            key_id = mark.key_id(data)
-            if key_id not in keys:
+        for name, mark, key_id in fields:
+            key = keys.get(key_id)
+            if key is None:
                 return Poison(f"the key of {name} is not in the keyring")
-            key = keys[key_id]
             if isinstance(key, Unreadable):
                 opened[name] = key
                 continue
             raw = b64decode(data[name], validate=True)
-            aad = bound_to(envelope, name, mark, key_id)
+            aad = bound_to(place, name, mark, key_id)
             opened[name] = from_json(key.decrypt(raw[:12], raw[12:], aad))
         return Recorded(model.model_validate(opened), envelope, wire)
     except InvalidTag:
         return Poison(f"{envelope.type}: a sealed field does not belong to this event")
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+        where = error.errors(include_input=False)[0]["loc"][0]
         return Poison(f"{envelope.type}: wrong shape at {where}")
     except (ValueError, TypeError):
         return Poison(f"{envelope.type}: a sealed field is not sealed")
 
 
 def envelope_of(row: Any) -> Envelope:
-    """The envelope of one journal row."""
-    return Envelope(
-        id=row["id"],
-        stream=row["stream"],
-        version=row["version"],
-        key=row["key"],
-        type=row["type"],
-        at=row["at"],
-        occurred_at=row["occurred_at"],
-        actor=row["actor"],
-        agency=row["agency"],
-        basis=row["basis"],
-        correlation=row["correlation"],
-        causation=row["causation"],
-        traceparent=row["traceparent"],
-    )
+    """The envelope of one row that was stored by `COLUMNS`."""
+    return Envelope(*[row[name] for name in Envelope._fields])
+
+
+COLUMNS = f"({', '.join(Envelope._fields)}, data)"
+ROWS = """
+select * from unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::text[], $6::timestamptz[],
+                     $7::timestamptz[], $8::text[], $9::text[], $10::uuid[], $11::text[],
+                     $12::uuid[], $13::text[], $14::jsonb[])"""
+"""What follows `insert into … COLUMNS`, with `stored` as its arguments."""
+
+
+def stored(envelopes: Sequence[Envelope], wires: Sequence[dict[str, Any]]) -> list[Sequence[Any]]:
+    """Events as the columns of a table."""
+    columns = zip(*envelopes, strict=True) if envelopes else [()] * len(Envelope._fields)
+    return [*columns, wires]
 
 
 def wire_schema(model: type[Event]) -> dict[str, Any]:
@@ -186,4 +188,14 @@ def wire_schema(model: type[Event]) -> dict[str, Any]:
     return schema
 
 
-__all__ = ["Codec", "ErasedKey", "Poison", "envelope_of", "upcast", "wire_schema"]
+__all__ = [
+    "COLUMNS",
+    "ROWS",
+    "Codec",
+    "ErasedKey",
+    "Poison",
+    "envelope_of",
+    "stored",
+    "upcast",
+    "wire_schema",
+]

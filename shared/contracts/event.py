@@ -1,10 +1,10 @@
 """What an event is: its base class, the three declarations of a field, the registry of types."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, GetCoreSchemaHandler, StringConstraints
@@ -66,10 +66,10 @@ class _Sealed:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        return core_schema.no_info_wrap_validator_function(
-            lambda value, inner: value if isinstance(value, Unreadable) else inner(value),
-            handler(source),
-        )
+        """As declared; a value that is opened may be Unreadable instead."""
+        inner, unreadable = handler(source), core_schema.is_instance_schema(Unreadable)
+        either = core_schema.union_schema([inner, unreadable], mode="left_to_right")
+        return core_schema.json_or_python_schema(inner, either)
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,7 @@ def sealed_fields(model: type[Event]) -> dict[str, Coded | Personal]:
     return {n: d for n, d in declared(model).items() if not isinstance(d, Structural)}
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """Everything about an event but its content. `at` is recorded, `occurred_at` valid time."""
 
     id: UUID
@@ -168,10 +167,9 @@ class Envelope:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """An event as read back: opened content beside the wire form it was read from."""
 
     event: Event
     envelope: Envelope
-    wire: dict[str, Any] = field(repr=False)
+    wire: dict[str, Any]

@@ -104,9 +104,9 @@ async def test_unknown_fields_are_ignored(golden: Golden) -> None:
 async def test_a_sealed_value_opens_in_its_own_event_only(golden: Golden) -> None:
     own = golden.envelope
     for other in (
-        replace(own, id=uuid4()),
-        replace(own, stream=own.stream[:-1] + "f"),
-        replace(own, version=own.version + 1),
+        own._replace(id=uuid4()),
+        own._replace(stream=own.stream[:-1] + "f"),
+        own._replace(version=own.version + 1),
     ):
         assert isinstance(await opened(golden, other), Poison)
 
@@ -117,7 +117,7 @@ async def test_a_sealed_value_is_bound_to_its_type(
 ) -> None:
     twin = "jp.tsunagu.test.twin.v1"
     monkeypatch.setitem(UPCASTS, twin, lambda data: (golden.type, data))
-    found = await opened(golden, replace(golden.envelope, type=twin))
+    found = await opened(golden, golden.envelope._replace(type=twin))
     assert isinstance(found, Poison)
     assert "does not belong" in str(found)
 

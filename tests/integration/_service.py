@@ -131,7 +131,7 @@ class Running:
             group.create_task(replica.apply(first, IDS))
             await asyncio.wait_for(done.wait(), PATIENCE)
             other = group.create_task(
-                self.apply([replace(record, partition=1) for record in second])
+                self.apply([record._replace(partition=1) for record in second])
             )
 
             async def waits_or_is_done() -> bool:

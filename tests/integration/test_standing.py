@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -276,7 +275,7 @@ async def test_a_gap_behind_poison_is_not_read_again_and_again(
 ) -> None:
     monkeypatch.setattr("shared.follow.GAP_SECONDS", 0.0)
     ((case, gap),) = await streams(spine, 3)
-    poison = replace(as_record(spine, gap[1], 1), value=b"{")
+    poison = as_record(spine, gap[1], 1)._replace(value=b"{")
     applier = await spine.applier()
     ids = {spine.topic: "topic"}
     await applier.apply([as_record(spine, gap[0], 0), poison, as_record(spine, gap[2], 2)], ids)

@@ -26,7 +26,7 @@ from shared.contracts import (
 from shared.contracts.codes import labels
 from shared.contracts.intake import CaseScreened, ContactRecorded, PersonDescribed, WorriesRecorded
 from shared.keyring import Keyring
-from shared.sealing import PAD, Codec, ErasedKey, Poison, bound_to, upcast
+from shared.sealing import PAD, Codec, ErasedKey, Poison, bound_to, named, upcast
 from tests.contracts.goldens import FixedKeyring
 
 CASE, HANA = UUID(int=1), UUID(int=2)
@@ -173,7 +173,7 @@ async def test_a_wrong_structural_field_is_poison(field: str, value: Any) -> Non
 
 
 async def test_an_unknown_type_is_poison() -> None:
-    strange = replace(envelope(HERE), type="jp.tsunagu.case.abducted.v1")
+    strange = envelope(HERE)._replace(type="jp.tsunagu.case.abducted.v1")
     (found,) = await codec().open([(strange, await seal(HERE))])
     assert isinstance(found, Poison)
     assert "unknown event type" in str(found)
@@ -204,14 +204,14 @@ def test_associated_data_differ_wherever_anything_differs() -> None:
     mark = sealed_fields(PersonDescribed)["name"]
     own = envelope(HERE)
     all_of_it = {
-        bound_to(own, "name", mark, PERSON),
-        bound_to(replace(own, id=UUID(int=99)), "name", mark, PERSON),
-        bound_to(replace(own, stream=f"case/{HANA}"), "name", mark, PERSON),
-        bound_to(replace(own, version=2), "name", mark, PERSON),
-        bound_to(replace(own, type="jp.tsunagu.case.other.v1"), "name", mark, PERSON),
-        bound_to(own, "kana", mark, PERSON),
-        bound_to(own, "name", replace(mark, data_class="money"), PERSON),
-        bound_to(own, "name", mark, TEXT),
+        bound_to(named(own), "name", mark, PERSON),
+        bound_to(named(own._replace(id=UUID(int=99))), "name", mark, PERSON),
+        bound_to(named(own._replace(stream=f"case/{HANA}")), "name", mark, PERSON),
+        bound_to(named(own._replace(version=2)), "name", mark, PERSON),
+        bound_to(named(own._replace(type="jp.tsunagu.case.other.v1")), "name", mark, PERSON),
+        bound_to(named(own), "kana", mark, PERSON),
+        bound_to(named(own), "name", replace(mark, data_class="money"), PERSON),
+        bound_to(named(own), "name", mark, TEXT),
     }
     assert len(all_of_it) == 8
 
