@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from operate import install
 from operate.demo.command import Json
 from operate.stack import Stack
 
@@ -46,6 +47,7 @@ def chaos(
     if planted:
         from operate.chaos.planted import run
 
+        install.make("test")
         raise typer.Exit(0 if run(only, as_json) else 1)
     from operate.chaos.run import execute
 
