@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -158,8 +158,7 @@ class _Quiet:
         return self.log
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One record to send; `value` None is a tombstone."""
 
     topic: str
@@ -170,29 +169,32 @@ class Message:
 
 def headers_of(envelope: Envelope, schema: str) -> list[tuple[str, bytes]]:
     """CloudEvents 1.0, Kafka binary mode."""
-    kind, _, rest = envelope.stream.partition("/")
-    fields = {
-        "ce_specversion": "1.0",
-        "ce_id": str(envelope.id),
-        "ce_source": f"/{schema}",
-        "ce_type": envelope.type,
-        "ce_subject": envelope.key if envelope.key != rest and kind != "case" else None,
-        "ce_time": envelope.at.isoformat(),
-        "ce_dataschema": f"urn:tsunagu:schema:{envelope.type}",
-        "ce_stream": envelope.stream,
-        "ce_version": str(envelope.version),
-        "ce_occurredat": envelope.occurred_at.isoformat(),
-        "ce_actor": envelope.actor,
-        "ce_agency": envelope.agency,
-        "ce_basis": envelope.basis,
-        "ce_correlationid": str(envelope.correlation),
-        "ce_causationid": envelope.causation and str(envelope.causation),
-        "ce_traceparent": envelope.traceparent,
-    }
-    if kind == "case":
-        fields["ce_subject"] = envelope.key
-    made = [(name, str(value).encode()) for name, value in fields.items() if value is not None]
-    return [*made, ("content-type", CONTENT_TYPE)]
+    e = envelope
+    kind, _, rest = e.stream.partition("/")
+    made = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(e.id).encode()),
+        ("ce_source", f"/{schema}".encode()),
+        ("ce_type", e.type.encode()),
+        ("ce_time", e.at.isoformat().encode()),
+        ("ce_dataschema", f"urn:tsunagu:schema:{e.type}".encode()),
+        ("ce_stream", e.stream.encode()),
+        ("ce_version", str(e.version).encode()),
+        ("ce_occurredat", e.occurred_at.isoformat().encode()),
+        ("ce_actor", e.actor.encode()),
+        ("ce_agency", e.agency.encode()),
+        ("ce_correlationid", str(e.correlation).encode()),
+        ("content-type", CONTENT_TYPE),
+    ]
+    if kind == "case" or e.key != rest:
+        made.append(("ce_subject", e.key.encode()))
+    if e.basis is not None:
+        made.append(("ce_basis", e.basis.encode()))
+    if e.causation is not None:
+        made.append(("ce_causationid", str(e.causation).encode()))
+    if e.traceparent is not None:
+        made.append(("ce_traceparent", e.traceparent.encode()))
+    return made
 
 
 def envelope_in(headers: Iterable[tuple[str, bytes | None]], key: bytes | None) -> Envelope:
@@ -229,5 +231,7 @@ def _moment(text: str) -> datetime:
     return moment
 
 
-def event_message(topic: str, envelope: Envelope, wire: dict[str, Any]) -> Message:
-    return Message(topic, envelope.key.encode(), to_json(wire), headers_of(envelope, topic))
+def event_message(topic: str, envelope: Envelope, wire: dict[str, Any] | bytes) -> Message:
+    """`wire` as JSON already, or still to be made."""
+    value = wire if isinstance(wire, bytes) else to_json(wire)
+    return Message(topic, envelope.key.encode(), value, headers_of(envelope, topic))

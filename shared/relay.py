@@ -4,9 +4,8 @@ import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 from aiokafka.errors import MessageSizeTooLargeError, UnknownTopicOrPartitionError
@@ -23,6 +22,7 @@ from shared.broker import (
     producer,
     stop,
 )
+from shared.contracts import Envelope
 from shared.db import PASSING, Connection, connect
 from shared.kill import point
 from shared.sealing import envelope_of
@@ -40,9 +40,9 @@ SURE_SECONDS = 1.0
 
 LOCK = "select pg_try_advisory_lock(hashtext($1))"
 TELL = "select pg_notify($1, '')"
-PENDING = """
-select * from journal j
- where published_at is null and held is null
+PENDING = f"""
+select seq, {", ".join(Envelope._fields)}, data::text as value from journal j
+ where published_at is null and held is null and seq <> all($2::bigint[])
    and not exists (select from journal h
                     where h.stream = j.stream and h.version < j.version and h.held is not null)
  order by seq limit $1"""
@@ -67,8 +67,7 @@ update journal set published_at = null
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
+class Ack(NamedTuple):
     """`token` names what was sent, in the words of its outbox."""
 
     token: Any
@@ -80,6 +79,14 @@ class Ack:
     @property
     def place(self) -> TopicPartition:
         return TopicPartition(self.topic, self.partition)
+
+
+class _Sending(NamedTuple):
+    """A batch that the producer has. `whole`: nothing in it was refused or held back."""
+
+    waiting: list[tuple[Any, Message]]
+    everything: asyncio.Future[list[Any]]
+    whole: bool
 
 
 class Outbox(Protocol):
@@ -106,8 +113,12 @@ class Outbox(Protocol):
     def telling(self, record: Any) -> bytes | None:
         """What tells a record from others at its place."""
 
-    async def pending(self, db: Connection) -> Sequence[tuple[Any, Message]]:
-        """The next batch with its tokens, in order; empty when drained."""
+    async def pending(
+        self, db: Connection, sending: Sequence[Any] = ()
+    ) -> Sequence[tuple[Any, Message]]:
+        """The next batch with its tokens, in order, without those that are on their way; empty when
+        drained, or when it is better to ask again after them.
+        """
 
     async def mark(self, db: Connection, acks: Sequence[Ack]) -> None:
         """Remember what the broker acknowledged."""
@@ -150,10 +161,15 @@ class JournalOutbox:
     def telling(self, record: Any) -> bytes | None:
         return dict(record.headers).get("ce_id")
 
-    async def pending(self, db: Connection) -> Sequence[tuple[Any, Message]]:
-        rows = await db.fetch(PENDING, BATCH)
+    async def pending(
+        self, db: Connection, sending: Sequence[Any] = ()
+    ) -> Sequence[tuple[Any, Message]]:
+        if 0 < len(sending) < BATCH:  # there was no more
+            return []
+        rows = await db.fetch(PENDING, BATCH, sending)
         return [
-            (row["seq"], event_message(self._topic, envelope_of(row), row["data"])) for row in rows
+            (row["seq"], event_message(self._topic, envelope_of(row), row["value"].encode()))
+            for row in rows
         ]
 
     async def mark(self, db: Connection, acks: Sequence[Ack]) -> None:
@@ -228,8 +244,7 @@ class Relay:
             while True:
                 self._woken.clear()
                 drained_at = datetime.now(UTC)
-                while batch := await self._next(db):
-                    await self._send(db, sender, batch)
+                while await self._some(db, sender):
                     drained_at = datetime.now(UTC)
                 if asyncio.get_running_loop().time() - self._compared > COMPARE_SECONDS:
                     await self._compare(db, reader)
@@ -247,9 +262,11 @@ class Relay:
                 await db.execute(TELL, self._channel)
         await db.add_listener(self._channel, lambda *_: self.wake())
 
-    async def _next(self, db: Connection) -> Sequence[tuple[Any, Message]]:
+    async def _next(
+        self, db: Connection, sending: Sequence[Any] = ()
+    ) -> Sequence[tuple[Any, Message]]:
         self._sure = asyncio.get_running_loop().time() + SURE_SECONDS
-        return await self._outbox.pending(db)
+        return await self._outbox.pending(db, sending)
 
     async def _still_ours(self, db: Connection) -> None:
         """Raises one of PASSING if this process stood still until its session and lock were gone."""
@@ -332,10 +349,27 @@ class Relay:
         ends = dict(await reader.end_offsets(places))
         return {name: topic.id for name, topic in described.items()}, ends
 
-    async def _send(
+    async def _some(self, db: Connection, sender: Any) -> bool:
+        """Send for as long as the batches are full: while the broker has one, the last is marked
+        and the next is read. False if there was nothing.
+        """
+        batch, done = await self._next(db), list[Ack]()
+        found = bool(batch)
+        while batch:
+            sending = await self._hand_over(db, sender, batch)
+            await self._mark(db, done)
+            batch = await self._next(db, [token for token, _ in sending.waiting])
+            done, whole = await self._acknowledged(db, sending)
+            if not whole:  # what was read may come after what was not sent
+                break
+        await self._mark(db, done)
+        return found
+
+    async def _hand_over(
         self, db: Connection, sender: Any, batch: Sequence[tuple[Any, Message]]
-    ) -> None:
-        waiting: list[tuple[Any, Message, asyncio.Future[Any]]] = []
+    ) -> _Sending:
+        waiting: list[tuple[Any, Message]] = []
+        acks: list[asyncio.Future[Any]] = []
         held: set[tuple[str, bytes]] = set()
         if unknown := {message.topic for _, message in batch} - self._ids.keys():
             made = await describe(self._kafka, unknown, lenient=self._outbox.lenient)
@@ -350,21 +384,26 @@ class Relay:
                 ack = await sender.send(
                     message.topic, message.value, message.key, headers=message.headers
                 )
-                waiting.append((token, message, ack))
+                waiting.append((token, message))
+                acks.append(ack)
             except KafkaError as error:
                 if not await self._outbox.refuse(db, token, error):
                     raise
                 held.add((message.topic, message.key))
         point("relay.sending")
-        everything = asyncio.gather(*(ack for *_, ack in waiting), return_exceptions=True)
-        await self._ping_until(db, everything)
+        everything = asyncio.gather(*acks, return_exceptions=True)
+        return _Sending(waiting, everything, not held)
+
+    async def _acknowledged(self, db: Connection, sending: _Sending) -> tuple[list[Ack], bool]:
+        """What the broker has; and was it everything, at new offsets?"""
+        await self._ping_until(db, sending.everything)
         acks: list[Ack] = []
         lost: dict[TopicPartition, int] = {}
         trouble: KafkaError | None = None
-        for token, message, future in waiting:
-            failed = future.exception()
-            if failed is None:
-                done = future.result()
+        for (token, message), done in zip(
+            sending.waiting, sending.everything.result(), strict=True
+        ):
+            if not isinstance(done, BaseException):
                 place = TopicPartition(message.topic, done.partition)
                 if 0 <= done.offset < self._ends.get(place, 0):
                     lost[place] = min(lost.get(place, done.offset), done.offset)
@@ -372,20 +411,24 @@ class Relay:
                 acks.append(
                     Ack(token, message.topic, self._ids[message.topic], done.partition, done.offset)
                 )
-            elif not isinstance(failed, KafkaError):
-                raise failed
-            elif not await self._outbox.refuse(db, token, failed):
-                trouble = failed
+            elif not isinstance(done, KafkaError):
+                raise done
+            elif not await self._outbox.refuse(db, token, done):
+                trouble = done
         point("relay.sent")
         if lost:  # an offset was given anew: the broker came back without its tail
             await self._outbox.reconcile(db, self._ids, lost)
             self._ends |= {ack.place: ack.offset + 1 for ack in acks if ack.place in lost}
+        if trouble:
+            await self._mark(db, acks)
+            raise trouble
+        return acks, sending.whole and not lost and len(acks) == len(sending.waiting)
+
+    async def _mark(self, db: Connection, acks: Sequence[Ack]) -> None:
         if acks:
             await self._outbox.mark(db, acks)
             published.labels(self.name).inc(len(acks))
             point("relay.marked")
-        if trouble:
-            raise trouble
 
     async def _beat(self, sender: Any, drained_at: datetime) -> None:
         """Drained: say so, with the offsets published so far (freshness and fail-closed rest on it).

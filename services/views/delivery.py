@@ -92,7 +92,11 @@ class Delivery:
     def telling(self, record: Any) -> bytes | None:
         return bytes(record.key or b"")
 
-    async def pending(self, db: Connection) -> Sequence[tuple[Any, Message]]:
+    async def pending(
+        self, db: Connection, sending: Sequence[Any] = ()
+    ) -> Sequence[tuple[Any, Message]]:
+        if sending:  # a document on its way may be recorded anew: one after another
+            return []
         rows = await db.fetch(PENDING, BATCH)
         made: list[tuple[Any, Message]] = []
         for n in range(0, len(rows), OPENED_TOGETHER):

@@ -74,20 +74,20 @@ async def test_a_gap_parks_and_heals_when_the_missing_version_comes(spine: Kit) 
 
 def headers(message: Message, **instead: bytes | None) -> Message:
     found: dict[str, Any] = {**dict(message.headers), **instead}
-    return replace(message, headers=list(found.items()))
+    return message._replace(headers=list(found.items()))
 
 
 def without(message: Message, name: str) -> Message:
-    return replace(message, headers=[pair for pair in message.headers if pair[0] != name])
+    return message._replace(headers=[pair for pair in message.headers if pair[0] != name])
 
 
 def body(message: Message, **instead: Any) -> Message:
     wire = {**json.loads(message.value or b""), **instead}
-    return replace(message, value=json.dumps(wire).encode())
+    return message._replace(value=json.dumps(wire).encode())
 
 
 def raw(value: bytes | None) -> Callable[[Message], Message]:
-    return lambda message: replace(message, value=value)
+    return lambda message: message._replace(value=value)
 
 
 TELLS_ITS_STREAM: dict[str, Callable[[Message], Message]] = {
@@ -112,13 +112,13 @@ TELLS_ITS_STREAM: dict[str, Callable[[Message], Message]] = {
     "wrong shape": lambda m: body(m, subjects="nobody"),
 }
 TELLS_NONE: dict[str, Callable[[Message], Message]] = {
-    "no headers": lambda m: replace(m, headers=[]),
+    "no headers": lambda m: m._replace(headers=[]),
     "no stream": lambda m: without(m, "ce_stream"),
     "empty stream": lambda m: headers(m, ce_stream=b""),
     "header without value": lambda m: headers(m, ce_stream=None),
     "header is no UTF-8": lambda m: headers(m, ce_actor=b"\xff"),
     "header with a NUL": lambda m: headers(m, ce_stream=b"case/\0"),
-    "name with a NUL": lambda m: replace(m, headers=[("\0", b"")]),
+    "name with a NUL": lambda m: m._replace(headers=[("\0", b"")]),
     "no number": lambda m: headers(m, ce_version=b"two"),
     "version 0": lambda m: headers(m, ce_version=b"0"),
     "version below": lambda m: headers(m, ce_version=b"-2"),
@@ -127,7 +127,7 @@ TELLS_NONE: dict[str, Callable[[Message], Message]] = {
     "no id": lambda m: headers(m, ce_id=b"7"),
     "no time": lambda m: headers(m, ce_time=b"yesterday"),
     "time without offset": lambda m: headers(m, ce_time=b"2026-04-01T00:00:00"),
-    "key is no UTF-8": lambda m: replace(m, key=b"\xff"),
+    "key is no UTF-8": lambda m: m._replace(key=b"\xff"),
 }
 
 

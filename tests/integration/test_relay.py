@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from operate.stack import Stack
-from shared import journal
+from shared import journal, relay
 from shared.broker import HEARTBEATS, Message
 from shared.db import Connection
 from shared.relay import JournalOutbox, Relay
@@ -186,6 +186,39 @@ async def test_a_row_too_large_is_held_and_its_stream_waits_while_others_flow(
     assert await spine.published() == await spine.written()
 
 
+async def test_full_batches_follow_each_other_and_each_row_is_sent_once(
+    spine: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one is on its way the next is read."""
+    monkeypatch.setattr(relay, "BATCH", 3)
+    cases = [uuid4() for _ in range(4)]
+    await write_much(spine, cases, writers=2, each=5)
+    async with running(spine.relay()):
+        await spine.drained()
+    assert await spine.published() == await spine.written()
+
+
+async def test_what_was_read_ahead_waits_when_an_earlier_row_is_held(
+    spine: Kit, servers: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "BATCH", 3)
+    await asyncio.to_thread(change_topic, servers, spine.topic, **{"max.message.bytes": LIMIT})
+    large, other = uuid4(), uuid4()
+    await spine.write(large, LARGE)
+    await spine.write(other, "一", "二")
+    await spine.write(large, "after")
+    await spine.write(other, "三")
+
+    async def all_but_the_held() -> bool:
+        return await spine.unpublished() == 2
+
+    async with running(spine.relay()):
+        await until(all_but_the_held)
+        await spine.write(other, "四")
+        await until(all_but_the_held)
+    assert await spine.published() == {stream_of(other): [1, 2, 3, 4]}
+
+
 async def test_all_arrives_when_the_broker_was_away(spine: Kit, servers: Stack) -> None:
     if servers.external:
         pytest.skip("these servers are not ours to stop")
@@ -237,8 +270,10 @@ async def test_a_heartbeat_covers_nothing_that_was_committed_after_it_looked(spi
     class Slow(JournalOutbox):
         """Somebody commits just after the relay has found nothing more to send."""
 
-        async def pending(self, db: Connection) -> Sequence[tuple[Any, Message]]:
-            found = await super().pending(db)
+        async def pending(
+            self, db: Connection, sending: Sequence[Any] = ()
+        ) -> Sequence[tuple[Any, Message]]:
+            found = await super().pending(db, sending)
             if not found and not committed:
                 committed.append(datetime.now(UTC))
                 await spine.write(uuid4(), "late")
@@ -260,9 +295,11 @@ async def test_no_heartbeat_while_rows_wait(spine: Kit) -> None:
     class Stuck(JournalOutbox):
         """Never drained."""
 
-        async def pending(self, db: Connection) -> Sequence[tuple[Any, Message]]:
+        async def pending(
+            self, db: Connection, sending: Sequence[Any] = ()
+        ) -> Sequence[tuple[Any, Message]]:
             await spine.write(uuid4(), "more")
-            return await super().pending(db)
+            return await super().pending(db, sending)
 
     relay = Relay(
         spine.topic, spine.place.database, spine.kafka, Stuck(spine.topic), heartbeat=True

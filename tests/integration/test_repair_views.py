@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -151,7 +150,7 @@ async def test_what_is_parked_goes_over_to_the_promoted_number_and_heals_there(s
 
 
 def spoiled(message: Message) -> Message:
-    return replace(message, value=b"{")
+    return message._replace(value=b"{")
 
 
 async def test_a_view_stops_at_too_many_invalid_records_in_a_row_and_loses_nothing(

@@ -98,8 +98,10 @@ class Standing(JournalOutbox):
         self._spine, self.stood = spine, False
         self.relay = Relay(spine.topic, spine.place.database, spine.kafka, self)
 
-    async def pending(self, db: Connection) -> Sequence[tuple[Any, Message]]:
-        found = await super().pending(db)
+    async def pending(
+        self, db: Connection, sending: Sequence[Any] = ()
+    ) -> Sequence[tuple[Any, Message]]:
+        found = await super().pending(db, sending)
         if found and not self.stood:
             self.stood = True
             await self._spine.pool.execute(END, db.get_server_pid())
