@@ -35,6 +35,8 @@ HEARTBEAT_SECONDS = 1.5
 COMPARE_SECONDS = 5.0
 LOCK_LOST_AFTER = "2s"
 """A process that is stopped, not dead, stops pinging; PostgreSQL then ends its session and lock."""
+BY_INDEX = {"enable_sort": "off"}
+"""Or a fresh backlog, of which there are no statistics, is sorted anew for each batch."""
 SURE_SECONDS = 1.0
 """So long after the last answer of its session a relay trusts that the lock is its own."""
 
@@ -234,7 +236,7 @@ class Relay:
             reader = consumer(self._kafka, None)
             stack.push_async_callback(stop, reader)
             await reader.start()
-            db = await connect(self._url, idle_session_timeout=LOCK_LOST_AFTER)
+            db = await connect(self._url, idle_session_timeout=LOCK_LOST_AFTER, **BY_INDEX)
             stack.callback(db.terminate)
             await self._take_turn(db)
             self._ids, self._ends = {}, {}

@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from aiokafka.partitioner import DefaultPartitioner
 from uuid_utils.compat import uuid8
 
 from operate.stack import Stack
-from shared.broker import TopicPartition
+from shared.broker import TopicPartition, describe
 from shared.contracts import Envelope, Event
 from shared.deadline import Timer
 from shared.follow import Follower
@@ -212,7 +213,9 @@ async def test_what_was_sent_over_by_a_session_that_ended_is_published_again(spi
 async def test_a_follower_whose_place_was_written_anew_misses_nothing(
     spine: Kit, grown: int
 ) -> None:
+    """Nor what leaves no gap: a case of which nothing more comes."""
     case = uuid4()
+    last = await beside(spine, case)
     async with running(spine.relay()):
         async with running(await spine.follower()):
             for n in range(5):
@@ -221,13 +224,24 @@ async def test_a_follower_whose_place_was_written_anew_misses_nothing(
         # It had read five more records; the topic has lost them and has others there now.
         await spine.pool.execute('update position set "offset" = "offset" + 5 where "offset" > 0')
         for n in range(grown):
-            await spine.write(case, f"new {n}")
+            await spine.write(last if n < 5 else case, f"new {n}")
         await spine.drained()
         async with running(await spine.follower()):
             await spine.in_step()
             await spine.write(case, "after")
             await spine.in_step()
     assert not await spine.parked()
+
+
+async def beside(spine: Kit, case: UUID) -> UUID:
+    """Another case whose events go to the same partition."""
+    places = [
+        place.partition
+        for place in (await describe(spine.kafka, [spine.topic]))[spine.topic].places
+    ]
+    of = DefaultPartitioner()
+    wanted = of(str(case).encode(), places, places)
+    return next(one for one in iter(uuid4, None) if of(str(one).encode(), places, places) == wanted)
 
 
 # The follower's database.
