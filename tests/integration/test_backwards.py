@@ -421,7 +421,7 @@ async def test_what_is_no_event_of_ours_does_not_stop_the_taking_back(spine: Kit
         {"value": None},
         {"value": b'{"case": "\\u0000"}'},
     ]
-    await spine.publish([replace(one, **instead) for instead in spoilt])
+    await spine.publish([one._replace(**instead) for instead in spoilt])
     await spine.publish([one, two, three])
     assert await take_back(spine.journal, spine.kafka, spine.topic) == 3
     assert await spine.written() == {stream_of(case): [1, 2, 3]}
