@@ -1,6 +1,6 @@
 """Connections to PostgreSQL: pools with a jsonb codec, and what counts as passing trouble."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,6 +10,10 @@ from pydantic_core import from_json, to_json
 GIVES_WAY = "3s"
 """Locks of a process that stands still in a transaction are given to the others after this time."""
 NAME = "tsunagu"
+BY_INDEX = {"enable_seqscan": "off"}
+"""Each statement has its index. Of a table that has just grown there are no statistics, and it would
+be read whole, again and again, for as long as the prepared statement lives.
+"""
 
 Pool = asyncpg.Pool
 Connection = asyncpg.pool.PoolConnectionProxy | asyncpg.Connection
@@ -39,6 +43,7 @@ PostgreSQL ends a session that waits to write, so that its locks would stay.
 """
 
 RACED = asyncpg.UniqueViolationError
+REFUSED = asyncpg.PostgresError
 """Somebody appended to the same stream first: load again."""
 
 
@@ -72,6 +77,7 @@ async def pool(url: str, *, size: int = 12, **server_settings: str) -> AsyncIter
             "timezone": "UTC",
             "application_name": NAME,
             "idle_in_transaction_session_timeout": GIVES_WAY,
+            **BY_INDEX,
             **server_settings,
         },
     ) as made:
@@ -83,7 +89,17 @@ async def connect(url: str, **server_settings: str) -> asyncpg.Connection:
     connection = await asyncpg.connect(
         url,
         command_timeout=30,
-        server_settings={"timezone": "UTC", "application_name": NAME, **server_settings},
+        server_settings={
+            "timezone": "UTC",
+            "application_name": NAME,
+            **BY_INDEX,
+            **server_settings,
+        },
     )
     await prepare(connection)
     return connection
+
+
+def by_column(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    """As `unnest` takes them: a list for each column."""
+    return [[row[n] for row in rows] for n in range(width)]

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
+import asyncpg
 import structlog
 from pydantic_core import from_json
 
@@ -24,8 +25,9 @@ from shared.broker import (
     stop,
 )
 from shared.contracts import Envelope, Recorded
-from shared.db import PASSING, RACED, Connection, Pool
+from shared.db import PASSING, RACED, Connection, Pool, by_column
 from shared.kill import point
+from shared.loops import pace
 from shared.sealing import Codec, Poison
 from shared.settings import Kafka, Limits
 from shared.views import View
@@ -40,6 +42,7 @@ SILENT_SECONDS = 30.0
 """So long may a view that is behind read nothing, whatever replica reads for it."""
 GAP = "gap"
 
+TAKE = "select * from take($1, $2, $3, $4, $5, $6, $7, $8)"
 KNOWN = """
 select stream, version from inbox where view = $1 and stream = any($2::text[])
  order by stream for update"""
@@ -68,12 +71,6 @@ on conflict (view, topic, partition, "offset") do update
                          excluded.headers, excluded.cause)
 returning xmax = 0 as new, topic, partition, "offset" """
 POSITIONS = 'select topic, partition, topic_id, "offset" from position where view = $1'
-MOVE = """
-insert into position as p (view, topic, partition, topic_id, "offset")
-select $1, * from unnest($2::text[], $3::int[], $4::text[], $5::bigint[])
-on conflict (view, topic, partition) do update
-   set topic_id = excluded.topic_id, "offset" = excluded."offset"
- where p.topic_id <> excluded.topic_id or p."offset" < excluded."offset" """
 SET_BACK = 'update position set "offset" = 0 where view = $1 and topic = $2 and partition = $3'
 PARKED_STREAMS = "select distinct stream from parked where view = $1 order by stream"
 PARKED_OF = "select distinct stream from parked where view = $1 and stream = any($2::text[])"
@@ -109,6 +106,10 @@ class Overtaken(Exception):
     """Another process advanced the same stream in between: look again."""
 
 
+class _Refused(Exception):
+    """The view refused something in a batch."""
+
+
 class TooMuchInvalid(Exception):
     """Somebody has to look before this view reads on."""
 
@@ -134,6 +135,8 @@ class Read(NamedTuple):
     event: Recorded | Poison
 
 
+Places = list[list[Any]]
+Spans = dict[str, tuple[int, int]]
 Taken = tuple[Record, Envelope, dict[str, Any]]
 """An event of a journal; its record tells only where it is on its topic, or that it is not."""
 
@@ -203,21 +206,15 @@ class Applier:
         keeps nothing of the batch and never returns: see `stopped`.
         """
         reads = await self._read(records)
+        place = _places(records, topics)
         try:
-            async with self._pool.acquire() as db, db.transaction():
-                await self.enter(db)
-                await self._move(db, records, topics)
-                outcome = await self._apply(db, reads)
-                invalid = await self._within_limits(db, outcome)
-                if outcome.fresh:
-                    streams = sorted({event.envelope.stream for event in outcome.fresh})
-                    parked = await db.fetch(PARKED_OF, self.name, streams)
-                    self._due.update(row["stream"] for row in parked)
-                point("follow.applied")
+            try:
+                outcome = await self._transact(reads, place, _spans(reads))
+            except _Refused:
+                outcome = await self._transact(reads, place, None)
         except TooMuchInvalid as limit:
             await self._stand_still(str(limit))
         point("follow.committed")
-        self._invalid = invalid
         for stream in sorted(self._due):  # kept until it is done, whatever ends this call
             await self.replay([stream])
             self._due.discard(stream)
@@ -226,6 +223,48 @@ class Applier:
         self.beat()
         return outcome.new
 
+    async def _transact(
+        self, reads: Sequence[Read], places: Places, spans: Spans | None
+    ) -> Outcome:
+        """`spans`: what the batch is if it is the next of all its streams, as nearly always; then it
+        is applied as a whole. Else what comes too early or again is told from what is next.
+        """
+        streams = sorted(spans or {read.envelope.stream for read in reads if read.envelope})
+        expected = (
+            [[spans[stream][n] for stream in streams] for n in (0, 1)] if spans else [None] * 2
+        )
+        async with self._pool.acquire() as db, db.transaction():
+            try:
+                taken = await db.fetchrow(TAKE, self.view.name, *places, streams, *expected)
+            except asyncpg.SerializationError as race:
+                raise Overtaken from race
+            assert taken is not None
+            self.number = taken["live"]
+            if taken["advanced"]:
+                outcome = await self._whole(db, reads)
+                waiting = taken["waiting"] or []
+            else:
+                outcome = await self._apply(db, reads, taken["known"])
+                fresh = sorted({event.envelope.stream for event in outcome.fresh})
+                rows = await db.fetch(PARKED_OF, self.name, fresh) if fresh else []
+                waiting = [row["stream"] for row in rows]
+            invalid = await self._within_limits(db, outcome)
+            self._due.update(waiting)
+            point("follow.applied")
+        self._invalid = invalid
+        return outcome
+
+    async def _whole(self, db: Connection, reads: Sequence[Read]) -> Outcome:
+        events = [read.event for read in reads if isinstance(read.event, Recorded)]
+        try:
+            await self._effects(db, events)
+        except (Overtaken, *PASSING):
+            raise
+        except Exception as error:
+            raise _Refused from error
+        telemetry.applied.labels(self.name).inc(len(events))
+        return Outcome([read.record for read in reads], events, [])
+
     async def enter(self, db: Connection) -> None:
         """Work on the promoted number, whichever that is by now, until the transaction ends."""
         self.number = await views.enter(db)
@@ -233,8 +272,8 @@ class Applier:
     async def fold(self, db: Connection, taken: Sequence[Taken]) -> Outcome:
         """Apply to our number in the caller's transaction, whose search_path is that number's."""
         events = await self._codec.open((envelope, wire) for _, envelope, wire in taken)
-        found = zip(taken, events, strict=True)
-        return await self._apply(db, [Read(at, mark, event) for (at, mark, _), event in found])
+        reads = [Read(at, mark, event) for (at, mark, _), event in zip(taken, events, strict=True)]
+        return await self._apply(db, reads, await self._known(db, reads))
 
     async def replay(self, streams: Sequence[str | None]) -> Outcome:
         """Try parked streams again, each in version order. None: the records that told no stream."""
@@ -252,10 +291,10 @@ class Applier:
         records = [_record(row) for row in rows]
         reads = await self._read(records)
         reads.sort(key=lambda read: read.envelope.version if read.envelope else 0)
-        outcome = await self._apply(db, reads)
+        outcome = await self._apply(db, reads, await self._known(db, reads))
         stay = {read.record.place for read, _ in outcome.parked}
         gone = [record.place for record in records if record.place not in stay]
-        await db.execute(UNPARK, self.name, *_columns(gone, 3))
+        await db.execute(UNPARK, self.name, *by_column(gone, 3))
         return outcome
 
     async def positions(self, ids: Mapping[str, str]) -> dict[TopicPartition, int]:
@@ -294,7 +333,7 @@ class Applier:
         for place in places:
             await self.set_back(place)
         if places:
-            await self._pool.execute(EXAMINED, self.name, *_columns(places, 2), GAP_SECONDS)
+            await self._pool.execute(EXAMINED, self.name, *by_column(places, 2), GAP_SECONDS)
         return bool(places)
 
     def beat(self) -> None:
@@ -307,22 +346,6 @@ class Applier:
         if (await self._pool.fetchval(APPLIED, self.name, stream) or 0) >= version:
             return True
         return None if await self._pool.fetchval(IS_PARKED, self.name, stream) else False
-
-    async def _move(
-        self, db: Connection, records: Sequence[Record], topics: Mapping[str, str]
-    ) -> None:
-        ends: dict[tuple[str, int], int] = {}
-        for r in records:
-            ends[r.topic, r.partition] = max(ends.get((r.topic, r.partition), 0), r.offset + 1)
-        places = list(ends)
-        await db.execute(
-            MOVE,
-            self.name,
-            [topic for topic, _ in places],
-            [partition for _, partition in places],
-            [topics[topic] for topic, _ in places],
-            [ends[place] for place in places],
-        )
 
     async def _read(self, records: Iterable[Record]) -> list[Read]:
         reads: list[Read | None] = []
@@ -351,9 +374,13 @@ class Applier:
             for read, record, envelope, event in _merge(reads, opened)
         ]
 
-    async def _apply(self, db: Connection, reads: Sequence[Read]) -> Outcome:
+    async def _known(self, db: Connection, reads: Sequence[Read]) -> dict[str, int]:
         streams = sorted({read.envelope.stream for read in reads if read.envelope})
-        known = {row["stream"]: row["version"] for row in await db.fetch(KNOWN, self.name, streams)}
+        return {row["stream"]: row["version"] for row in await db.fetch(KNOWN, self.name, streams)}
+
+    async def _apply(
+        self, db: Connection, reads: Sequence[Read], known: Mapping[str, int]
+    ) -> Outcome:
         ready: list[tuple[Read, Recorded]] = []
         parked: list[tuple[Read, str]] = []
         seen = dict(known)
@@ -414,6 +441,9 @@ class Applier:
         if not events:
             return
         await self._advance(db, events, known)
+        await self._effects(db, events)
+
+    async def _effects(self, db: Connection, events: Sequence[Recorded]) -> None:
         await self.view.project(db, events)
         if self.promoted:
             try:
@@ -445,7 +475,7 @@ class Applier:
             raise Overtaken
         rows = {read.record.place: (read, cause) for read, cause in parked}
         values = [(*read.record.place, *_parked(read), cause) for read, cause in rows.values()]
-        done = await db.fetch(PARK, self.name, *_columns(values, 9))
+        done = await db.fetch(PARK, self.name, *by_column(values, 9))
         counted = Counter((read.record.topic, cause) for read, cause in rows.values())
         for (topic, cause), records in counted.items():
             log.error("event.parked", view=self.name, topic=topic, cause=cause, records=records)
@@ -543,7 +573,9 @@ class Follower:
             reader.subscribe(topics, listener=_Seek(self, reader))
             done: dict[TopicPartition, int] = {}
             look_at = 0.0
+            together = pace()
             while True:
+                await together()
                 batches = await reader.getmany(timeout_ms=200, max_records=BATCH)
                 if self._trouble:
                     raise self._trouble
@@ -689,8 +721,26 @@ def _merge(
             yield None, record, envelope, event
 
 
-def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    return [[row[n] for row in rows] for n in range(width)]
+def _places(records: Sequence[Record], topics: Mapping[str, str]) -> Places:
+    """How far these records reach in each partition, as columns."""
+    ends: dict[tuple[str, int], int] = {}
+    for r in records:
+        ends[r.topic, r.partition] = max(ends.get((r.topic, r.partition), 0), r.offset + 1)
+    return by_column([(t, p, topics[t], end) for (t, p), end in ends.items()], 4)
+
+
+def _spans(reads: Iterable[Read]) -> Spans | None:
+    """Version before and at the end of each stream; None if it cannot be applied as a whole."""
+    spans: Spans = {}
+    for read in reads:
+        if read.envelope is None or isinstance(read.event, Poison):
+            return None
+        stream, version = read.envelope.stream, read.envelope.version
+        before, end = spans.get(stream, (version - 1, version - 1))
+        if version != end + 1:
+            return None
+        spans[stream] = before, version
+    return spans
 
 
 def _parked(read: Read) -> tuple[Any, ...]:

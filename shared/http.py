@@ -16,7 +16,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Strin
 from uuid_utils.compat import UUID, uuid7, uuid8
 
 from shared.auth import Principal
-from shared.decider import Anything
+from shared.decider import Anything, Refused
 from shared.journal import Context, Past, Written
 from shared.problems import Problem, bad_input, not_found
 from shared.runtime import Runtime
@@ -158,24 +158,28 @@ class Call:
         check: Callable[[], Awaitable[None]] | None = None,
         location: str | None = None,
         basis: str | None = None,
+        past: Past | None = None,
+        guarded: Callable[[Past], int] = lambda past: past.version,
     ) -> Receipt:
         """`check` (422) → 412 → decide (409) → written; to a repeat the stored answer instead of
         any of them.
 
-        `location`: path with `{id}`; 201 if this made the stream, else 200.
+        `location`: path with `{id}`; 201 if this made the stream, else 200. `past`: the stream, if
+        it was loaded for this call already, or NEW. `guarded`: the version that If-Match speaks of,
+        if that is a part of the stream.
         """
         context = self.context(body.occurred_at, basis)
         try:
             self.need_whole()
             if check:
                 await check()
-        except Problem:
+        except (Problem, Refused):
             written = await self.rt.journal.repeat(context)
             if written is None:
                 raise
         else:
             written = await self.rt.journal.handle(
-                decider, stream, key, command, context, self.if_match
+                decider, stream, key, command, context, self.if_match, past, guarded
             )
         commands.labels("repeat" if written.repeated else "new").inc()
         return self.receipt(written, location)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -11,22 +11,23 @@ from pydantic_core import to_json
 from uuid_utils.compat import uuid7
 
 from shared.contracts import Envelope, Event, Recorded
-from shared.db import Connection, Pool
-from shared.deadline import Plan, no_plan
+from shared.db import PASSING, Connection, Pool, by_column
+from shared.deadline import Plan, Timer, no_plan
 from shared.decider import Anything, Refused
 from shared.kill import point
 from shared.plan import SET_ALL, columns, plan
 from shared.sealing import COLUMNS, ROWS, Codec, ErasedKey, Poison, envelope_of, stored
+from shared.together import Together
 
 LARGEST_EVENT = 900_000
 """Bytes of a wire form; the broker takes 1 MiB. Larger is refused here, or it would block the relay."""
 
-LOAD = "select * from journal where stream = $1 order by version"
+LOAD = "select * from journal where stream = any($1::text[]) order by stream, version"
 APPEND = f"insert into journal {COLUMNS}{ROWS}"
 WRITE = f"""
 with remembered as (
          insert into command (id, digest, stream, version, created)
-         select $15, $16, $17, $18, $19 where $15::bytea is not null),
+         select * from unnest($15::bytea[], $16::bytea[], $17::text[], $18::int[], $19::bool[])),
      cancelled as (delete from timer where id = any($20::text[])),
      set_ as ({SET_ALL.format("$21", "$22", "$23", "$24")})
 {APPEND}"""
@@ -41,7 +42,6 @@ COMMAND = 8
 """Version of the UUIDs that name commands; those of events have another."""
 LOST = (asyncpg.UniqueViolationError, asyncpg.TransactionRollbackError)
 """Somebody else was first."""
-NOTHING = (None,) * 5
 
 
 class Stale(Exception):
@@ -97,6 +97,10 @@ class Past:
         return decider.fold(recorded.event for recorded in self.events)
 
 
+NEW = Past(0, [])
+"""Of a stream that was just given its name."""
+
+
 @dataclass(frozen=True)
 class Written:
     """Where a command ended. `repeated`: it had been carried out before, nothing was written."""
@@ -142,6 +146,15 @@ class Addition:
         ]
 
 
+class _Write(NamedTuple):
+    """`remembered`: a row of `command`, or none."""
+
+    envelopes: Sequence[Envelope]
+    wires: Sequence[dict[str, Any]]
+    timers: Sequence[Timer]
+    remembered: Sequence[tuple[Any, ...]]
+
+
 class Journal:
     """One service's journal. `written` is called after each commit (it wakes the relay); `plan`
     says which timers an event sets or cancels, in the same transaction. While it is `behind`, it
@@ -154,17 +167,27 @@ class Journal:
         self, pool: Pool, codec: Codec, written: Callable[[], None], plan: Plan = no_plan
     ) -> None:
         self.pool, self.codec, self._written, self._plan = pool, codec, written, plan
+        self._loads = Together(self._pasts)
+        self._writes = Together(self._write_some)
 
     async def load(self, stream: str, db: Connection | None = None) -> Past:
-        """All events of a stream, opened, in order; version 0 if there are none."""
-        rows = await (db or self.pool).fetch(LOAD, stream)
-        if rows and rows[-1]["version"] != len(rows):
-            raise Damaged(f"{stream}: a version is missing")
+        """All events of a stream, opened, in order; version 0 if there are none. Raises Damaged."""
+        if db is None:
+            return await self._loads(stream)
+        (past,) = await self._pasts([stream], db)
+        if isinstance(past, Damaged):
+            raise past
+        return past
+
+    async def _pasts(
+        self, streams: Sequence[str], db: Connection | None = None
+    ) -> list[Past | Damaged]:
+        rows = await (db or self.pool).fetch(LOAD, list(set(streams)))
         opened = await self.codec.open((envelope_of(row), row["data"]) for row in rows)
-        for one in opened:
-            if isinstance(one, Poison):
-                raise Damaged(f"{stream}: {one}")
-        return Past(len(rows), [one for one in opened if isinstance(one, Recorded)])
+        of: dict[str, list[tuple[int, Recorded | Poison]]] = {stream: [] for stream in streams}
+        for row, one in zip(rows, opened, strict=True):
+            of[row["stream"]].append((row["version"], one))
+        return [_past(stream, of[stream]) for stream in streams]
 
     async def repeat(self, context: Context) -> Written | None:
         """What an earlier command with the same key did. Raises KeyReused for another body."""
@@ -183,18 +206,21 @@ class Journal:
         command: Any,
         context: Context,
         expected: int | None = None,
+        past: Past | None = None,
+        guarded: Callable[[Past], int] = lambda past: past.version,
     ) -> Written:
         """Decide on the stream as it is and append. Losing a race is tried again silently,
         unless the caller named the version that it had seen. A command key that is taken already
-        answers as `repeat` does.
+        answers as `repeat` does. `past`: the stream, if it was loaded for this command already.
+        `guarded`: the version that `expected` speaks of, where it is not the stream's last.
 
         Raises Refused, Stale, KeyReused, TooLarge, ErasedKey, Behind.
         """
         while True:
             try:
-                past = await self.load(stream)
-                if expected not in (None, past.version):
-                    raise Stale(past.version)
+                past = past or await self.load(stream)
+                if expected not in (None, seen := guarded(past)):
+                    raise Stale(seen)
                 events = decider.decide(past.fold(decider), command)
                 written = Written(stream, past.version + len(events), past.version == 0)
                 addition = Addition(stream, key, past.version, events, context)
@@ -204,6 +230,7 @@ class Journal:
                 if repeated := await self.repeat(context):
                     return repeated
                 if isinstance(error, LOST):
+                    past = None
                     continue
                 raise
             point("journal.committed")
@@ -242,17 +269,40 @@ class Journal:
             raise TooLarge
         envelopes = [envelope for _, envelope in drafts]
         timers = [timer for draft in drafts for timer in self._plan(*draft)]
-        remembered: tuple[Any, ...] = NOTHING
+        remembered = []
         if command and context and context.command:
-            remembered = (
-                context.command.bytes,
-                context.digest,
-                command.stream,
-                command.version,
-                command.created,
-            )
-        await db.execute(WRITE, *stored(envelopes, wires), *remembered, *columns(timers))
+            name, digest = context.command.bytes, context.digest
+            remembered.append((name, digest, command.stream, command.version, command.created))
+        write = _Write(envelopes, wires, timers, remembered)
+        if db is self.pool:
+            await self._writes(write)
+        else:
+            await self._write(db, [write])
         return envelopes
+
+    async def _write_some(self, writes: Sequence[_Write]) -> Sequence[Exception | None]:
+        """All or none of them; if one is refused, each for itself."""
+        try:
+            await self._write(self.pool, writes)
+            return [None] * len(writes)
+        except PASSING:
+            raise
+        except Exception as error:
+            if len(writes) == 1:
+                return [error]
+        return [error for write in writes for error in await self._write_some([write])]
+
+    @staticmethod
+    async def _write(db: Connection | Pool, writes: Sequence[_Write]) -> None:
+        await db.execute(
+            WRITE,
+            *stored(
+                [envelope for write in writes for envelope in write.envelopes],
+                [wire for write in writes for wire in write.wires],
+            ),
+            *by_column([row for write in writes for row in write.remembered], 5),
+            *columns([timer for write in writes for timer in write.timers]),
+        )
 
     @staticmethod
     async def insert(
@@ -277,3 +327,12 @@ class Journal:
     def announce(self) -> None:
         """Call after committing a transaction that used `append`."""
         self._written()
+
+
+def _past(stream: str, events: Sequence[tuple[int, Recorded | Poison]]) -> Past | Damaged:
+    if events and events[-1][0] != len(events):
+        return Damaged(f"{stream}: a version is missing")
+    for _, one in events:
+        if isinstance(one, Poison):
+            return Damaged(f"{stream}: {one}")
+    return Past(len(events), [one for _, one in events if isinstance(one, Recorded)])

@@ -25,7 +25,8 @@ create table kept (
     traceparent text,
     primary key (stream, version)
 );
-create index kept_key on kept (key, type)"""
+create index kept_key on kept (key, type);
+create index kept_type on kept (type)"""
 KEEP = f"insert into kept {COLUMNS}{ROWS} on conflict do nothing"
 OF_KEYS = "select * from kept where key = any($1::text[]) order by stream, version"
 OF_TYPES = "select * from kept where key = any($1::text[]) and type = any($2::text[])"
@@ -34,6 +35,8 @@ ALL_OF = "select * from kept where type = any($1::text[])"
 
 async def keep(db: Connection, events: Sequence[Recorded]) -> None:
     """Keep all of them with one statement; keeping twice changes nothing."""
+    if not events:
+        return
     envelopes, wires = [e.envelope for e in events], [e.wire for e in events]
     await db.execute(KEEP, *stored(envelopes, wires))
 

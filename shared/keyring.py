@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import asyncpg
 from cryptography.exceptions import InvalidTag
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from shared.contracts import ERASED, SHUT, Unreadable
 from shared.db import Pool
 from shared.kill import point
+from shared.together import Together
 
 CACHE_SECONDS = 45.0
 """Below the promised 60 s, so that a destroyed key is forgotten in time everywhere."""
@@ -18,8 +20,12 @@ CACHE_KEYS = 100_000
 
 KEYS = "select id, wrapped from {table} where id = any($1::text[])"
 NEW_KEYS = """
-insert into {table} (id, wrapped) select * from unnest($1::text[], $2::bytea[])
-on conflict (id) do nothing"""
+with made as (
+     insert into {table} (id, wrapped) select * from unnest($1::text[], $2::bytea[])
+     on conflict (id) do nothing returning id, wrapped)
+select * from made union all
+select id, wrapped from {table} where id = any($1::text[])"""
+"""Those that are there already, or are made; neither if somebody makes them just now."""
 DESTROY = """
 update data_key set wrapped = null, destroyed_at = now() where id = $1 and wrapped is not null
 returning id"""
@@ -27,6 +33,9 @@ returning id"""
 
 class KeyMissing(Exception):
     """No such key: it was never made here, or the keyring was set back. Lasting trouble."""
+
+
+Keys = dict[str, AESGCM | Unreadable]
 
 
 class Keyring:
@@ -38,16 +47,19 @@ class Keyring:
         if master is not None:
             self._wrap["data_key"] = AESGCM(master)
         self._cache: dict[str, tuple[float, AESGCM | Unreadable]] = {}
+        self._reads = {
+            (table, make): Together(partial(self._read, table, make))
+            for table in self._wrap
+            for make in (False, True)
+        }
 
-    async def fetch(
-        self, ids: Iterable[str], *, make: bool = False
-    ) -> dict[str, AESGCM | Unreadable]:
+    async def fetch(self, ids: Iterable[str], *, make: bool = False) -> Keys:
         """The key of each id. Raises KeyMissing, or asyncpg's and OS errors when out of reach.
 
         `make` creates what is missing and is committed before it returns, so that no event
         can refer to a key that a crash took away.
         """
-        found: dict[str, AESGCM | Unreadable] = {}
+        found: Keys = {}
         missing: dict[str, list[str]] = {}
         now = time.monotonic()
         for key_id in set(ids):
@@ -60,7 +72,7 @@ class Keyring:
             else:
                 missing.setdefault(table, []).append(key_id)
         for table, wanted in missing.items():
-            found |= await self._read(table, wanted, make, now)
+            found |= await self._reads[table, make](wanted)
         return found
 
     async def ping(self) -> None:
@@ -73,33 +85,50 @@ class Keyring:
         return await self._pool.fetchval(DESTROY, key_id) is not None
 
     async def _read(
-        self, table: str, wanted: list[str], make: bool, now: float
-    ) -> dict[str, AESGCM | Unreadable]:
-        rows = await self._pool.fetch(KEYS.format(table=table), wanted)
-        absent = sorted(set(wanted) - {row["id"] for row in rows})
-        if absent and not make:
-            raise KeyMissing(f"{len(absent)} keys are not in the keyring")
-        if absent:
-            wrapped = [self._wrapped(table, key_id) for key_id in absent]
-            await self._pool.execute(NEW_KEYS.format(table=table), absent, wrapped)
+        self, table: str, make: bool, asked: Sequence[Sequence[str]]
+    ) -> Sequence[Keys | Exception]:
+        """What each asked for, with one visit. In order, so that writers who race for new keys wait
+        for each other, and never in a ring.
+        """
+        now = time.monotonic()
+        wanted = sorted({key_id for ids in asked for key_id in ids})
+        rows: list[asyncpg.Record] = []
+        if make:
+            wrapped = [self._wrapped(table, key_id) for key_id in wanted]
+            rows = await self._pool.fetch(NEW_KEYS.format(table=table), wanted, wrapped)
             point("keyring.made")
-            rows += await self._pool.fetch(KEYS.format(table=table), absent)
+        if left := list(set(wanted) - {row["id"] for row in rows}):
+            rows += await self._pool.fetch(KEYS.format(table=table), left)
             point("keyring.read_back")
         if len(self._cache) > CACHE_KEYS:
             self._cache = {k: v for k, v in self._cache.items() if v[0] > now}
         keys = {row["id"]: self._unwrapped(table, row) for row in rows}
-        self._cache |= {k: (now + CACHE_SECONDS, v) for k, v in keys.items()}
-        return keys
+        for key_id, key in keys.items():
+            if not isinstance(key, KeyMissing):
+                self._cache[key_id] = now + CACHE_SECONDS, key
+        return [_of(keys, ids) for ids in asked]
 
     def _wrapped(self, table: str, key_id: str) -> bytes:
         nonce = os.urandom(12)
         return nonce + self._wrap[table].encrypt(nonce, os.urandom(32), key_id.encode())
 
-    def _unwrapped(self, table: str, row: asyncpg.Record) -> AESGCM | Unreadable:
+    def _unwrapped(self, table: str, row: asyncpg.Record) -> AESGCM | Unreadable | KeyMissing:
         if row["wrapped"] is None:
             return ERASED
         nonce, sealed = row["wrapped"][:12], row["wrapped"][12:]
         try:
             return AESGCM(self._wrap[table].decrypt(nonce, sealed, row["id"].encode()))
         except InvalidTag:
-            raise KeyMissing("a key does not open with this master key") from None
+            return KeyMissing("a key does not open with this master key")
+
+
+def _of(
+    keys: Mapping[str, AESGCM | Unreadable | KeyMissing], ids: Sequence[str]
+) -> Keys | KeyMissing:
+    found: Keys = {}
+    for key_id in ids:
+        key = keys.get(key_id, KeyMissing("a key is not in the keyring"))
+        if isinstance(key, KeyMissing):
+            return key
+        found[key_id] = key
+    return found

@@ -1,9 +1,11 @@
 """Loops that never return, and the libraries that end them without a word."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+PACE_SECONDS = 0.005
 
 
 @contextmanager
@@ -15,6 +17,22 @@ def slips() -> Iterator[None]:
         task = asyncio.current_task()
         if task and task.cancelling():
             raise
+
+
+def pace() -> Callable[[], Awaitable[None]]:
+    """Await it at the start of each round: rounds that come close upon each other begin PACE_SECONDS
+    apart, so that what arrives meanwhile goes together; one that comes alone does not wait.
+    """
+    clock = asyncio.get_running_loop().time
+    earliest = 0.0
+
+    async def round() -> None:
+        nonlocal earliest
+        if (left := earliest - clock()) > 0:
+            await asyncio.sleep(left)
+        earliest = clock() + PACE_SECONDS
+
+    return round
 
 
 async def unending(loop: Coroutine[Any, Any, None]) -> None:

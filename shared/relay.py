@@ -22,10 +22,10 @@ from shared.broker import (
     producer,
     stop,
 )
-from shared.contracts import Envelope
 from shared.db import PASSING, Connection, connect
 from shared.kill import point
-from shared.sealing import envelope_of
+from shared.loops import pace
+from shared.sealing import ENVELOPE, envelope_of
 from shared.settings import Kafka
 from shared.telemetry import published
 
@@ -35,7 +35,7 @@ HEARTBEAT_SECONDS = 1.5
 COMPARE_SECONDS = 5.0
 LOCK_LOST_AFTER = "2s"
 """A process that is stopped, not dead, stops pinging; PostgreSQL then ends its session and lock."""
-BY_INDEX = {"enable_sort": "off"}
+IN_ORDER = {"enable_sort": "off"}
 """Or a fresh backlog, of which there are no statistics, is sorted anew for each batch."""
 SURE_SECONDS = 1.0
 """So long after the last answer of its session a relay trusts that the lock is its own."""
@@ -43,7 +43,7 @@ SURE_SECONDS = 1.0
 LOCK = "select pg_try_advisory_lock(hashtext($1))"
 TELL = "select pg_notify($1, '')"
 PENDING = f"""
-select seq, {", ".join(Envelope._fields)}, data::text as value from journal j
+select seq, {ENVELOPE}, data::text as value from journal j
  where published_at is null and held is null and seq <> all($2::bigint[])
    and not exists (select from journal h
                     where h.stream = j.stream and h.version < j.version and h.held is not null)
@@ -98,6 +98,8 @@ class Outbox(Protocol):
     """
 
     lenient: bool
+    batch: int
+    """A batch of fewer was all there is."""
 
     async def topics(self, db: Connection) -> Sequence[str]:
         """Destinations to compare with the broker at each connection."""
@@ -119,7 +121,7 @@ class Outbox(Protocol):
         self, db: Connection, sending: Sequence[Any] = ()
     ) -> Sequence[tuple[Any, Message]]:
         """The next batch with its tokens, in order, without those that are on their way; empty when
-        drained, or when it is better to ask again after them.
+        drained, or when it is better to ask again after them. With `sending`, on a second connection.
         """
 
     async def mark(self, db: Connection, acks: Sequence[Ack]) -> None:
@@ -136,6 +138,7 @@ class JournalOutbox:
     """The journal's unpublished rows, to the service's own topic."""
 
     lenient = False
+    batch = BATCH
 
     def __init__(self, topic: str) -> None:
         self._topic = topic
@@ -166,9 +169,7 @@ class JournalOutbox:
     async def pending(
         self, db: Connection, sending: Sequence[Any] = ()
     ) -> Sequence[tuple[Any, Message]]:
-        if 0 < len(sending) < BATCH:  # there was no more
-            return []
-        rows = await db.fetch(PENDING, BATCH, sending)
+        rows = await db.fetch(PENDING, self.batch, sending)
         return [
             (row["seq"], event_message(self._topic, envelope_of(row), row["value"].encode()))
             for row in rows
@@ -236,17 +237,21 @@ class Relay:
             reader = consumer(self._kafka, None)
             stack.push_async_callback(stop, reader)
             await reader.start()
-            db = await connect(self._url, idle_session_timeout=LOCK_LOST_AFTER, **BY_INDEX)
+            db = await connect(self._url, idle_session_timeout=LOCK_LOST_AFTER, **IN_ORDER)
             stack.callback(db.terminate)
+            reads = await connect(self._url, **IN_ORDER)
+            stack.callback(reads.terminate)
             await self._take_turn(db)
             self._ids, self._ends = {}, {}
             await self._compare(db, reader)
             await self._probe(db, reader)
             log.info("relay.active", relay=self.name)
+            together = pace()
             while True:
+                await together()
                 self._woken.clear()
                 drained_at = datetime.now(UTC)
-                while await self._some(db, sender):
+                while await self._some(db, reads, sender):
                     drained_at = datetime.now(UTC)
                 if asyncio.get_running_loop().time() - self._compared > COMPARE_SECONDS:
                     await self._compare(db, reader)
@@ -263,12 +268,6 @@ class Relay:
                 self._woken.clear()
                 await db.execute(TELL, self._channel)
         await db.add_listener(self._channel, lambda *_: self.wake())
-
-    async def _next(
-        self, db: Connection, sending: Sequence[Any] = ()
-    ) -> Sequence[tuple[Any, Message]]:
-        self._sure = asyncio.get_running_loop().time() + SURE_SECONDS
-        return await self._outbox.pending(db, sending)
 
     async def _still_ours(self, db: Connection) -> None:
         """Raises one of PASSING if this process stood still until its session and lock were gone."""
@@ -351,21 +350,32 @@ class Relay:
         ends = dict(await reader.end_offsets(places))
         return {name: topic.id for name, topic in described.items()}, ends
 
-    async def _some(self, db: Connection, sender: Any) -> bool:
+    async def _some(self, db: Connection, reads: Connection, sender: Any) -> bool:
         """Send for as long as the batches are full: while the broker has one, the last is marked
-        and the next is read. False if there was nothing.
+        and the next is read. False if it was all there was when the last was read.
         """
-        batch, done = await self._next(db), list[Ack]()
-        found = bool(batch)
-        while batch:
+        self._sure = asyncio.get_running_loop().time() + SURE_SECONDS
+        batch, done = await self._outbox.pending(db), list[Ack]()
+        whole, full = True, False
+        while batch and whole:  # or what was read may come after what was not sent
+            full = len(batch) >= self._outbox.batch
             sending = await self._hand_over(db, sender, batch)
-            await self._mark(db, done)
-            batch = await self._next(db, [token for token, _ in sending.waiting])
+            tokens = [token for token, _ in sending.waiting] + [ack.token for ack in done]
+            reading = asyncio.ensure_future(self._read_on(reads, tokens if full else None))
+            try:
+                await self._mark(db, done)
+                await self._ping_until(db, reading)
+                batch = reading.result()
+            finally:
+                reading.cancel()
             done, whole = await self._acknowledged(db, sending)
-            if not whole:  # what was read may come after what was not sent
-                break
         await self._mark(db, done)
-        return found
+        return full or not whole
+
+    async def _read_on(
+        self, reads: Connection, sending: Sequence[Any] | None
+    ) -> Sequence[tuple[Any, Message]]:
+        return await self._outbox.pending(reads, sending) if sending else []
 
     async def _hand_over(
         self, db: Connection, sender: Any, batch: Sequence[tuple[Any, Message]]

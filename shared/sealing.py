@@ -71,7 +71,7 @@ class Codec:
         self, rows: Iterable[tuple[Envelope, dict[str, Any]]]
     ) -> list[Recorded | Poison]:
         """Each row opened, or the Poison that it is. Errors of the keyring itself propagate."""
-        ready: list[_Sealed | Poison] = []
+        ready: list[_Row | Poison] = []
         wanted: set[str] = set()
         for envelope, wire in rows:
             try:
@@ -85,7 +85,7 @@ class Codec:
                 if not all(map(KEY_ID.fullmatch, ids)):
                     raise Poison(f"{envelope.type}: wrong shape of an id")
                 wanted |= ids
-                ready.append(_Sealed(envelope, wire, model, data, sealed))
+                ready.append(_Row(envelope, wire, model, data, sealed))
             except Poison as poison:
                 ready.append(poison)
             except KeyError as field:
@@ -121,7 +121,7 @@ class ErasedKey(Exception):
     """Nothing more can be written about a person whose keys were destroyed."""
 
 
-class _Sealed(NamedTuple):
+class _Row(NamedTuple):
     """`fields`: name, declaration and key id of what is sealed in `data`."""
 
     envelope: Envelope
@@ -131,7 +131,7 @@ class _Sealed(NamedTuple):
     fields: list[tuple[str, Coded | Personal, str]]
 
 
-def _open(keys: dict[str, AESGCM | Unreadable], row: _Sealed) -> Recorded | Poison:
+def _open(keys: dict[str, AESGCM | Unreadable], row: _Row) -> Recorded | Poison:
     envelope, wire, model, data, fields = row
     opened, place = dict(data), named(envelope)
     try:
@@ -149,8 +149,8 @@ def _open(keys: dict[str, AESGCM | Unreadable], row: _Sealed) -> Recorded | Pois
     except InvalidTag:
         return Poison(f"{envelope.type}: a sealed field does not belong to this event")
     except ValidationError as error:
-        where = error.errors(include_input=False)[0]["loc"][0]
-        return Poison(f"{envelope.type}: wrong shape at {where}")
+        field = next(iter(error.errors(include_input=False)[0]["loc"]), "its fields together")
+        return Poison(f"{envelope.type}: wrong shape at {field}")
     except (ValueError, TypeError):
         return Poison(f"{envelope.type}: a sealed field is not sealed")
 
@@ -160,7 +160,8 @@ def envelope_of(row: Any) -> Envelope:
     return Envelope(*[row[name] for name in Envelope._fields])
 
 
-COLUMNS = f"({', '.join(Envelope._fields)}, data)"
+ENVELOPE = ", ".join(Envelope._fields)
+COLUMNS = f"({ENVELOPE}, data)"
 ROWS = """
 select * from unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::text[], $6::timestamptz[],
                      $7::timestamptz[], $8::text[], $9::text[], $10::uuid[], $11::text[],
@@ -190,6 +191,7 @@ def wire_schema(model: type[Event]) -> dict[str, Any]:
 
 __all__ = [
     "COLUMNS",
+    "ENVELOPE",
     "ROWS",
     "Codec",
     "ErasedKey",

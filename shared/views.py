@@ -12,13 +12,9 @@ LIVE = "live"
 """Schema of plain SQL views through which readers reach the promoted number."""
 
 TABLES = "select tablename from pg_tables where schemaname = $1 order by 1"
-HOLD = "select pg_advisory_xact_lock_shared(hashtext('views'))"
 CHANGE = "select pg_advisory_xact_lock(hashtext('views'))"
 """Who applies holds the promoted number; who promotes waits for him, and he for the promotion."""
-
-ENTER = """
-select number, set_config('search_path', 'view_' || number || ', public', true)
-  from view where state = 'live'"""
+ENTER = "select enter()"
 PROMOTED = "select number from view where state = 'live'"
 
 Project = Callable[[Connection, Sequence[Recorded]], Awaitable[None]]
@@ -84,10 +80,7 @@ async def work_on(db: Connection, number: int) -> None:
 
 async def enter(db: Connection) -> int:
     """Work on the promoted view in this transaction; until it ends, no other is promoted."""
-    await db.execute(HOLD)
-    row = await db.fetchrow(ENTER)
-    assert row is not None
-    return int(row["number"])
+    return int(await db.fetchval(ENTER))
 
 
 async def promote(db: Connection, number: int) -> None:

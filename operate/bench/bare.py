@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 
 from operate.bench.place import BARE
-from services.intake.api import NewRecord
+from services.intake.api.records import NewRecord
 from shared.broker import producer
 from shared.db import pool
 from shared.settings import Kafka

@@ -40,7 +40,7 @@ def spine(
         figures = run(given, quick, line.update)
     console.print(shown(figures))
     if as_json:
-        values = {figure.name: figure.value for figure in figures}
+        values = {"command_1m": None} | {figure.name: figure.value for figure in figures}
         print(json.dumps({"figures": values, "measured": [one.document() for one in figures]}))
 
 

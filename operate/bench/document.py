@@ -6,15 +6,12 @@ Beside the bare path: POST, commit, produce, consume, commit. Ours has one hop m
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 from typing import Any
 from uuid import uuid4
 
 from operate.bench import endpoint
-from operate.bench.measured import Figure, percentile
+from operate.bench.measured import Figure, percentile, reading
 from operate.bench.place import BARE
-from operate.install import ROOT
 from operate.places import http_port
 from operate.repair.topics import as_administrator
 from operate.stack import Stack
@@ -37,11 +34,11 @@ async def figures(stack: Stack, seconds: float, repeats: int) -> list[Figure]:
             for _ in range(repeats):
                 cases = await endpoint.open_cases(stack.http("intake"), headers)
                 paths = [f"/v1/sent/{case}/records" for case in cases]
-                reading: dict[str, Any] = {"topic": BARE, "kafka": login}
-                limit.append(await _latencies(reading, bare_port, paths, headers, rate, seconds))
+                where: dict[str, Any] = {"topic": BARE, "kafka": login}
+                limit.append(await _latencies(where, bare_port, paths, headers, rate, seconds))
                 paths = [f"/v1/cases/{case}/records" for case in cases]
-                reading = {"credentials": credentials.document()}
-                ours.append(await _latencies(reading, own, paths, headers, rate, seconds))
+                where = {"credentials": credentials.document()}
+                ours.append(await _latencies(where, own, paths, headers, rate, seconds))
             for percent, most in zip((50, 99), at_most, strict=True):
                 suffix = "" if rate == 20 else f"_{rate}"
                 what = f"command → document in the agency's copy, {rate}/s, p{percent} ÷ bare path"
@@ -56,7 +53,7 @@ async def figures(stack: Stack, seconds: float, repeats: int) -> list[Figure]:
 
 
 async def _latencies(
-    reading: dict[str, Any],
+    where: dict[str, Any],
     port: int,
     paths: list[str],
     headers: dict[str, str],
@@ -64,17 +61,9 @@ async def _latencies(
     seconds: float,
 ) -> list[float]:
     """Seconds from sending each command to the commit of the copy."""
-    holder = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "operate.bench.hold", cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**24,
-    )  # fmt: skip
-    assert holder.stdin
-    assert holder.stdout
     mark = f"{uuid4().hex}/"
-    asked = {"records": round(rate * seconds), "mark": mark, **reading}
-    holder.stdin.write(json.dumps(asked).encode() + b"\n")
-    await holder.stdout.readline()
-    sent = await endpoint.load(port, paths, headers, seconds, rate, mark)
-    seen: dict[str, float] = json.loads(await holder.stdout.readline())
-    await holder.wait()
+    asked = {"records": round(rate * seconds), "mark": mark, **where}
+    async with reading("hold", asked) as answer:
+        sent = await endpoint.load(port, paths, headers, seconds, rate, mark)
+        seen = await answer()
     return [seen[str(n)] - began for n, began, _ in sent["done"]]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
 
 from operate.bench.measured import Figure, beside, running
 from operate.demo.records import ends
@@ -12,6 +13,7 @@ from operate.repair import numbers
 from operate.stack import Stack
 from shared import views
 from shared.broker import TopicPartition, consumer
+from shared.db import Pool
 from shared.follow import BATCH, Follower
 from shared.runtime import Runtime
 
@@ -22,31 +24,44 @@ UPSERT = """
 insert into bench select * from unnest($1::text[], $2::int[], $3::text[])
 on conflict (stream, version) do update set data = excluded.data"""
 READ = """select coalesce(sum("offset"), 0) from position where topic = $1"""
-EMPTY = "truncate inbox, position, parked, kept, cases"
+TABLES = "inbox, position, parked, kept, cases"
 KEPT = "select stream, version, data::text from kept"
 
 
 async def figures(stack: Stack, rt: Runtime, rows: int, repeats: int) -> list[Figure]:
     """`rt` is that of views; the topic holds `rows` events or more, the journal of intake as well."""
     await rt.pool.execute(SCRATCH)
-    found = await asyncio.to_thread(ends, stack, [TOPIC])
-    places = {TopicPartition(*place): end for place, (_, end) in found.items()}
-    ours, limit = await beside(lambda: _follow(rt, places), lambda: _consume(rt, places), repeats)
+    places = await places_of(stack)
+    ours, limit = await beside(
+        lambda: followed(rt, places, TABLES, Follower(rt.applier, rt.kafka, rt.pool).run()),
+        lambda: consumed(rt, places),
+        repeats,
+    )
     what = "follower with inbox, versions and opening ÷ a bare batched consumer with upserts"
-    followed = Figure("follower", what, "events/s", ours, limit, at_least=0.5)
+    follower = Figure("follower", what, "events/s", ours, limit, at_least=0.5)
     ours, limit = await beside(lambda: _rebuild(stack), lambda: _upsert(rt), repeats)
     what = "view rebuilt from the journals ÷ unnest upserts of the same rows"
-    return [followed, Figure("rebuild", what, "events/s", ours, limit, at_least=0.4)]
+    return [follower, Figure("rebuild", what, "events/s", ours, limit, at_least=0.4)]
 
 
-async def _follow(rt: Runtime, places: Mapping[TopicPartition, int]) -> float:
-    """Events a second from the first batch to the last, by the real follower into the real view."""
+async def places_of(stack: Stack) -> dict[TopicPartition, int]:
+    found = await asyncio.to_thread(ends, stack, [TOPIC])
+    return {TopicPartition(*place): end for place, (_, end) in found.items()}
+
+
+async def followed(
+    rt: Runtime,
+    places: Mapping[TopicPartition, int],
+    tables: str,
+    feeding: Coroutine[Any, Any, None],
+) -> float:
+    """Events a second from the first batch to the last, by what feeds the real view."""
     end = sum(places.values())
     async with rt.pool.acquire() as db, db.transaction():
         await views.enter(db)
-        await db.execute(EMPTY)
+        await db.execute(f"truncate {tables}")
     rt.applier.live = False
-    async with running(Follower(rt.applier, rt.kafka, rt.pool).run()):
+    async with running(feeding):
         first = await _read(rt, 1)
         began = time.perf_counter()
         await _read(rt, end)
@@ -62,7 +77,7 @@ async def _read(rt: Runtime, records: int) -> int:
         await moved.wait()
 
 
-async def _consume(rt: Runtime, places: Mapping[TopicPartition, int]) -> float:
+async def consumed(rt: Runtime, places: Mapping[TopicPartition, int]) -> float:
     await rt.pool.execute("truncate bench")
     reader = consumer(rt.kafka, None)
     await reader.start()
@@ -74,13 +89,7 @@ async def _consume(rt: Runtime, places: Mapping[TopicPartition, int]) -> float:
         records = [record for batch in found.values() for record in batch]
         if not records:
             continue
-        async with rt.pool.acquire() as db, db.transaction():
-            await db.execute(
-                UPSERT,
-                [f"{one.topic}/{one.partition}" for one in records],
-                [one.offset for one in records],
-                [one.value.decode() for one in records],
-            )
+        await upsert(rt.pool, records)
         if began:
             done += len(records)
         began = began or time.perf_counter()
@@ -88,6 +97,16 @@ async def _consume(rt: Runtime, places: Mapping[TopicPartition, int]) -> float:
     seconds = time.perf_counter() - began
     await reader.stop()
     return done / seconds
+
+
+async def upsert(pool: Pool, records: Sequence[Any]) -> None:
+    async with pool.acquire() as db, db.transaction():
+        await db.execute(
+            UPSERT,
+            [f"{one.topic}/{one.partition}" for one in records],
+            [one.offset for one in records],
+            [one.value.decode() for one in records],
+        )
 
 
 async def _rebuild(stack: Stack) -> float:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+import json
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Any
+
+from operate.install import ROOT, Refused
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class Figure:
 
 
 Measurement = Callable[[], Awaitable[float]]
+Answer = Callable[[], Awaitable[dict[str, float]]]
 
 
 async def beside(
@@ -82,3 +87,35 @@ async def running(loop: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+@asynccontextmanager
+async def reading(module: str, asked: Mapping[str, Any]) -> AsyncIterator[Answer]:
+    """A reader in a process of its own that is ready; what it is called with answers when it has
+    read all that was asked for: one line of JSON.
+    """
+    reader = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", f"operate.bench.{module}", cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**24,
+    )  # fmt: skip
+    assert reader.stdin
+    assert reader.stdout
+    lines = reader.stdout
+
+    async def line() -> bytes:
+        if not (found := await lines.readline()):
+            raise Refused("the reader ended early; its error stands above")
+        return found
+
+    async def answer() -> dict[str, float]:
+        found: dict[str, float] = json.loads(await line())
+        return found
+
+    try:
+        reader.stdin.write(json.dumps(asked).encode() + b"\n")
+        await line()
+        yield answer
+    finally:
+        if reader.returncode is None:
+            reader.terminate()
+        await reader.wait()

@@ -24,7 +24,10 @@ BARE, PARTITIONS = "bench", 12
 
 @contextmanager
 def place(given: Stack, disk: int) -> Iterator[Stack]:
-    """Servers that run, without services. Raises Refused with less than `disk` bytes or MEMORY free."""
+    """Servers that run and the topic BARE, without services.
+
+    Raises Refused with less than `disk` bytes or MEMORY free.
+    """
     folder = given.state if given.state.exists() else given.state.parent
     for free, wanted, what in (
         (shutil.disk_usage(folder).free, disk, f"disk of {folder}"),
@@ -39,10 +42,7 @@ def place(given: Stack, disk: int) -> Iterator[Stack]:
     stack = Stack(Path(tempfile.mkdtemp(prefix="bench-", dir=given.state)), given.base_port)
     try:
         stack.up(services=False, bound=True)
+        topics.apply(stack.kafka_admin(), Wanted({BARE: Topic(PARTITIONS)}))
         yield stack
     finally:
         stack.remove()
-
-
-def make_topic(stack: Stack, name: str) -> None:
-    topics.apply(stack.kafka_admin(), Wanted({name: Topic(PARTITIONS)}))

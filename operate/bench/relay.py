@@ -6,18 +6,16 @@ Beside a bare aiokafka producer of the same records, to a topic with as many par
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from uuid_utils.compat import uuid7
 
 from operate.bench.events import NEWEST, context, envelope, sealed, worry, written
-from operate.bench.measured import Figure, beside, percentile, running
-from operate.install import ROOT
+from operate.bench.measured import Figure, beside, percentile, reading, running
 from shared.broker import Message, event_message, producer
 from shared.relay import JournalOutbox, Relay
 from shared.runtime import Runtime
@@ -76,28 +74,20 @@ async def _latencies(
 ) -> list[float]:
     """Seconds from `write`'s answer to the consumer, at an even rate whatever the answers take."""
     count = round(rate * seconds)
-    watcher = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "operate.bench.watch", cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**24,
-    )  # fmt: skip
-    assert watcher.stdin
-    assert watcher.stdout
     asked = {"topic": topic, "records": count, "kafka": kafka.model_dump(mode="json")}
-    watcher.stdin.write(json.dumps(asked).encode() + b"\n")
-    await watcher.stdout.readline()
     done: dict[str, float] = {}
 
     async def one() -> None:
         id = await write()
         done[id] = time.monotonic()
 
-    began = time.monotonic()
-    async with asyncio.TaskGroup() as group:
-        for n in range(count):
-            await asyncio.sleep(max(0.0, began + n / rate - time.monotonic()))
-            group.create_task(one())
-    seen: dict[str, float] = json.loads(await watcher.stdout.readline())
-    await watcher.wait()
+    async with reading("watch", asked) as answer:
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            for n in range(count):
+                await asyncio.sleep(max(0.0, began + n / rate - time.monotonic()))
+                group.create_task(one())
+        seen = await answer()
     return [seen[id] - at for id, at in done.items()]
 
 
@@ -166,13 +156,17 @@ async def _produce(rt: Runtime, bare: Bare, rows: int) -> float:
     sender = producer(bare.kafka)
     await sender.start()
     began = time.perf_counter()
-    for n in range(0, rows, BATCH):
-        await asyncio.gather(
-            *[
-                await sender.send(bare.topic, one.value, one.key, headers=one.headers)
-                for one in messages[n : n + BATCH]
-            ]
-        )
+    await send(sender, messages)
     seconds = time.perf_counter() - began
     await sender.stop()
     return rows / seconds
+
+
+async def send(sender: Any, messages: Sequence[Message]) -> None:
+    for n in range(0, len(messages), BATCH):
+        await asyncio.gather(
+            *[
+                await sender.send(one.topic, one.value, one.key, headers=one.headers)
+                for one in messages[n : n + BATCH]
+            ]
+        )

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import uvloop
 
-from operate.bench import append, document, endpoint, follower, relay
+from operate.bench import append, document, endpoint, fold, follower, relay
 from operate.bench.measured import Figure
-from operate.bench.place import BARE, GIB, make_topic, place
+from operate.bench.place import BARE, GIB, place
 from operate.demo import memory
 from operate.places import SERVICES
 from operate.repair.place import runtime
@@ -43,16 +43,19 @@ def run(given: Stack, quick: bool, progress: Callable[[str], None]) -> list[Figu
         found = _whole(stack, size.repeats)
         progress("documents")
         found += asyncio.run(document.figures(stack, size.seconds, size.repeats))
+        for name in stack.names(services=True):
+            if name != "intake":  # whose commands are measured alone, as the bare endpoint's are
+                stack.stop(name)
         progress("commands")
         found += asyncio.run(endpoint.figures(stack, size.seconds, size.repeats))
-        for name in stack.names(services=True):
-            stack.stop(name)
+        stack.stop("intake")
+        progress("folds")
+        found += asyncio.run(fold.figures(stack, size.rows, size.repeats))
         found += uvloop.run(_spine(stack, size, progress))
     return found
 
 
 async def _spine(stack: Stack, size: Size, progress: Callable[[str], None]) -> list[Figure]:
-    await asyncio.to_thread(make_topic, stack, BARE)
     found: list[Figure] = []
     async with runtime(stack, "intake") as rt:
         progress("journal")

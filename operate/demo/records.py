@@ -6,12 +6,28 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 
 from operate.install import Refused
 from operate.stack import Stack
 
 SECONDS, WAIT = 20.0, 0.05
+PASSING = {  # of a broker that has just come back: it leads again in a moment
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TIMED_OUT,
+}
 BATCH = 2000
 
 
@@ -35,9 +51,20 @@ def _ends(reader: Consumer, topics: Sequence[str]) -> dict[tuple[str, int], tupl
     found: dict[tuple[str, int], tuple[int, int]] = {}
     for topic in topics:
         for partition in there[topic].partitions if topic in there else ():
-            place = TopicPartition(topic, partition)
-            found[topic, partition] = reader.get_watermark_offsets(place, timeout=SECONDS)
+            found[topic, partition] = _watermarks(reader, TopicPartition(topic, partition))
     return found
+
+
+def _watermarks(reader: Consumer, place: TopicPartition) -> tuple[int, int]:
+    until = time.monotonic() + SECONDS
+    while True:
+        try:
+            return reader.get_watermark_offsets(place, timeout=SECONDS)
+        except KafkaException as refused:
+            if refused.args[0].code() not in PASSING or time.monotonic() > until:
+                raise
+            reader.list_topics(timeout=SECONDS)  # who leads now
+            time.sleep(WAIT)
 
 
 def read(stack: Stack, topics: Sequence[str], last: int = 0) -> Iterator[Message]:
@@ -55,10 +82,12 @@ def read(stack: Stack, topics: Sequence[str], last: int = 0) -> Iterator[Message
             if time.monotonic() > until:
                 raise Refused("the broker did not give all its records; look at its log")
             for message in reader.consume(BATCH, timeout=WAIT):  # waits for BATCH that long
-                until = time.monotonic() + SECONDS
                 error = message.error()
-                if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                if error is not None and error.code() in {*PASSING, KafkaError._PARTITION_EOF}:
+                    continue
+                if error is not None:
                     raise Refused(f"the broker refused to be read: {error.str()}")
+                until = time.monotonic() + SECONDS
                 place, offset = _place(message), message.offset() or 0
                 if offset < left.get(place, 0):
                     yield message

@@ -1,30 +1,55 @@
 """Intake's own view: which cases there are, who has standing in them, the directory."""
 
-from collections.abc import Sequence
+import hmac
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
 from shared.basis import DIRECTORY_TYPES, POOL_TYPES, World, world
 from shared.contracts import Recorded
-from shared.contracts.intake import CaseClosed, CaseOpened, CaseReopened
+from shared.contracts.intake import (
+    CaseClosed,
+    CaseOpened,
+    CaseReopened,
+    LeadAccepted,
+    LeadOffered,
+    PersonDescribed,
+)
 from shared.contracts.referral import ReferralRequested
-from shared.db import Connection
+from shared.db import Connection, by_column
 from shared.kept import all_of, keep
 from shared.runtime import Runtime
 from shared.views import View
+
+from .domain import search
 
 OPENED = """
 insert into cases (id, lead, status, opened_at)
 select * from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) on conflict do nothing"""
 STATUS = "update cases set status = $2 where id = $1"
+LEAD = "update cases set lead = $2 where id = $1"
 PARTY = """
 insert into party (agency, case_id) select * from unnest($1::text[], $2::uuid[])
 on conflict do nothing"""
 CASES_OF = """
 select c.* from party p join cases c on c.id = p.case_id
  where p.agency = $1 and c.id > $2 and ($4::text is null or c.status = $4)
+   and ($5::uuid[] is null or c.id = any($5))
  order by c.id limit $3"""
+FOUND_BY = """
+insert into search (case_id, person, field, recorder, lead, terms)
+select t.case_id, t.person, t.field, t.recorder, coalesce(t.lead, c.lead),
+       t.terms::bigint[]
+  from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
+       as t(case_id, person, field, recorder, lead, terms)
+  join cases c on c.id = t.case_id
+on conflict (case_id, person, field, recorder) do update set lead = excluded.lead, terms = excluded.terms"""
+FIND = """
+select distinct case_id, person from search
+ where terms @> $2::bigint[] and (recorder = $1 or lead = $1)"""
 IS_PARTY = "select exists (select from party where agency = $1 and case_id = $2)"
 STREAMS_OF = """
 select distinct stream from journal where key = $1 and stream like $2 order by stream"""
@@ -32,7 +57,9 @@ select distinct stream from journal where key = $1 and stream like $2 order by s
 KEEPS = (*DIRECTORY_TYPES, *POOL_TYPES)
 
 
-async def project(db: Connection, events: Sequence[Recorded]) -> None:
+async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> None:
+    leads: dict[UUID, str] = {}
+    found_by: dict[tuple[UUID, UUID, str, str], tuple[str | None, str]] = {}
     parties: list[tuple[str, UUID]] = []
     opened: list[tuple[UUID, str, str, datetime]] = []
     for recorded in events:
@@ -40,15 +67,29 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
             case CaseOpened() as case:
                 opened.append((case.case, case.lead, "open", recorded.envelope.occurred_at))
                 parties.append((case.lead, case.case))
+                leads[case.case] = case.lead
+            case LeadAccepted(case=case_id, lead=lead):
+                leads[case_id] = lead
+            case PersonDescribed(case=case_id, person=person) as told:
+                for field, terms in search.described(told).items():
+                    place = (case_id, person, field, recorded.envelope.agency)
+                    found_by[place] = leads.get(case_id), as_array(digests(key, terms))
+            case LeadOffered(case=case_id, to=agency):
+                parties.append((agency, case_id))
             case ReferralRequested() as asked:
                 parties += [(asked.sender, asked.case), (asked.receiver, asked.case)]
     await keep(db, [e for e in events if e.envelope.type in KEEPS])
     if opened:
         await db.execute(OPENED, *map(list, zip(*opened, strict=True)))
+    if found_by:
+        rows = [(*place, *value) for place, value in found_by.items()]
+        await db.execute(FOUND_BY, *by_column(rows, 6))
     if parties:
         await db.execute(PARTY, *map(list, zip(*parties, strict=True)))
     for recorded in events:
         match recorded.event:
+            case LeadAccepted(case=case_id, lead=lead):
+                await db.execute(LEAD, case_id, lead)
             case CaseClosed(case=case_id):
                 await db.execute(STATUS, case_id, "closed")
             case CaseReopened(case=case_id):
@@ -57,7 +98,37 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
 
 def view(rt: Runtime) -> View:
     ddl = Path(__file__).with_name("sql") / "view.sql"
-    return View("intake", ("intake", "referral", "meetings"), ddl, project)
+    return View(
+        "intake",
+        ("intake", "referral", "meetings"),
+        ddl,
+        partial(project, rt.keys.index_key),
+    )
+
+
+def digests(key: bytes, terms: Iterable[str]) -> list[int]:
+    """What stands in the index in place of a term: 64 bits of a keyed digest; sorted: a refold is equal."""
+    return sorted(
+        int.from_bytes(hmac.digest(key, b"search " + term.encode(), sha256)[:8], signed=True)
+        for term in terms
+    )
+
+
+def as_array(numbers: Iterable[int]) -> str:
+    """An array as PostgreSQL reads it: arrays of unlike length cannot be one parameter."""
+    return "{" + ",".join(map(str, numbers)) + "}"
+
+
+async def find(rt: Runtime, agency: str, query: str) -> set[UUID]:
+    """Cases with a person whom every word of the query fits, among what the agency recorded or led."""
+    found: set[tuple[UUID, UUID]] | None = None
+    for terms in search.asked(query):
+        if not terms:
+            return set()
+        rows = await rt.reads.fetch(FIND, agency, digests(rt.keys.index_key, terms))
+        fits = {(row["case_id"], row["person"]) for row in rows}
+        found = fits if found is None else found & fits
+    return {case for case, _ in found or ()}
 
 
 async def is_party(rt: Runtime, agency: str, case: UUID) -> bool:
@@ -65,9 +136,16 @@ async def is_party(rt: Runtime, agency: str, case: UUID) -> bool:
 
 
 async def cases_of(
-    rt: Runtime, agency: str, after: UUID, limit: int, status: str | None
+    rt: Runtime,
+    agency: str,
+    after: UUID,
+    limit: int,
+    status: str | None,
+    among: set[UUID] | None = None,
 ) -> list[dict[str, object]]:
-    rows = await rt.reads.fetch(CASES_OF, agency, after, limit, status)
+    rows = await rt.reads.fetch(
+        CASES_OF, agency, after, limit, status, None if among is None else list(among)
+    )
     return [dict(row) for row in rows]
 
 

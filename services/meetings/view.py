@@ -11,7 +11,13 @@ from uuid_utils.compat import uuid7
 
 from shared.basis import CONSENT_TYPES, DIRECTORY_TYPES, POOL_TYPES, Consent, World, consents, world
 from shared.contracts import Recorded
-from shared.contracts.intake import CaseOpened, ConsentExpired, ConsentWithdrawn, PersonJoined
+from shared.contracts.intake import (
+    CaseOpened,
+    ConsentExpired,
+    ConsentWithdrawn,
+    LeadAccepted,
+    PersonJoined,
+)
 from shared.contracts.meetings import (
     AgendaItemAdded,
     AgendaItemRemoved,
@@ -109,7 +115,7 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
     invited: list[tuple[str, UUID]] = []
     for recorded in events:
         match recorded.event:
-            case CaseOpened(case=case, lead=lead):
+            case CaseOpened(case=case, lead=lead) | LeadAccepted(case=case, lead=lead):
                 parties.append((lead, case))
             case PersonJoined(case=case, person=person):
                 people.append((case, person))

@@ -11,9 +11,10 @@ import asyncio
 import os
 import ssl
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import faust
 
@@ -22,10 +23,15 @@ from shared.kill import point
 from shared.runtime import Runtime
 from shared.settings import Kafka
 
-from .catch_up import Reach, reach
+from .catch_up import reach
 
 APP = "metrics-v1"
 STOP_SECONDS = 5.0
+
+
+class Applies(Protocol):
+    async def apply(self, records: Sequence[Record]) -> None:
+        """Returns once PostgreSQL has them."""
 
 
 async def run(rt: Runtime) -> None:
@@ -33,7 +39,7 @@ async def run(rt: Runtime) -> None:
     here = reach(rt)
     async with here.caught_up(), asyncio.TaskGroup() as group:
         group.create_task(here.watch())
-        group.create_task(_live(app(rt.kafka), rt.applier.view.topics, here))
+        group.create_task(live(app(rt.kafka), rt.applier.view.topics, here))
 
 
 def app(kafka: Kafka) -> faust.App:
@@ -63,7 +69,8 @@ def app(kafka: Kafka) -> faust.App:
     )
 
 
-async def _live(live: faust.App, topics: tuple[str, ...], here: Reach) -> None:
+async def live(app: faust.App, topics: tuple[str, ...], here: Applies) -> None:
+    """Hands on what comes, for as long as Faust lives."""
     arrived: asyncio.Queue[Any] = asyncio.Queue(2 * BATCH)
 
     async def take(stream: Any) -> None:
@@ -84,21 +91,21 @@ async def _live(live: faust.App, topics: tuple[str, ...], here: Reach) -> None:
             point("stream.acknowledged")
 
     raw: dict[str, Any] = {"key_serializer": "raw", "value_serializer": "raw"}
-    source = live.topic(*topics, key_type=bytes, value_type=bytes, **raw)
-    live.agent(source, name="take", concurrency=1)(take)
-    live.loop = asyncio.get_running_loop()
-    live.finalize()
+    source = app.topic(*topics, key_type=bytes, value_type=bytes, **raw)
+    app.agent(source, name="take", concurrency=1)(take)
+    app.loop = asyncio.get_running_loop()
+    app.finalize()
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(hand_on())
-            await live.maybe_start()
-            while not (live.crashed or live.should_stop):  # noqa: ASYNC110
+            await app.maybe_start()
+            while not (app.crashed or app.should_stop):  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
-            raise RuntimeError("Faust has ended") from live.crash_reason
+            raise RuntimeError("Faust has ended") from app.crash_reason
     finally:
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
-                await live.stop()
+                await app.stop()
 
 
 def _record(m: Any) -> Record:

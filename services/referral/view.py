@@ -7,7 +7,7 @@ from uuid import UUID
 
 from shared.basis import CONSENT_TYPES, DIRECTORY_TYPES, POOL_TYPES, Consent, World, consents, world
 from shared.contracts import Recorded
-from shared.contracts.intake import CaseOpened, PersonJoined
+from shared.contracts.intake import CaseOpened, LeadAccepted, PersonJoined
 from shared.contracts.referral import ReferralEvent, ReferralRequested
 from shared.db import Connection
 from shared.kept import all_of, keep, of_keys
@@ -17,7 +17,10 @@ from shared.views import View
 from .domain.referral import AFTER
 
 CASES = """
-insert into cases (id, lead) select * from unnest($1::uuid[], $2::text[]) on conflict do nothing"""
+insert into cases (id, lead)
+select distinct on (id) id, lead from unnest($1::uuid[], $2::text[]) with ordinality as t(id, lead, n)
+ order by id, n desc
+on conflict (id) do update set lead = excluded.lead"""
 PEOPLE = """
 insert into person (case_id, person) select * from unnest($1::uuid[], $2::uuid[])
 on conflict do nothing"""
@@ -50,6 +53,8 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
     for recorded in events:
         match recorded.event:
             case CaseOpened(case=case, lead=lead):
+                cases.append((case, lead))
+            case LeadAccepted(case=case, lead=lead):
                 cases.append((case, lead))
             case PersonJoined(case=case, person=person):
                 people.append((case, person))

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from shared.contracts import Recorded
 from shared.contracts.codes import OneOf
-from shared.contracts.intake import CaseOpened
+from shared.contracts.intake import CaseOpened, LeadAccepted
 from shared.contracts.views import (
     BasisRef,
     DocumentChanged,
@@ -236,10 +236,10 @@ async def confirm(on: Annotated[Held, Depends(held)], body: Confirmation) -> Rec
 
 @router.get("/v1/retractions")
 async def list_retractions(call: Reader, case: Annotated[UUID, Query()]) -> list[Retraction]:
-    """Who was told to give content back, and who has not confirmed. For the case's lead agency."""
+    """Who was told to give content back, and who has not confirmed. For who leads the case or led it."""
     judge: Judge = call.rt.state["judge"]
     told = (await judge.load(call.rt.reads, [case]))[case]
-    leads = {e.event.lead for e in told.events if isinstance(e.event, CaseOpened)}
+    leads = {e.event.lead for e in told.events if isinstance(e.event, CaseOpened | LeadAccepted)}
     if call.who.agency not in leads:
         raise not_found()
     found: list[Retraction] = []

@@ -27,11 +27,15 @@ from .judge import Judge
 from .view import newest_documents
 
 BATCH, OPENED_TOGETHER = 100, 25
-HEARTBEAT_SECONDS = 120.0
+HEARTBEAT_SECONDS, LOOK_SECONDS = 120.0, 0.5
 RETRY, AGAIN_SOON = "30 seconds", "1 second"
 
 PENDING = """
-select d.*, s.public_key from delivery d join subscription s using (agency)
+select d.*, s.public_key, n.data as recorded, n.at as recorded_at
+  from delivery d join subscription s using (agency) left join lateral (
+       select data, at from journal
+        where stream = 'disclosure/' || d.agency || '/' || d.case_id and type = $2
+        order by version desc limit 1) n on true
  where (document, edition, ended) is distinct from (sent_document, sent_edition, sent_ended)
    and (retry_at is null or retry_at < now())
  order by changed_at, case_id, agency limit $1"""
@@ -64,10 +68,12 @@ class Delivery:
     """
 
     lenient = True
+    batch = BATCH
 
     def __init__(self, rt: Runtime) -> None:
         self._rt = rt
         self._beaten: dict[str, float] = {}
+        self._looked = 0.0
 
     async def topics(self, db: Connection) -> Sequence[str]:
         return [row["topic"] for row in await db.fetch(TOPICS)]
@@ -97,11 +103,12 @@ class Delivery:
     ) -> Sequence[tuple[Any, Message]]:
         if sending:  # a document on its way may be recorded anew: one after another
             return []
-        rows = await db.fetch(PENDING, BATCH)
+        rows = await db.fetch(PENDING, self.batch, DocumentChanged.TYPE)
         made: list[tuple[Any, Message]] = []
         for n in range(0, len(rows), OPENED_TOGETHER):
             made += await self._messages(db, rows[n : n + OPENED_TOGETHER])
-            await db.execute("select 1")  # or the idle session, and the relay's lock, end meanwhile
+            if n + OPENED_TOGETHER < len(rows):
+                await db.execute("select 1")  # or the idle session, and its lock, end meanwhile
         return made if rows else await self._heartbeats(db)
 
     async def mark(self, db: Connection, acks: Sequence[Ack]) -> None:
@@ -128,8 +135,15 @@ class Delivery:
         await db.execute(AGAIN, topics)
 
     async def _messages(self, db: Connection, rows: Sequence[Any]) -> list[tuple[Any, Message]]:
-        filled = [(row["agency"], row["case_id"]) for row in rows if not row["ended"]]
-        documents = await documents_of(self._rt, filled)
+        filled = {
+            (row["agency"], row["case_id"]): (
+                DocumentChanged.model_validate(row["recorded"]),
+                row["recorded_at"],
+            )
+            for row in rows
+            if row["recorded"] and not row["ended"]
+        }
+        documents = await _opened(self._rt, filled) if filled else {}
         made: list[tuple[Any, Message]] = []
         later: list[tuple[str, UUID]] = []
         for row in rows:
@@ -148,6 +162,9 @@ class Delivery:
         """Tells a subscriber that it is up to date, and lets old segments be compacted."""
         now = time.monotonic()
         found: list[tuple[Any, Message]] = []
+        if now - self._looked < LOOK_SECONDS:
+            return found
+        self._looked = now
         for topic in await self.topics(db):
             if now - self._beaten.get(topic, -HEARTBEAT_SECONDS) >= HEARTBEAT_SECONDS:
                 self._beaten[topic] = now
@@ -170,24 +187,20 @@ async def document_of(
     return opened[agency, case], newest[agency, case][0]
 
 
-async def documents_of(
-    rt: Runtime, of: Sequence[tuple[str, UUID]]
-) -> dict[tuple[str, UUID], dict[str, Any]]:
-    """The same for several, each case opened once; those that must wait are left out."""
-    return await _opened(rt, await newest_documents(rt.pool, of)) if of else {}
-
-
 async def _opened(
     rt: Runtime, newest: Mapping[tuple[str, UUID], tuple[DocumentChanged, datetime]]
 ) -> dict[tuple[str, UUID], dict[str, Any]]:
-    """The records were read first: what they name is among what is read now, unless this view was
+    """Documents as they were recorded; those that must wait are left out.
+
+    The records were read first: what they name is among what is read now, unless this view was
     set back and catches up. Then a part must not take the place of the whole, under its number.
     """
     judge: Judge = rt.state["judge"]
-    whole = rt.applier.live and await judge.heard.all(rt.reads, EVERYTHING)
+    seen = await judge.look(rt.reads, [])
+    whole = rt.applier.live and judge.heard.all(seen.positions, EVERYTHING)
     told = await judge.load(rt.reads, list({case for _, case in newest}))
-    known = await judge.world(rt.reads)
-    opened = {}
+    known = await judge.world(rt.reads, seen)
+    opened: dict[tuple[str, UUID], dict[str, Any]] = {}
     for (agency, case), (recorded, at) in newest.items():
         refs = {(ref.event, ref.field) for ref in recorded.items}
         facts = [fact for fact in told[case].facts if (fact.event, fact.field) in refs]

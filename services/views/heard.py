@@ -2,25 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from shared.broker import HEARTBEATS, KafkaError, TopicPartition, consumer, stop
-from shared.db import Connection, Pool
 from shared.runtime import Runtime
 
 HEARD_SECONDS = 5.0
 BASIS_SERVICES = ("intake", "meetings")
 EVERYTHING = (*BASIS_SERVICES, "referral")
 """What a document is made of: facts, bases, the directory of agencies."""
-POSITIONS = """
-select topic, partition, topic_id, "offset" from position
- where view = $1 and topic = any($2::text[])"""
-
 log = structlog.get_logger()
+
+Position = tuple[str, int, str, int]
+"""Topic, partition, the topic's id, next offset: how far this view is."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +36,13 @@ class Heard:
         self._rt = rt
         self._beats: dict[str, Beat] = {}
 
-    async def all(self, db: Connection | Pool, services: Sequence[str] = BASIS_SERVICES) -> bool:
+    def all(self, positions: Iterable[Position], services: Sequence[str] = BASIS_SERVICES) -> bool:
         """Are all of them heard, and is everything applied that they told of?"""
         limit = datetime.now(UTC) - timedelta(seconds=HEARD_SECONDS)
         beats = {name: self._beats.get(name) for name in services}
         if any(beat is None or beat.at < limit for beat in beats.values()):
             return False
-        rows = await db.fetch(POSITIONS, self._rt.applier.name, services)
-        done = {(r["topic"], r["partition"]): (r["topic_id"], r["offset"]) for r in rows}
+        done = {(topic, partition): (id, offset) for topic, partition, id, offset in positions}
         for name, beat in beats.items():
             for partition, (topic_id, end) in (beat.offsets if beat else {}).items():
                 at_id, at = done.get((name, partition), (topic_id, 0))

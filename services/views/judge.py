@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -17,7 +18,7 @@ import structlog
 from shared.basis import DIRECTORY_TYPES, POOL_TYPES, World, consents, world
 from shared.contracts import Recorded
 from shared.contracts.views import DocumentChanged
-from shared.db import PASSING, RACED, Connection, Pool
+from shared.db import PASSING, RACED, REFUSED, Connection, Pool
 from shared.journal import Addition, Context
 from shared.kept import all_of, of_keys
 from shared.kill import point
@@ -27,7 +28,7 @@ from shared.telemetry import stuck
 from .domain.document import Handles
 from .domain.facts import facts
 from .domain.verdict import Evidence, Held, Verdict, verdict
-from .heard import Heard
+from .heard import Heard, Position
 
 BATCH = 50
 CAREFUL_SECONDS = 0.5
@@ -37,9 +38,6 @@ WORLD_TYPES = (*DIRECTORY_TYPES, *POOL_TYPES)
 TAKE = """
 select id from cases where (dirty or judge_at <= $1) and stuck is null
  order by id limit $2 for update skip locked"""
-DONE = """
-update cases c set dirty = d.waits, judge_at = d.again_at
-  from unnest($1::uuid[], $2::bool[], $3::timestamptz[]) d (id, waits, again_at) where c.id = d.id"""
 STUCK = "update cases set stuck = $2 where id = $1"
 STUCK_CASES = "select count(*) from cases where stuck is not null"
 LEFT = "select exists (select from cases where (dirty or judge_at <= $1) and stuck is null)"
@@ -58,14 +56,35 @@ on conflict (agency, case_id) do update
    set document = excluded.document, ended = false, changed_at = excluded.changed_at,
        retry_at = null
  where delivery.document < excluded.document"""
-BASIS_PARKED = """
-select distinct key from parked
- where view = $1 and (stream is null or split_part(stream, '/', 1) = any($2::text[]))
-   and (key is null or key = any($3::bytea[]))"""
-WORLD_MARK = """
-select (count(*), bit_xor(hashtextextended(id::text, 0)))::text from kept where type = any($1::text[])"""
+JUDGED = f"""
+with judged as (
+     update cases c set dirty = d.waits, judge_at = d.again_at
+       from unnest($6::uuid[], $7::bool[], $8::timestamptz[]) d (id, waits, again_at)
+      where c.id = d.id)
+{DELIVER}"""
+LOOK = f"""
+select (select events || '/' || mark from world) as world,
+       (select coalesce(jsonb_agg(jsonb_build_array(topic, partition, topic_id, "offset")), '[]')
+          from position where view = $3) as positions,
+       (select coalesce(jsonb_agg(held), '[]') from ({HELD}) held) as held,
+       array(select distinct key from parked
+              where view = $3
+                and (stream is null or split_part(stream, '/', 1) = any($4::text[]))
+                and (key is null or key = any($5::bytea[]))) as parked"""
+"""In one round trip what `Seen` says."""
 
 log = structlog.get_logger()
+
+
+class Seen(NamedTuple):
+    """What cases are judged by, besides their events. `world` marks the state of directory and pools;
+    `held`: by case and agency; `parked`: keys of basis streams that wait, None if it may be any.
+    """
+
+    world: str
+    positions: list[Position]
+    held: dict[str, dict[str, Held]]
+    parked: set[bytes | None]
 
 
 class Told:
@@ -84,31 +103,57 @@ class Judge:
         self._rt = rt
         self.heard = Heard(rt)
         self._world: tuple[str, World] = ("", World())
+        self._apart = False
         rt.state["judge"] = self
 
     async def some(self, db: Connection) -> bool:
-        """Judge a batch in the caller's transaction (search_path: the live view's schema)."""
+        """Judge a batch in the caller's transaction (search_path: the live view's schema).
+
+        Raises what the database refused, RACED or other: then the transaction is lost, and the
+        next batch is judged case by case.
+        """
         now = self._rt.clock.now()
         rows = await db.fetch(TAKE, now, BATCH)
         if not rows:
             return False
         cases = [row["id"] for row in rows]
-        heard = await self.heard.all(db)
-        known = await self.world(db)
-        try:
-            async with db.transaction():
-                await self._judge(db, cases, known, now, heard)
-        except PASSING:
-            raise
-        except Exception:
-            for case in cases:
-                await self._alone(db, case, known, now, heard)
-        stuck.set(await db.fetchval(STUCK_CASES))
+        seen = await self.look(db, cases)
+        known = await self.world(db, seen)
+        if not self._apart:
+            try:
+                await self._judge(db, cases, known, now, seen)
+                return True
+            except PASSING:
+                raise
+            except REFUSED:
+                self._apart = True
+                raise
+            except Exception as error:
+                log.warning("cases.judged_apart", error=type(error).__name__)
+        for case in cases:
+            await self._alone(db, case, known, now, seen)
+        self._apart = False
         return True
 
-    async def world(self, db: Connection | Pool) -> World:
+    async def look(self, db: Connection | Pool, cases: Sequence[UUID]) -> Seen:
+        keys = [str(case) for case in cases]
+        row = await db.fetchrow(
+            LOOK,
+            keys,
+            DocumentChanged.TYPE,
+            self._rt.applier.name,
+            BASIS_STREAMS,
+            [key.encode() for key in keys],
+        )
+        assert row is not None
+        held: dict[str, dict[str, Held]] = defaultdict(dict)
+        for one in row["held"]:
+            held[one["key"]][one["data"]["agency"]] = Held(one["version"], one["data"])
+        return Seen(row["world"], row["positions"], held, set(row["parked"]))
+
+    async def world(self, db: Connection | Pool, seen: Seen | None = None) -> World:
         """Directory and pools; read again only when there are other events than before."""
-        mark = await db.fetchval(WORLD_MARK, WORLD_TYPES)
+        mark = (seen or await self.look(db, [])).world
         if mark != self._world[0]:
             self._world = mark, world(await self._rt.read(await all_of(db, WORLD_TYPES)))
         return self._world[1]
@@ -121,13 +166,13 @@ class Judge:
         return {case: Told(of[str(case)]) for case in cases}
 
     async def _alone(
-        self, db: Connection, case: UUID, known: World, now: datetime, heard: bool
+        self, db: Connection, case: UUID, known: World, now: datetime, seen: Seen
     ) -> None:
         """Something of a batch went wrong: it must not hold up the others."""
         try:
             with suppress(RACED):  # the agency wrote a receipt just now; the case stays dirty
                 async with db.transaction():
-                    await self._judge(db, [case], known, now, heard)
+                    await self._judge(db, [case], known, now, seen)
         except PASSING:
             raise
         except Exception as error:
@@ -135,31 +180,26 @@ class Judge:
             await db.execute(STUCK, case, type(error).__name__)
 
     async def _judge(
-        self, db: Connection, cases: Sequence[UUID], known: World, now: datetime, heard: bool
+        self, db: Connection, cases: Sequence[UUID], known: World, now: datetime, seen: Seen
     ) -> None:
         """Record what has to change in the documents of the cases."""
-        keys = [str(case) for case in cases]
         told = await self.load(db, cases)
-        held: dict[str, dict[str, Held]] = defaultdict(dict)
-        for row in await db.fetch(HELD, keys, DocumentChanged.TYPE):
-            held[row["key"]][row["data"]["agency"]] = Held(row["version"], row["data"])
-        rows = await db.fetch(
-            BASIS_PARKED, self._rt.applier.name, BASIS_STREAMS, [key.encode() for key in keys]
-        )
-        parked = {row["key"] for row in rows}
-        verdicts: dict[UUID, Verdict] = {}
+        heard = self.heard.all(seen.positions)
+        verdicts: list[Verdict] = []
         for case in cases:
-            may_grow = heard and parked.isdisjoint((None, str(case).encode()))
-            its = told[case]
-            evidence = Evidence(case, its.facts, its.consents, known, held[str(case)], may_grow)
-            verdicts[case] = verdict(evidence, now, self._rt.keys.index_key)
+            key, its = str(case), told[case]
+            may_grow = heard and seen.parked.isdisjoint((None, key.encode()))
+            evidence = Evidence(case, its.facts, its.consents, known, seen.held[key], may_grow)
+            verdicts.append(verdict(evidence, now, self._rt.keys.index_key))
             await asyncio.sleep(0)  # requests do not wait for the whole batch
-        await self._record(db, [c for v in verdicts.values() for c in v.changes], now)
+        changes = [change for v in verdicts for change in v.changes]
+        await self._record(db, changes, now)
         await db.execute(
-            DONE,
+            JUDGED,
+            *self._deliveries([(document, now) for _, document in changes]),
             cases,
-            [v.waits for v in verdicts.values()],
-            [v.again_at for v in verdicts.values()],
+            [v.waits for v in verdicts],
+            [v.again_at for v in verdicts],
         )
 
     async def _record(
@@ -181,18 +221,21 @@ class Judge:
             ],
         )
         point("views.recorded")
-        await self.deliver(db, [(document, now) for _, document in changes])
 
     async def deliver(
         self, db: Connection, recorded: Iterable[tuple[DocumentChanged, datetime]]
     ) -> None:
         """Have the newest of these documents sent, unless they or newer ones are known already."""
+        columns = self._deliveries(recorded)
+        if columns[0]:
+            await db.execute(DELIVER, *columns)
+
+    def _deliveries(
+        self, recorded: Iterable[tuple[DocumentChanged, datetime]]
+    ) -> tuple[list[Any], ...]:
         newest = {(d.agency, d.case): (d.document, at) for d, at in recorded}
-        if not newest:
-            return
         key = self._rt.keys.index_key
-        await db.execute(
-            DELIVER,
+        return (
             [agency for agency, _ in newest],
             [case for _, case in newest],
             [UUID(Handles(key, agency).of("case", case)) for agency, case in newest],
@@ -208,7 +251,8 @@ class Judge:
                 while self._rt.applier.live and await self._once():
                     if time.monotonic() - began > CAREFUL_SECONDS:
                         break
-            except PASSING as error:
+                stuck.set(await self._rt.reads.fetchval(STUCK_CASES))
+            except (REFUSED, *PASSING) as error:
                 log.warning("judge.waits", error=type(error).__name__)
             await asyncio.sleep(CAREFUL_SECONDS)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from shared.basis import CONSENT_TYPES, DIRECTORY_TYPES, POOL_TYPES
+from shared.basis import CONSENT_TYPES
 from shared.contracts import Recorded
 from shared.contracts.intake import ConsentRecorded
 from shared.contracts.meetings import (
@@ -26,14 +26,13 @@ from shared.runtime import Runtime
 from shared.views import View
 
 from .domain.facts import FACT_EVENTS
-from .judge import Judge
+from .judge import WORLD_TYPES, Judge
 
 KEPT_TYPES = frozenset(
     (
         *(event.TYPE for event in FACT_EVENTS),
         *CONSENT_TYPES,
-        *POOL_TYPES,
-        *DIRECTORY_TYPES,
+        *WORLD_TYPES,
         *(event.TYPE for event in (MatterSubmitted, MembersCalled, MembersAsked, MatterEnded)),
     )
 )
@@ -43,6 +42,9 @@ on conflict (id) do update set dirty = true, stuck = null"""
 DEPEND = """
 insert into depends (upon, case_id) select * from unnest($1::text[], $2::uuid[])
 on conflict do nothing"""
+KNOW = """
+update world set events = events + cardinality($1::uuid[]),
+                 mark = mark # (select bit_xor(hashtextextended(u::text, 0)) from unnest($1::uuid[]) u)"""
 DEPENDING = "select distinct case_id from depends where upon = any($1::text[])"
 CALL = """
 insert into called (subject, case_id) select * from unnest($1::text[], $2::uuid[])
@@ -90,6 +92,8 @@ select stream from journal where key = $1 and stream like 'disclosure/%' and ver
 
 async def project(db: Connection, events: Sequence[Recorded]) -> None:
     await keep(db, [e for e in events if e.envelope.type in KEPT_TYPES])
+    if known := [e.envelope.id for e in events if e.envelope.type in WORLD_TYPES]:
+        await db.execute(KNOW, known)
     touched: set[UUID] = set()
     depends: list[tuple[str, UUID]] = []
     called: list[tuple[str, UUID]] = []
@@ -139,7 +143,7 @@ def view(rt: Runtime) -> View:
                 case RetractionConfirmed(agency=agency, case=case, document=document):
                     stream = f"disclosure/{agency}/{case}"
                     await db.execute(END, agency, case, document, stream, DocumentChanged.TYPE)
-        if live:
+        if live and any(e.envelope.type in KEPT_TYPES for e in events):
             await judge.some(db)
 
     ddl = Path(__file__).with_name("sql") / "view.sql"

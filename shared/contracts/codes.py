@@ -32,9 +32,13 @@ class Body(BaseModel):
 
 
 @cache
+def _configuration() -> dict[str, Any]:
+    return tomllib.loads(files(__package__).joinpath("codes.toml").read_text("utf-8"))
+
+
+@cache
 def _lists() -> dict[str, dict[str, Any]]:
-    text = files(__package__).joinpath("codes.toml").read_text("utf-8")
-    return {k: v for k, v in tomllib.loads(text).items() if isinstance(v, dict)}
+    return {k: v for k, v in _configuration().items() if isinstance(v, dict)}
 
 
 @cache
@@ -44,6 +48,11 @@ def bodies() -> dict[str, Body]:
     rows = [row for row in tomllib.loads(text)["body"] if row["from"] <= today]
     rows.sort(key=lambda row: cast(date, row["from"]))
     return {row["code"]: Body.model_validate(row) for row in rows}
+
+
+def lead_minimum() -> frozenset[str]:
+    """Data classes that a basis must give to an agency before it can lead a case (L9)."""
+    return frozenset(_configuration()["lead_minimum"])
 
 
 def labels(name: str) -> dict[str, str]:

@@ -97,6 +97,8 @@ CaseId = Annotated[UUID, S]
 PersonId = Annotated[UUID, S]
 Id = Annotated[UUID, S]
 AgencyCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,60}$"), S]
+Agencies = Annotated[tuple[AgencyCode, ...], S]
+People = Annotated[tuple[PersonId, ...], S]
 Subject = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@-]{1,120}$"), S]
 Moment = Annotated[AwareDatetime, S]
 

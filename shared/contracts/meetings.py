@@ -4,19 +4,20 @@ from datetime import date
 from typing import Annotated
 
 from .event import (
+    Agencies,
     AgencyCode,
     CaseId,
     Coded,
     Event,
     Id,
     Moment,
+    People,
     Personal,
     PersonId,
     S,
     Subject,
     event,
 )
-from .intake import Agencies, People
 
 BodyCode = Annotated[str, S]
 

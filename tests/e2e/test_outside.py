@@ -12,16 +12,16 @@ from typing import Any
 
 import confluent_kafka
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from operate.control import ready
+from operate.demo.records import ends
 from operate.places import SERVICES
 from tests.conftest import City
 from tests.e2e.test_story import NAME, SON, Told, told
-from tests.integration._kit import until
+from tests.integration.test_replicas import back
 
 __all__ = ["told"]
 
@@ -98,29 +98,12 @@ async def test_views_sends_on_after_it_was_killed(told: Told) -> None:
     await told.city.settle()
 
     async def end() -> int:
-        reader = AIOKafkaConsumer(
-            bootstrap_servers=given.bootstrap,
-            security_protocol="SASL_PLAINTEXT",
-            sasl_mechanism=given.mechanism,
-            sasl_plain_username=given.username,
-            sasl_plain_password=given.password,
-        )
-        await reader.start()
-        try:
-            place = TopicPartition(given.topic, 0)
-            return int((await reader.end_offsets([place]))[place])
-        finally:
-            await reader.stop()
+        found = await asyncio.to_thread(ends, told.city.stack, [given.topic])
+        return found[given.topic, 0][1]
 
     sent, before = await end(), told.city.stack.pid("views")
     told.city.stack.kill("views")
-
-    async def replaced() -> bool:
-        return told.city.stack.pid("views") not in (None, before) and await asyncio.to_thread(
-            ready, told.city.stack, "views"
-        )
-
-    await until(replaced, "views to be there again")
+    await back(told.city, "views", before)
     window = told.at("intake", "window")
     await told.write(window, f"/v1/consents/{consent['id']}/withdrawal", {})
     assert sent < await end()

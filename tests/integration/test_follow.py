@@ -490,11 +490,19 @@ def elsewhere(records: Iterable[Record]) -> list[Record]:
     return [record._replace(partition=1) for record in records]
 
 
-async def test_two_processes_with_one_stream_apply_it_once(spine: Kit) -> None:
+AS_IT_COMES = pytest.mark.parametrize(
+    "again", [pytest.param(0, id="as a whole"), pytest.param(1, id="its first record twice")]
+)
+
+
+@AS_IT_COMES
+async def test_two_processes_with_one_stream_apply_it_once(spine: Kit, again: int) -> None:
     made = await streams(spine, 3)
     await spine.applier()
     records = as_records(spine, made[0][1])
-    await deliver_at_once(spine, records[:2], elsewhere(records))
+    await deliver_at_once(
+        spine, records[:again] + records[:2], elsewhere(records[:again] + records)
+    )
     await deliver(await spine.applier(), records)
     assert await spine.applied() == whole(made)
 
@@ -528,7 +536,10 @@ async def test_a_reaction_that_loses_a_race_is_tried_again(spine: Kit) -> None:
     assert (tried, await spine.parked()) == ([2, 2], {})
 
 
-async def test_effect_inbox_and_place_are_kept_together_or_not_at_all(spine: Kit) -> None:
+@AS_IT_COMES
+async def test_effect_inbox_and_place_are_kept_together_or_not_at_all(
+    spine: Kit, again: int
+) -> None:
     made = await streams(spine, 3)
     away = True
 
@@ -540,6 +551,7 @@ async def test_effect_inbox_and_place_are_kept_together_or_not_at_all(spine: Kit
     view = replace(spine.view, react=react)
     applier = Applier(view, number, spine.pool, spine.codec, promoted=True)
     records = as_records(spine, made[0][1])
+    records = records[:again] + records
     with pytest.raises(ConnectionRefusedError):
         await applier.apply(records, {spine.topic: "topic"})
     kept = "select (select count(*) from inbox) + (select count(*) from position)"

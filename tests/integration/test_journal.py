@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from asyncpg import UniqueViolationError
 from uuid_utils.compat import uuid8
 
 from shared.clock import SimulatedClock
@@ -15,7 +16,16 @@ from shared.contracts import ERASED, Envelope, Event
 from shared.contracts.intake import CaseScreened, ConsentRecorded, WorriesRecorded
 from shared.deadline import Timer
 from shared.decider import Decider, Refused
-from shared.journal import LARGEST_EVENT, Behind, Damaged, Journal, KeyReused, Stale, TooLarge
+from shared.journal import (
+    LARGEST_EVENT,
+    Addition,
+    Behind,
+    Damaged,
+    Journal,
+    KeyReused,
+    Stale,
+    TooLarge,
+)
 from shared.sealing import ErasedKey
 from shared.timers import Timers
 from tests.integration._kit import (
@@ -63,6 +73,40 @@ async def test_writers_who_race_all_win_in_turn(spine: Kit) -> None:
     found = await texts_of(spine, case)
     assert found[::2] == found[1::2]  # the two events of a command stand together
     assert sorted(found[::2]) == sorted(texts)
+
+
+async def test_a_command_that_is_refused_takes_none_along(spine: Kit) -> None:
+    cases = [uuid4() for _ in range(6)]
+    for case in cases:  # and their keys are at hand: the next ones reach the journal at once
+        await spine.write(case, "一")
+    journal = spine.journal
+
+    def addition(case: UUID, version: int) -> Addition:
+        return Addition(stream_of(case), str(case), version, [worry(case, "二")], context())
+
+    found = await asyncio.gather(
+        *(
+            journal.append_all(journal.pool, [addition(case, 0 if case == cases[3] else 1)])
+            for case in cases
+        ),
+        return_exceptions=True,
+    )
+    lost = [isinstance(one, UniqueViolationError) for one in found]
+    assert lost == [case == cases[3] for case in cases]
+    assert [await texts_of(spine, case) for case in cases[2:5]] == [
+        ["一", "二"],
+        ["一"],
+        ["一", "二"],
+    ]
+
+
+async def test_streams_that_are_read_together_come_to_those_who_asked(spine: Kit) -> None:
+    cases = [uuid4() for _ in range(5)]
+    for n, case in enumerate(cases):
+        await spine.write(case, f"第{n}")
+    asked = [*cases, cases[2], uuid4()]
+    found = await asyncio.gather(*(texts_of(spine, case) for case in asked))
+    assert found == [["第0"], ["第1"], ["第2"], ["第3"], ["第4"], ["第2"], []]
 
 
 async def test_who_has_seen_an_older_version_is_told(spine: Kit) -> None:

@@ -190,7 +190,7 @@ async def test_full_batches_follow_each_other_and_each_row_is_sent_once(
     spine: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While one is on its way the next is read."""
-    monkeypatch.setattr(relay, "BATCH", 3)
+    monkeypatch.setattr(relay.JournalOutbox, "batch", 3)
     cases = [uuid4() for _ in range(4)]
     await write_much(spine, cases, writers=2, each=5)
     async with running(spine.relay()):
@@ -201,7 +201,7 @@ async def test_full_batches_follow_each_other_and_each_row_is_sent_once(
 async def test_what_was_read_ahead_waits_when_an_earlier_row_is_held(
     spine: Kit, servers: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay, "BATCH", 3)
+    monkeypatch.setattr(relay.JournalOutbox, "batch", 3)
     await asyncio.to_thread(change_topic, servers, spine.topic, **{"max.message.bytes": LIMIT})
     large, other = uuid4(), uuid4()
     await spine.write(large, LARGE)
@@ -294,6 +294,8 @@ async def test_a_heartbeat_covers_nothing_that_was_committed_after_it_looked(spi
 async def test_no_heartbeat_while_rows_wait(spine: Kit) -> None:
     class Stuck(JournalOutbox):
         """Never drained."""
+
+        batch = 1
 
         async def pending(
             self, db: Connection, sending: Sequence[Any] = ()

@@ -9,6 +9,12 @@ from shared.contracts.intake import (
     CaseOpened,
     CaseReopened,
     CaseScreened,
+    HealthRecorded,
+    InvolvedRecorded,
+    LeadAccepted,
+    LeadDeclined,
+    LeadOffered,
+    LivingRecorded,
     PersonDescribed,
     PersonJoined,
     SituationRecorded,
@@ -21,6 +27,8 @@ from shared.decider import Decider, Refused
 class Case:
     status: str = "none"
     lead: str = ""
+    offered: str = ""
+    """The agency that is asked to take the case over; its standing waits for its answer."""
     household: UUID | None = None
     people: frozenset[UUID] = frozenset()
 
@@ -46,6 +54,23 @@ class Screen:
 
 
 @dataclass(frozen=True)
+class OfferLead:
+    """Asking another agency replaces an earlier offer."""
+
+    offered: LeadOffered
+
+
+@dataclass(frozen=True)
+class AcceptLead:
+    accepted: LeadAccepted
+
+
+@dataclass(frozen=True)
+class DeclineLead:
+    declined: LeadDeclined
+
+
+@dataclass(frozen=True)
 class Close:
     closed: CaseClosed
 
@@ -55,10 +80,10 @@ class Reopen:
     reopened: CaseReopened
 
 
-Command = OpenCase | SaveSheet | Screen | Close | Reopen
+Command = OpenCase | SaveSheet | Screen | OfferLead | AcceptLead | DeclineLead | Close | Reopen
 ALLOWED = {
     "none": (),
-    "open": ("sections", "screenings", "records", "consents", "closing"),
+    "open": ("sections", "screenings", "records", "consents", "lead-agency", "closing"),
     "closed": ("reopening",),
 }
 
@@ -71,6 +96,14 @@ def decide(state: Case, command: Command) -> list[Event]:
             return _known(state, parts)
         case "open", Screen(screened):
             return [screened]
+        case "open", OfferLead(offered):
+            if offered.to == state.lead:
+                raise Refused("agency-leads-already", state.status, ALLOWED[state.status])
+            return [offered]
+        case "open", AcceptLead(accepted):
+            return [_answered(state, accepted.lead, accepted)]
+        case "open", DeclineLead(declined):
+            return [_answered(state, declined.to, declined)]
         case "open", Close(closed):
             return [closed]
         case "closed", Reopen(reopened):
@@ -79,14 +112,25 @@ def decide(state: Case, command: Command) -> list[Event]:
             raise Refused(f"case-is-{state.status}", state.status, ALLOWED[state.status])
 
 
+def _answered(state: Case, agency: str, answer: Event) -> Event:
+    if agency != state.offered:
+        raise Refused("no-offer-to-this-agency", state.status, ALLOWED[state.status])
+    return answer
+
+
 def _known(state: Case, parts: tuple[Event, ...]) -> list[Event]:
     """Whoever is spoken of must have joined the case before."""
     for part in parts:
         state = evolve(state, part)
         match part:
-            case PersonDescribed(person=person) | SituationRecorded(person=person):
+            case (
+                PersonDescribed(person=person)
+                | SituationRecorded(person=person)
+                | LivingRecorded(person=person)
+                | HealthRecorded(person=person)
+            ):
                 strangers = {person} - state.people
-            case WorriesRecorded(subjects=subjects):
+            case WorriesRecorded(subjects=subjects) | InvolvedRecorded(subjects=subjects):
                 strangers = set(subjects) - state.people
             case _:
                 strangers = set()
@@ -99,6 +143,12 @@ def evolve(state: Case, event: Event) -> Case:
     match event:
         case CaseOpened(lead=lead, household=household):
             return replace(state, status="open", lead=lead, household=household)
+        case LeadOffered(to=agency):
+            return replace(state, offered=agency)
+        case LeadAccepted(lead=lead):
+            return replace(state, lead=lead, offered="")
+        case LeadDeclined():
+            return replace(state, offered="")
         case PersonJoined(person=person):
             return replace(state, people=state.people | {person})
         case CaseClosed():

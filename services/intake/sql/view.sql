@@ -9,3 +9,13 @@ create table party (
     case_id uuid not null,
     primary key (agency, case_id)
 );
+create table search (
+    case_id uuid not null,
+    person uuid not null,
+    field text not null,
+    recorder text not null,
+    lead text not null,
+    terms bigint[] not null,
+    primary key (case_id, person, field, recorder)
+);
+create index search_terms on search using gin (terms);

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -22,9 +21,9 @@ class Held:
     version: int
     data: Mapping[str, Any]
 
-    @cached_property
-    def recorded(self) -> DocumentChanged:
-        return DocumentChanged.model_validate(self.data)
+    @property
+    def items(self) -> set[tuple[UUID, str]]:
+        return {(UUID(item["event"]), item["field"]) for item in self.data["items"]}
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,7 @@ def _document(
     mark = digest(key, content(handles, shown))
     if _as_before(before, shown, mark):
         return None, False
-    held = before.recorded if before else None
-    had = {(ref.event, ref.field) for ref in held.items} if held else set()
+    had = before.items if before else set()
     waits = not of.may_grow and any((i.fact.event, i.fact.field) not in had for i in shown.items)
     if waits:
         old = [fact for fact in of.found if (fact.event, fact.field) in had]
@@ -86,7 +84,7 @@ def _document(
     change = DocumentChanged(
         agency=agency,
         case=of.case,
-        document=held.document + 1 if held else 1,
+        document=before.data["document"] + 1 if before else 1,
         items=refs,
         digest=mark,
         cause="content_ended" if had - kept and not kept - had else "content_changed",

@@ -8,6 +8,7 @@ create table cases (
 create index cases_key on cases ((id::text));
 create index cases_dirty on cases (id) where dirty;
 create index cases_judge_at on cases (judge_at);
+create index cases_stuck on cases (id) where stuck is not null;
 -- Which cases depend on an agency's registration ('agency/…') or on a pool ('body/…').
 create table depends (
     upon text not null,
@@ -20,3 +21,10 @@ create table called (
     case_id uuid not null,
     primary key (subject, case_id)
 );
+-- Changes whenever an event of the directory or a pool is folded: what was made of them is old then.
+create table world (
+    one boolean primary key default true check (one),
+    events bigint not null,
+    mark bigint not null
+);
+insert into world (events, mark) values (0, 0);

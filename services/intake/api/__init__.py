@@ -1,0 +1,9 @@
+"""HTTP of intake, one noun a file: parse, decide, answer. Rules are in `domain`."""
+
+from fastapi import APIRouter
+
+from . import cases, consents, lead, records, sections
+
+router = APIRouter(tags=["intake"])
+for part in (cases, sections, lead, records, consents):
+    router.include_router(part.router)

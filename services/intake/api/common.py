@@ -1,0 +1,117 @@
+"""What the parts of the API share: standing in a case, one recorded fact as it is shown."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends
+from pydantic import BaseModel, StringConstraints
+
+from shared.contracts import Recorded, Unreadable
+from shared.contracts.intake import CaseOpened, LeadAccepted
+from shared.http import (
+    Body,
+    Call,
+    Caller,
+    PathId,
+    Receipt,
+    to_uuid,
+)
+from shared.journal import Past
+from shared.problems import bad_input, not_found
+
+from .. import view
+from ..domain import case as cases
+
+Agency = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,60}$")]
+WORKERS = ("intake_worker", "agency_worker", "coordinator", "supervisor")
+NO_ID = UUID(int=0)
+
+
+class Fact(BaseModel):
+    """One recorded part of the sheet, opened for those who may see it."""
+
+    type: str
+    version: int
+    recorded_by: str
+    at: datetime
+    occurred_at: datetime
+    values: dict[str, Any]
+
+
+class OnCase:
+    """A call on a case in which the caller's agency has standing (404 otherwise)."""
+
+    def __init__(self, call: Call, case: UUID, past: Past) -> None:
+        self.call, self.case, self.past = call, case, past
+        self.state: cases.Case = past.fold(cases.DECIDER)
+        self.events, self.version = past.events, past.version
+
+    async def write(self, command: cases.Command, body: Body, **more: Any) -> Receipt:
+        stream, key = f"case/{self.case}", str(self.case)
+        return await self.call.handle(
+            cases.DECIDER, stream, key, command, body, past=self.past, **more
+        )
+
+    def shown(self) -> list[Recorded]:
+        return [e for e in self.events if self.sees(e)]
+
+    def sees(self, recorded: Recorded) -> bool:
+        """What one's own agency recorded, and what was recorded while it led the case (L20): who
+        takes a case over learns what came before from its document, by a basis.
+        """
+        led = [
+            e.event.lead
+            for e in self.events
+            if isinstance(e.event, CaseOpened | LeadAccepted) and _was_before(e, recorded)
+        ]
+        return self.call.who.agency in (*led[-1:], recorded.envelope.agency)
+
+
+def _was_before(change: Recorded, recorded: Recorded) -> bool:
+    one, other = change.envelope, recorded.envelope
+    if one.stream == other.stream:
+        return one.version <= other.version
+    return one.version == 1 or one.at < other.at
+
+
+async def standing(call: Call, case: UUID) -> OnCase:
+    past = await call.load(f"case/{case}")
+    mine = {e.envelope.agency for e in past.events}
+    if not past.version or not (
+        call.who.agency in mine or await view.is_party(call.rt, call.who.agency, case)
+    ):
+        raise not_found()
+    call.need(*WORKERS)
+    return OnCase(call, case, past)
+
+
+async def on_case(id: PathId, call: Caller) -> OnCase:
+    return await standing(call, to_uuid(id))
+
+
+async def worker(call: Caller) -> Call:
+    call.need(*WORKERS)
+    return call
+
+
+OnCaseDep = Annotated[OnCase, Depends(on_case)]
+
+
+def all_known(on: OnCase, people: list[UUID], field: str) -> None:
+    if set(people) - on.state.people:
+        raise bad_input(field, "not a person of this case / このケースの人ではありません")
+
+
+def fact(recorded: Recorded) -> Fact:
+    values = recorded.event.model_dump(exclude={"case"}, exclude_none=True, warnings=False)
+    shown = {k: None if isinstance(v, Unreadable) else v for k, v in values.items()}
+    e = recorded.envelope
+    return Fact(
+        type=e.type,
+        version=e.version,
+        recorded_by=e.agency,
+        at=e.at,
+        occurred_at=e.occurred_at,
+        values=shown,
+    )

@@ -1,0 +1,55 @@
+"""Events of intake, one noun a file."""
+
+from .case import (
+    CaseClosed,
+    CaseEvent,
+    CaseOpened,
+    CaseReopened,
+    CaseScreened,
+    HealthRecorded,
+    InvolvedRecorded,
+    LeadAccepted,
+    LeadDeclined,
+    LeadOffered,
+    LivingRecorded,
+    PersonDescribed,
+    PersonJoined,
+    ReporterRecorded,
+    SituationRecorded,
+    UrgencyJudged,
+    WorriesRecorded,
+)
+from .consent import (
+    ConsentEvent,
+    ConsentExpired,
+    ConsentRecorded,
+    ConsentToldOfMember,
+    ConsentWithdrawn,
+)
+from .record import ContactRecorded
+
+__all__ = [
+    "CaseClosed",
+    "CaseEvent",
+    "CaseOpened",
+    "CaseReopened",
+    "CaseScreened",
+    "ConsentEvent",
+    "ConsentExpired",
+    "ConsentRecorded",
+    "ConsentToldOfMember",
+    "ConsentWithdrawn",
+    "ContactRecorded",
+    "HealthRecorded",
+    "InvolvedRecorded",
+    "LeadAccepted",
+    "LeadDeclined",
+    "LeadOffered",
+    "LivingRecorded",
+    "PersonDescribed",
+    "PersonJoined",
+    "ReporterRecorded",
+    "SituationRecorded",
+    "UrgencyJudged",
+    "WorriesRecorded",
+]
