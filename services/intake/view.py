@@ -24,6 +24,7 @@ from shared.kept import all_of, keep
 from shared.runtime import Runtime
 from shared.views import View
 
+from . import worklist
 from .domain import search
 
 OPENED = """
@@ -79,6 +80,7 @@ async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> Non
             case ReferralRequested() as asked:
                 parties += [(asked.sender, asked.case), (asked.receiver, asked.case)]
     await keep(db, [e for e in events if e.envelope.type in KEEPS])
+    await worklist.project(db, events)
     if opened:
         await db.execute(OPENED, *map(list, zip(*opened, strict=True)))
     if found_by:

@@ -10,7 +10,13 @@ from datetime import date, datetime
 from uuid import UUID
 
 from shared.contracts import Recorded
-from shared.contracts.intake import CaseClosed, CaseOpened, CaseReopened, ContactRecorded
+from shared.contracts.intake import (
+    CaseClosed,
+    CaseOpened,
+    CaseReopened,
+    ContactCorrected,
+    ContactRecorded,
+)
 from shared.contracts.meetings import MeetingCancelled, MeetingConvened, MeetingHeld
 from shared.contracts.metrics import CourseHeld, SurveyRecorded
 from shared.contracts.referral import (
@@ -114,6 +120,8 @@ def evolve(fact: Fact | None, recorded: Recorded) -> Fact | None:
             return replace(fact, version=version, reopened_at=(*fact.reopened_at, at))
         case None, ContactRecorded() as e:
             return Contact(e.record, version, at)
+        case Contact(), ContactCorrected():
+            return replace(fact, version=version, at=at)
         case None, ReferralRequested() as e:
             return Referral(e.referral, version, at)
         case Referral(), ReferralReceived():

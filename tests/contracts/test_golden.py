@@ -213,4 +213,4 @@ def _redeclared(
 
 
 def _texts(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
+    return [str(value)] if isinstance(value, str | int) else list(value)

@@ -21,9 +21,11 @@ from shared.contracts.intake import (
     ConsentRecorded,
     ConsentToldOfMember,
     ConsentWithdrawn,
+    ContactCorrected,
     ContactRecorded,
     PersonDescribed,
     PersonJoined,
+    PersonNoted,
     SituationRecorded,
     WorriesRecorded,
 )
@@ -257,6 +259,25 @@ def test_own_records_are_held_whatever_anybody_consents_to() -> None:
     assert ("route", "family_visit") not in case.values("care")
     seen = ContactRecorded(record=MATTER, case=CASE, method="visit", text="会った")
     assert ("text", "会った") in case.tell(seen, agency="clinic").values("clinic")
+
+
+def test_a_corrected_line_replaces_every_field_of_the_line_before() -> None:
+    """L17: also a field that the correction leaves out; the reason stays with who recorded it."""
+    line = f"record/{MATTER}"
+    of: dict[str, Any] = {"record": MATTER, "case": CASE}
+    classes = ("contact", "life_history")
+    case = town().consent("a", HANA, "care", classes=classes)
+    case.consent("b", KEN, "care", classes=classes)
+    case.tell(ContactRecorded(**of, method="visit", text="誤記"), stream=line)
+    assert ("text", "誤記") in case.values("care")
+    case.tell(PersonNoted(**of, person=HANA, text="眠れない"), stream=line)
+    right = ContactCorrected(**of, method="phone", reason="別人の話")
+    case.tell(right, stream=line).tell(PersonNoted(**of, person=HANA), stream=line)
+    seen = case.values("care")
+    assert ("method", "phone") in seen
+    assert not {("method", "visit"), ("text", "誤記"), ("text", "眠れない")} & seen
+    assert ("reason", "別人の話") not in seen
+    assert ("reason", "別人の話") in case.values("lead")
 
 
 def test_a_fact_marked_not_to_an_agency_stays_away_from_it() -> None:

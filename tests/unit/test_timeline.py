@@ -19,6 +19,7 @@ from shared.contracts.intake import (
     CaseReopened,
     CaseScreened,
     ConsentWithdrawn,
+    ContactCorrected,
     ContactRecorded,
     PersonJoined,
 )
@@ -244,3 +245,10 @@ def test_batches_do_not_matter(streams: list[list[Recorded]], data: st.DataObjec
     events = interleaved(data, streams)
     cut = data.draw(st.integers(0, len(events)))
     assert fold(fold({}, events[:cut]), events[cut:]) == fold({}, events)
+
+
+def test_a_corrected_day_moves_the_contact_and_it_stays_one() -> None:
+    corrected = ContactCorrected(record=CASE, case=CASE, method=SHUT, reason=SHUT)
+    assert alone(stream(f"record/{CASE}", (1, contact(CASE)), (0, corrected))) == Contact(
+        CASE, 2, day(0)
+    )

@@ -19,3 +19,22 @@ create table search (
     primary key (case_id, person, field, recorder)
 );
 create index search_terms on search using gin (terms);
+create table next_action (
+    record uuid primary key,
+    case_id uuid not null,
+    agency text not null,
+    due date,
+    asked bool not null,
+    done bool not null default false
+);
+create index next_action_open on next_action (agency, due) where asked and not done;
+create table circulation (
+    record uuid not null,
+    reader text not null,
+    case_id uuid not null,
+    agency text not null,
+    since timestamptz not null,
+    read bool not null default false,
+    primary key (record, reader)
+);
+create index circulation_unread on circulation (agency, reader, since) where not read;

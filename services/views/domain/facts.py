@@ -13,6 +13,8 @@ from shared.contracts.intake import (
     CaseOpened,
     CaseReopened,
     CaseScreened,
+    Contact,
+    ContactCorrected,
     ContactRecorded,
     HealthRecorded,
     InvolvedRecorded,
@@ -20,8 +22,10 @@ from shared.contracts.intake import (
     LeadDeclined,
     LeadOffered,
     LivingRecorded,
+    NextActionDone,
     PersonDescribed,
     PersonJoined,
+    PersonNoted,
     ReporterRecorded,
     SituationRecorded,
     UrgencyJudged,
@@ -60,6 +64,9 @@ FACT_EVENTS: tuple[type[Event], ...] = (
     CaseClosed,
     CaseReopened,
     ContactRecorded,
+    ContactCorrected,
+    PersonNoted,
+    NextActionDone,
     ReferralRequested,
     ReferralReceived,
     ReferralAccepted,
@@ -115,9 +122,27 @@ def facts(events: Iterable[Recorded]) -> list[Fact]:
     """
     events = list(events)
     household = people(events)
-    return [
-        fact for e in events if isinstance(e.event, FACT_EVENTS) for fact in _facts(e, household)
-    ]
+    told = [e for e in events if isinstance(e.event, FACT_EVENTS)]
+    stand = _standing(told)
+    return [fact for e in told if e.envelope.id in stand for fact in _facts(e, household)]
+
+
+def _standing(events: Iterable[Recorded]) -> set[UUID]:
+    """Ids of events that no later one of their stream replaces whole: a line of the 支援経過記録 as it
+    was corrected last, the last note of each person in it (L17).
+    """
+    found: dict[object, Recorded] = {}
+    for e in events:
+        match e.event:
+            case Contact(record=record):
+                place: object = record
+            case PersonNoted(record=record, person=person):
+                place = record, person
+            case _:
+                place = e.envelope.id
+        if place not in found or found[place].envelope.version < e.envelope.version:
+            found[place] = e
+    return {e.envelope.id for e in found.values()}
 
 
 def _facts(recorded: Recorded, household: frozenset[UUID]) -> Iterator[Fact]:

@@ -26,7 +26,16 @@ from .consent import (
     ConsentToldOfMember,
     ConsentWithdrawn,
 )
-from .record import ContactRecorded
+from .record import (
+    Contact,
+    ContactCorrected,
+    ContactRecorded,
+    NextActionDone,
+    PersonNoted,
+    RecordCirculated,
+    RecordEvent,
+    RecordRead,
+)
 
 __all__ = [
     "CaseClosed",
@@ -39,6 +48,8 @@ __all__ = [
     "ConsentRecorded",
     "ConsentToldOfMember",
     "ConsentWithdrawn",
+    "Contact",
+    "ContactCorrected",
     "ContactRecorded",
     "HealthRecorded",
     "InvolvedRecorded",
@@ -46,8 +57,13 @@ __all__ = [
     "LeadDeclined",
     "LeadOffered",
     "LivingRecorded",
+    "NextActionDone",
     "PersonDescribed",
     "PersonJoined",
+    "PersonNoted",
+    "RecordCirculated",
+    "RecordEvent",
+    "RecordRead",
     "ReporterRecorded",
     "SituationRecorded",
     "UrgencyJudged",
