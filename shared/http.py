@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ from uuid_utils.compat import UUID, uuid7, uuid8
 
 from shared.auth import Principal
 from shared.decider import Anything, Refused
-from shared.journal import Context, Past, Written
+from shared.journal import Born, Context, Past, Written
 from shared.problems import Problem, bad_input, not_found
 from shared.runtime import Runtime
 from shared.telemetry import commands
@@ -160,13 +160,14 @@ class Call:
         basis: str | None = None,
         past: Past | None = None,
         guarded: Callable[[Past], int] = lambda past: past.version,
+        born: Sequence[Born] = (),
     ) -> Receipt:
         """`check` (422) → 412 → decide (409) → written; to a repeat the stored answer instead of
         any of them.
 
         `location`: path with `{id}`; 201 if this made the stream, else 200. `past`: the stream, if
         it was loaded for this call already, or NEW. `guarded`: the version that If-Match speaks of,
-        if that is a part of the stream.
+        if that is a part of the stream. `born`: streams that begin in the same transaction.
         """
         context = self.context(body.occurred_at, basis)
         try:
@@ -179,7 +180,7 @@ class Call:
                 raise
         else:
             written = await self.rt.journal.handle(
-                decider, stream, key, command, context, self.if_match, past, guarded
+                decider, stream, key, command, context, self.if_match, past, guarded, born
             )
         commands.labels("repeat" if written.repeated else "new").inc()
         return self.receipt(written, location)

@@ -1,7 +1,7 @@
 """The journal: load, decide, append. The only writer of events."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -97,6 +97,8 @@ class Past:
         return decider.fold(recorded.event for recorded in self.events)
 
 
+Born = tuple[str, str, Sequence[Event]]
+"""A new stream: its name, its key, what it begins with."""
 NEW = Past(0, [])
 """Of a stream that was just given its name."""
 
@@ -208,11 +210,13 @@ class Journal:
         expected: int | None = None,
         past: Past | None = None,
         guarded: Callable[[Past], int] = lambda past: past.version,
+        born: Sequence[Born] = (),
     ) -> Written:
         """Decide on the stream as it is and append. Losing a race is tried again silently,
         unless the caller named the version that it had seen. A command key that is taken already
         answers as `repeat` does. `past`: the stream, if it was loaded for this command already.
-        `guarded`: the version that `expected` speaks of, where it is not the stream's last.
+        `guarded`: the version that `expected` speaks of, where it is not the stream's last. `born`:
+        streams that begin with this command, or not at all.
 
         Raises Refused, Stale, KeyReused, TooLarge, ErasedKey, Behind.
         """
@@ -224,8 +228,10 @@ class Journal:
                 events = decider.decide(past.fold(decider), command)
                 written = Written(stream, past.version + len(events), past.version == 0)
                 addition = Addition(stream, key, past.version, events, context)
+                begun = replace(context, command=None)
+                others = [Addition(name, of, 0, first, begun) for name, of, first in born]
                 point("journal.decided")
-                await self.append_all(self.pool, [addition], written)
+                await self.append_all(self.pool, [addition, *others], written)
             except (*LOST, *FINAL) as error:
                 if repeated := await self.repeat(context):
                     return repeated
@@ -256,7 +262,7 @@ class Journal:
         self, db: Connection | Pool, additions: Sequence[Addition], command: Written | None = None
     ) -> list[Envelope]:
         """The same for several streams at once, with their timers: all of them, or none. `command`:
-        where the command of the only addition ends, to be remembered.
+        where the command of the first addition ends, to be remembered.
         """
         drafts = [draft for addition in additions for draft in addition.drafts()]
         context = additions[0].context if command else None

@@ -1,4 +1,4 @@
-"""Worklists of intake's view: what comes next, and what waits to be read. No content stands in them."""
+"""Worklists of intake's view: what comes next, what waits to be read or taken; no content in them."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -10,6 +10,9 @@ from shared.contracts.intake import (
     ContactCorrected,
     ContactRecorded,
     NextActionDone,
+    NoticeClosed,
+    NoticeReceived,
+    NoticeTaken,
     RecordCirculated,
     RecordRead,
 )
@@ -28,6 +31,15 @@ on conflict do nothing"""
 READ = """
 update circulation c set read = true from unnest($1::uuid[], $2::text[]) as r(record, reader)
  where c.record = r.record and c.reader = r.reader"""
+NOTICES = """
+insert into notice (id, agency, received_at)
+select * from unnest($1::uuid[], $2::text[], $3::timestamptz[])"""
+DEALT_WITH = """
+update notice n set done = true, case_id = d.case_id
+  from unnest($1::uuid[], $2::uuid[]) as d(id, case_id) where n.id = d.id"""
+WAITING = """
+select id from notice where agency = $1 and not done order by received_at, id limit 500"""
+TAKEN_INTO = "select id from notice where case_id = $1 and agency = $2 order by received_at, id"
 OPEN = """
 select record, case_id, due from next_action
  where agency = $1 and asked and not done order by due nulls last, record limit 500"""
@@ -42,6 +54,8 @@ async def project(db: Connection, events: Iterable[Recorded]) -> None:
     done: list[UUID] = []
     circulated: list[tuple[UUID, str, UUID, str, datetime]] = []
     read: list[tuple[UUID, str]] = []
+    received: list[tuple[UUID, str, datetime]] = []
+    dealt_with: list[tuple[UUID, UUID | None]] = []
     for recorded in events:
         agency, at = recorded.envelope.agency, recorded.envelope.occurred_at
         match recorded.event:
@@ -56,6 +70,16 @@ async def project(db: Connection, events: Iterable[Recorded]) -> None:
                 circulated += [(id, reader, case, agency, at) for reader in to]
             case RecordRead(record=id, reader=reader):
                 read.append((id, reader))
+            case NoticeReceived(notice=id, to=to_agency):
+                received.append((id, to_agency, at))
+            case NoticeTaken(notice=id, into=case):
+                dealt_with.append((id, case))
+            case NoticeClosed(notice=id):
+                dealt_with.append((id, None))
+    if received:
+        await db.execute(NOTICES, *by_column(received, 3))
+    if dealt_with:
+        await db.execute(DEALT_WITH, *by_column(dealt_with, 2))
     if actions:
         await db.execute(ACTIONS, *by_column(list(actions.values()), 5))
     if done:
@@ -72,3 +96,11 @@ async def next_actions(rt: Runtime, agency: str) -> list[dict[str, Any]]:
 
 async def circulations(rt: Runtime, agency: str, reader: str) -> list[dict[str, Any]]:
     return [dict(row) for row in await rt.reads.fetch(UNREAD, agency, reader)]
+
+
+async def notices(rt: Runtime, agency: str) -> list[UUID]:
+    return [row["id"] for row in await rt.reads.fetch(WAITING, agency)]
+
+
+async def notices_of(rt: Runtime, case: UUID, agency: str) -> list[UUID]:
+    return [row["id"] for row in await rt.reads.fetch(TAKEN_INTO, case, agency)]

@@ -74,20 +74,25 @@ class _Sealed:
 
 @dataclass(frozen=True)
 class Coded(_Sealed):
-    """A value of a closed list, sealed under the case's codes key."""
+    """A value of a closed list, sealed under the codes key of the case (or what `owner` names)."""
+
+    owner: str = "case"
 
     def key_id(self, values: Mapping[str, Any]) -> str:
-        return f"codes/{values['case']}"
+        return f"codes/{values[self.owner]}"
 
 
 @dataclass(frozen=True)
 class Personal(_Sealed):
-    """Personal content, sealed under the key of the person in field `of`, else of the household."""
+    """Personal content, sealed under the key of the person in field `of`, else of the household of
+    the case (or what `owner` names).
+    """
 
     of: str | None = None
+    owner: str = "case"
 
     def key_id(self, values: Mapping[str, Any]) -> str:
-        return f"person/{values[self.of]}" if self.of else f"text/{values['case']}"
+        return f"person/{values[self.of]}" if self.of else f"text/{values[self.owner]}"
 
 
 Declaration = Structural | Coded | Personal

@@ -138,6 +138,18 @@ SAMPLES: tuple[Event, ...] = (
     intake.PersonNoted(record=RECORD, case=CASE, person=HANA, text="眠れない"),
     intake.RecordCirculated(record=RECORD, case=CASE, to=("sato", "abe")),
     intake.RecordRead(record=RECORD, case=CASE, reader="sato"),
+    intake.NoticeReceived(
+        notice=RECORD,
+        to="care-centre",
+        kind="watch_partner",
+        sender="𠮷田新聞店",
+        phone="0743-00-0002",
+        about="三階の一人暮らしの方",
+        place="𩸽町1-2",
+        text="新聞が三日たまっている",
+    ),
+    intake.NoticeTaken(notice=RECORD, into=CASE),
+    intake.NoticeClosed(notice=RECORD, reason="checked", note="旅行中だった"),
     intake.NextActionDone(record=RECORD, case=CASE, note="電話で確かめた"),
     intake.ConsentRecorded(
         consent=CONSENT,

@@ -149,7 +149,8 @@ async def test_a_sealed_value_is_bound_to_its_key(
     keyring = golden.keyring
     for field, mark in sealed_in(golden):
         key = keyring.keys[mark.key_id(golden.value)]
-        for other in (Personal(mark.data_class), Coded(mark.data_class)):
+        for kind in (Personal, Coded):
+            other = kind(mark.data_class, owner=mark.owner)
             if type(other) is not type(mark) or other != mark:
                 _redeclared(monkeypatch, model, field, other)
                 keys = {**keyring.keys, other.key_id(golden.value): key}

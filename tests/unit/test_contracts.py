@@ -79,10 +79,12 @@ def test_every_type_has_its_topic_and_stream(model: type[Event]) -> None:
 
 @EVERY
 def test_every_key_can_be_named(model: type[Event]) -> None:
-    """Coded and household text need the case, a person's content that person; all in clear."""
+    """Coded and household text need the case, or what owns them without one; a person's content that
+    person; all in clear.
+    """
     marks = declared(model)
     for field, mark in sealed_fields(model).items():
-        needed = mark.of if isinstance(mark, Personal) and mark.of else "case"
+        needed = mark.of if isinstance(mark, Personal) and mark.of else mark.owner
         assert isinstance(marks[needed], Structural), field
         assert model.model_fields[needed].is_required(), field
 

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from . import cases, consents, lead, records, sections
+from . import cases, consents, lead, notices, records, sections
 
 router = APIRouter(tags=["intake"])
-for part in (cases, sections, lead, records, consents):
+for part in (cases, sections, lead, records, consents, notices):
     router.include_router(part.router)

@@ -38,3 +38,12 @@ create table circulation (
     primary key (record, reader)
 );
 create index circulation_unread on circulation (agency, reader, since) where not read;
+create table notice (
+    id uuid primary key,
+    agency text not null,
+    received_at timestamptz not null,
+    case_id uuid,
+    done bool not null default false
+);
+create index notice_waiting on notice (agency, received_at) where not done;
+create index notice_of_case on notice (case_id);

@@ -26,6 +26,7 @@ from .consent import (
     ConsentToldOfMember,
     ConsentWithdrawn,
 )
+from .notice import NoticeClosed, NoticeEvent, NoticeReceived, NoticeTaken
 from .record import (
     Contact,
     ContactCorrected,
@@ -58,6 +59,10 @@ __all__ = [
     "LeadOffered",
     "LivingRecorded",
     "NextActionDone",
+    "NoticeClosed",
+    "NoticeEvent",
+    "NoticeReceived",
+    "NoticeTaken",
     "PersonDescribed",
     "PersonJoined",
     "PersonNoted",
