@@ -1,0 +1,61 @@
+"""What the parts of the API share: who may read, a document found by its handle, the record of a reading."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends
+from pydantic import StringConstraints
+
+from shared.contracts.views import ItemRef, ReadingRecorded
+from shared.http import Body, Call, Caller, PathId, Receipt, to_uuid
+from shared.problems import not_found
+
+from .. import view
+from ..domain import disclosure
+
+NO_ID = UUID(int=0)
+READERS = ("agency_worker", "intake_worker", "coordinator", "supervisor", "system")
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,60}$")]
+
+
+async def reader(call: Caller) -> Call:
+    call.need(*READERS)
+    return call
+
+
+Reader = Annotated[Call, Depends(reader)]
+
+
+class Held:
+    """A document of the caller's agency, found by its handle (404 for anything else)."""
+
+    def __init__(self, call: Call, case: UUID, handle: UUID) -> None:
+        self.call, self.case, self.handle = call, case, handle
+
+    async def write(self, command: disclosure.Command, body: Body) -> Receipt:
+        """The answer names the agency's own handle, never the case (L14)."""
+        stream = f"disclosure/{self.call.who.agency}/{self.case}"
+        done = await self.call.handle(disclosure.DECIDER, stream, str(self.case), command, body)
+        outward = f"disclosure/{self.handle}"
+        self.call.response.headers["Tsunagu-Position"] = f"{outward}@{done.version}"
+        return Receipt(id=str(self.handle), stream=outward, version=done.version)
+
+
+async def held(handle: PathId, call: Caller) -> Held:
+    id = to_uuid(handle)
+    row = await view.of_handle(call.rt, call.who.agency, id)
+    if not row:
+        raise not_found()
+    call.need(*READERS)
+    return Held(call, row["case_id"], id)
+
+
+HeldDep = Annotated[Held, Depends(held)]
+
+
+async def record_reading(call: Call, case: UUID, items: tuple[ItemRef, ...]) -> None:
+    """L21: before anything is answered."""
+    call.need_whole()  # or it might be an older document than one that was read before
+    stream = f"disclosure/{call.who.agency}/{case}"
+    event = ReadingRecorded(agency=call.who.agency, case=case, items=items)
+    await call.rt.journal.handle(disclosure.DECIDER, stream, str(case), event, call.context())

@@ -1,0 +1,78 @@
+"""The caller agency's own documents: read, acknowledged, given back."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from shared.contracts.codes import OneOf
+from shared.http import After, Body, Limit, Page, Receipt, Route, to_uuid
+
+from .. import view
+from ..delivery import document_of
+from ..domain import disclosure
+from .common import NO_ID, HeldDep, Reader, held, record_reading
+
+router = APIRouter(route_class=Route)
+
+
+class NewReceipt(Body):
+    handle: UUID
+    document: int = Field(ge=1, le=2**31 - 1)
+    grade: Literal["delivered", "placed", "opened"]
+
+
+class Confirmation(Body):
+    document: int = Field(ge=1, le=2**31 - 1)
+    kept: Annotated[str, *OneOf("kept")] | None = None
+
+
+class Line(BaseModel):
+    handle: UUID
+    document: int
+    changed_at: datetime
+
+
+class Document(BaseModel):
+    """One agency's document of one case; ids in it are that agency's own handles."""
+
+    handle: UUID
+    document: int
+    cause: str
+    at: datetime
+    persons: list[dict[str, Any]]
+    items: list[dict[str, Any]]
+
+
+@router.get("/v1/views")
+async def list_views(call: Reader, after: After = None, limit: Limit = 50) -> Page[Line]:
+    """The caller agency's own documents."""
+    start = to_uuid(after) if after else NO_ID
+    rows = await view.documents(call.rt, call.who.agency, start, limit)
+    items = [Line.model_validate(row) for row in rows]
+    return Page(items=items, next=str(items[-1].handle) if len(items) == limit else None)
+
+
+@router.get("/v1/views/{handle}")
+async def get_view(on: HeldDep) -> Document:
+    """Opened now, less what no basis allows any more; the reading is put on record (L21)."""
+    call = on.call
+    document, recorded = await document_of(call.rt, call.who.agency, on.case)
+    await record_reading(call, on.case, recorded.items)
+    call.shows(document["document"])
+    return Document.model_validate(document)
+
+
+@router.post("/v1/receipts")
+async def add_receipt(call: Reader, body: NewReceipt) -> Receipt:
+    """Delivered, placed in the agency's system, opened by a person; a repeat changes nothing."""
+    on = await held(str(body.handle), call)
+    return await on.write(disclosure.Acknowledge(body.document, body.grade), body)
+
+
+@router.post("/v1/views/{handle}/retraction-confirmation")
+async def confirm(on: HeldDep, body: Confirmation) -> Receipt:
+    """The agency deleted what was retracted, or names the ground on which it keeps it (L15)."""
+    return await on.write(disclosure.ConfirmRetraction(body.document, body.kept), body)
