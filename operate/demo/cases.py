@@ -127,7 +127,7 @@ class Consultation:
         )[0]
         method = weighted(self.random, METHODS)
         text = None if method == "absent" else self.pen.contact()
-        body = {"subjects": about, "method": method, "text": text}
+        body = {"kind": "support", "subjects": about, "method": method, "text": text}
         self.post(day, "record", "records", body, late_by)
         if day:
             self.busy.append(day)

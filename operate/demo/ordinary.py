@@ -129,7 +129,7 @@ def _refer_without_basis(made: Consultation) -> None:
             "classes": ["life_history"], "need": made.pen.need()}  # fmt: skip
     made.story.add(day, "referral", "referral", "POST", "/v1/referrals", body, made.staff,
                    name="no-basis", expect=(409, "no-live-basis"), effects=0)  # fmt: skip
-    note = {"subjects": [], "method": "phone", "text": made.pen.contact()}
+    note = {"kind": "support", "subjects": [], "method": "phone", "text": made.pen.contact()}
     stranger = worker(made.ikoma.agencies[to[0]])
     made.story.add(day, "record", "intake", "POST", "/v1/cases/{case}/records", note, stranger,
                    name="stranger", refs={"case": made.case}, expect=(404, "not-found"),

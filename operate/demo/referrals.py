@@ -134,8 +134,13 @@ class Desk:
         for _ in range(random.choice((0, 0, 1, 1, 2))):
             on = self.story.day(day, random.randint(0, 40))
             subjects = [given.person.id] if random.random() < 0.8 else []
-            body = {"subjects": subjects, "method": random.choice(("visit", "phone", "office", "accompany")),
-                    "text": self.pen.contact()}  # fmt: skip
+            method = random.choice(("visit", "phone", "office", "accompany"))
+            body = {
+                "kind": "support",
+                "subjects": subjects,
+                "method": method,
+                "text": self.pen.contact(),
+            }
             self.story.add(
                 on, "record", "intake", "POST", "/v1/cases/{case}/records", body, worker(agency, 2),
                 refs={"case": self.case}, needs=(asked,),

@@ -1,10 +1,10 @@
-"""Events of views: what was disclosed to whom on which basis, receipts, subscriptions."""
+"""What was disclosed to whom on which basis; receipts, readings, retractions."""
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from .event import AgencyCode, CaseId, Event, Id, S, event
+from ..event import AgencyCode, CaseId, Event, Id, S, event
 
 
 class BasisRef(BaseModel):
@@ -61,13 +61,3 @@ class ReadingRecorded(DisclosureEvent):
     """A named person opened a document or sealed facts over HTTP (L21); ce_actor says who."""
 
     items: Annotated[tuple[ItemRef, ...], S]
-
-
-@event("subscription.registered")
-class SubscriptionRegistered(Event):
-    """An agency's own system subscribes; documents are sealed to this X25519 key (JWK)."""
-
-    TOPIC = "views"
-    STREAM = "subscription"
-    agency: AgencyCode
-    public_key: Annotated[dict[str, str], S]
