@@ -43,8 +43,8 @@ PostgreSQL ends a session that waits to write, so that its locks would stay.
 """
 
 RACED = asyncpg.UniqueViolationError
-REFUSED = asyncpg.PostgresError
 """Somebody appended to the same stream first: load again."""
+REFUSED = asyncpg.PostgresError
 
 
 class _Plain(asyncpg.Connection):

@@ -270,6 +270,7 @@ class Judge:
         if not self._rt.applier.live:
             return False
         if await self._rt.reads.fetchval(LEFT, self._rt.clock.now()):
-            await self._once()
+            with suppress(REFUSED):  # the next look judges case by case
+                await self._once()
             return False
         return True

@@ -186,7 +186,7 @@ async def test_a_replica_without_partitions_is_live_when_the_view_is_at_the_ends
 
 async def test_a_replica_is_not_live_while_another_is_behind(spine: Kit) -> None:
     """Or it would decide on a view of which a part is still missing."""
-    made = await streams(spine, *[2] * 8)
+    made = await streams(spine, *[2] * 40)  # each partition has some of them
     await spine.publish([m for _, all_ in made for m in all_])
     stuck = await spine.follower("stuck")
     tried = asyncio.Event()

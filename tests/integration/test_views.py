@@ -15,6 +15,7 @@ from agency.sealed import Record as Sealed
 from operate.stack import Stack
 from services.views import UNDELIVERED
 from services.views.delivery import document_of
+from services.views.domain import disclosure
 from services.views.heard import HEARD_SECONDS
 from services.views.judge import Judge
 from shared import views
@@ -29,6 +30,7 @@ from shared.contracts.intake import (
 from shared.contracts.referral import AgencyRegistered
 from shared.contracts.views import DocumentChanged, ReadingRecorded, SubscriptionRegistered
 from shared.db import Connection
+from shared.journal import Context
 from tests.integration._kit import records_on, running, until
 from tests.integration._service import IDS, Running, service_on
 
@@ -162,6 +164,29 @@ async def test_a_document_does_not_grow_while_a_basis_may_have_ended(
     if doubt in DOUBTS:
         await town.judged()
         assert await town.fields(town.care) == {"health"}
+
+
+async def test_an_agency_that_acknowledges_in_between_does_not_end_the_settling(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await town.views.tell(town.consent(town.care, until=town.rt.clock.now() + timedelta(days=1)))
+    await town.judged()
+    look = town.judge.look
+
+    async def then_acknowledged(*args: Any) -> Any:
+        monkeypatch.undo()
+        seen = await look(*args)
+        stream, at = f"disclosure/{town.care}/{town.case}", town.rt.clock.now()
+        context = Context(actor="care", agency=town.care, at=at, occurred_at=at)
+        receipt = disclosure.Acknowledge(1, "placed")
+        await town.rt.journal.handle(disclosure.DECIDER, stream, str(town.case), receipt, context)
+        return seen
+
+    await town.move(2)
+    monkeypatch.setattr(town.judge, "look", then_acknowledged)
+    assert not await town.judge.settled()
+    await town.judged()
+    assert await town.fields(town.care) == set()
 
 
 async def test_what_has_ended_is_taken_back_though_nobody_is_heard(town: Town) -> None:
