@@ -21,6 +21,7 @@ from pydantic import AwareDatetime, BaseModel
 from starlette.exceptions import HTTPException
 
 from shared import problems, telemetry, views
+from shared.audit import Readings
 from shared.auth import Issuer
 from shared.broker import KafkaError
 from shared.clock import SimulatedClock, SystemClock
@@ -143,6 +144,7 @@ async def runtime(service: Service, http: Http, name: str = NAME) -> AsyncIterat
             view, number, writes, codec, promoted=True, reacted=rt.wake, limits=Limits()
         )
         rt.follower = Follower(rt.applier, kafka, writes)
+        rt.readings = Readings(writes)
         rt.timers = Timers(rt.journal, rt.clock, service.fire)
         outboxes = {service.name: JournalOutbox(service.name), **service.outboxes(rt)}
         rt.relays = [

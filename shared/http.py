@@ -4,9 +4,9 @@ import asyncio
 import hashlib
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -15,7 +15,12 @@ from fastapi.routing import APIRoute
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
 from uuid_utils.compat import UUID, uuid7, uuid8
 
+from shared import audit
+from shared.audit import Reading
 from shared.auth import Principal
+from shared.contracts import Recorded
+from shared.contracts.codes import labels
+from shared.db import REFUSED
 from shared.decider import Anything, Refused
 from shared.journal import Born, Context, Past, Written
 from shared.problems import Problem, bad_input, not_found
@@ -89,13 +94,30 @@ class _Lenient(Request):
 
 
 class Route(APIRoute):
+    """In a service that is `audited`, no GET is answered before its readings are written."""
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         inner = super().get_route_handler()
+        reads = "GET" in (self.methods or ()) and audit.leaves_a_row(self.endpoint)
 
         async def handle(request: Request) -> Response:
-            return await inner(_Lenient(request.scope, request.receive))
+            response = await inner(_Lenient(request.scope, request.receive))
+            if reads and request.app.state.runtime.service.audited:
+                await _leave_rows(request.state.call, self.path)
+            return response
 
         return handle
+
+
+async def _leave_rows(call: "Call", path: str) -> None:
+    purpose = call.request.headers.get("tsunagu-purpose") or audit.default_purpose(call.who)
+    if purpose not in labels("reading_purpose"):
+        raise bad_input("header.tsunagu-purpose", f"one of {', '.join(labels('reading_purpose'))}")
+    rows = audit.rows(call.who, call.now(), purpose, path, call.readings.values())
+    try:
+        await call.rt.readings.write(rows)
+    except REFUSED as error:
+        raise Problem("unavailable") from error
 
 
 @dataclass
@@ -109,6 +131,14 @@ class Call:
     if_match: int | None
     idempotency_key: str | None
     body: bytes
+    readings: dict[str, Reading] = field(default_factory=dict)
+
+    def reads(
+        self, of: str, basis: str, events: Iterable[Recorded] = (), case: UUID | None = None
+    ) -> None:
+        """The answer will tell of this stream, as far as these events do: see `audit`."""
+        reading = self.readings.setdefault(of, Reading(of, case, basis))
+        reading.kinds |= audit.kinds(events)
 
     def need(self, *roles: str) -> None:
         """403 unless the caller has one of the roles. Standing (404) is checked before."""
@@ -225,9 +255,11 @@ async def caller(
         raise bad_input("header.idempotency-key", "1 to 200 characters / 1〜200文字")
     if tsunagu_after:
         await _wait(rt, tsunagu_after)
-    return Call(
+    call = Call(
         rt, who, request, response, _version(if_match), idempotency_key, await request.body()
     )
+    request.state.call = call
+    return call
 
 
 Caller = Annotated[Call, Depends(caller)]

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from shared.audit import Readings
 from shared.auth import Issuer
 from shared.clock import Clock
 from shared.contracts import Recorded
@@ -42,6 +43,7 @@ class Runtime:
     applier: Applier = field(init=False)
     follower: Follower = field(init=False)
     timers: Timers = field(init=False)
+    readings: Readings = field(init=False)
     relays: list[Relay] = field(default_factory=list)
     state: dict[str, Any] = field(default_factory=dict)
     """What a service keeps for itself in this process."""
@@ -96,3 +98,5 @@ class Service:
     """What `Tsunagu-After` means where it is more than applied (views: judged as well)."""
     follows_by_itself: bool = False
     """Metrics feeds its applier from Faust; the host then starts no follower."""
+    audited: bool = False
+    """Each GET leaves a row in its table `reading`, or is not answered."""

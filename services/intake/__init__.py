@@ -13,4 +13,5 @@ SERVICE = Service(
     view=view,
     plan=plan,
     fire=fire,
+    audited=True,
 )

@@ -1,9 +1,10 @@
 """HTTP of intake, one noun a file: parse, decide, answer. Rules are in `domain`."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
-from . import cases, consents, lead, notices, records, sections
+from . import cases, consents, lead, notices, readings, records, sections
+from .common import purpose
 
-router = APIRouter(tags=["intake"])
-for part in (cases, sections, lead, records, consents, notices):
+router = APIRouter(tags=["intake"], dependencies=[Depends(purpose)])
+for part in (cases, sections, lead, records, consents, notices, readings):
     router.include_router(part.router)

@@ -121,6 +121,9 @@ async def list_cases(
     among = await view.find(call.rt, call.who.agency, q) if q else None
     rows = await view.cases_of(call.rt, call.who.agency, start, limit, status, among)
     items = [CaseLine.model_validate(row) for row in rows]
+    for hit in items if q else ():
+        basis = "lead" if hit.lead == call.who.agency else "own_record"
+        call.reads(f"case/{hit.id}", basis, case=hit.id)
     return Page(items=items, next=str(items[-1].id) if len(items) == limit else None)
 
 

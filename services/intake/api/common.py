@@ -1,13 +1,15 @@
 """What the parts of the API share: standing in a case, one recorded fact as it is shown."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends
+from fastapi import Depends, Header
 from pydantic import BaseModel, StringConstraints
 
 from shared.contracts import Recorded, Unreadable
+from shared.contracts.codes import labels
 from shared.contracts.intake import CaseOpened, LeadAccepted
 from shared.http import (
     Body,
@@ -53,8 +55,18 @@ class OnCase:
             cases.DECIDER, stream, key, command, body, past=self.past, **more
         )
 
+    @property
+    def basis(self) -> str:
+        return "lead" if self.call.who.agency == self.state.lead else "own_record"
+
+    def reads(self, events: Iterable[Recorded] = ()) -> None:
+        """The answer will tell of the case, as far as these events do."""
+        self.call.reads(f"case/{self.case}", self.basis, events, self.case)
+
     def shown(self) -> list[Recorded]:
-        return [e for e in self.events if self.sees(e)]
+        seen = [e for e in self.events if self.sees(e)]
+        self.reads(seen)
+        return seen
 
     def sees(self, recorded: Recorded) -> bool:
         """What one's own agency recorded, and what was recorded while it led the case (L20): who
@@ -83,7 +95,9 @@ async def standing(call: Call, case: UUID) -> OnCase:
     ):
         raise not_found()
     call.need(*WORKERS)
-    return OnCase(call, case, past)
+    on = OnCase(call, case, past)
+    on.reads()
+    return on
 
 
 async def on_case(id: PathId, call: Caller) -> OnCase:
@@ -93,6 +107,14 @@ async def on_case(id: PathId, call: Caller) -> OnCase:
 async def worker(call: Caller) -> Call:
     call.need(*WORKERS)
     return call
+
+
+async def purpose(
+    tsunagu_purpose: Annotated[
+        str | None, Header(json_schema_extra={"enum": list(labels("reading_purpose"))})
+    ] = None,
+) -> None:
+    """What a reading is for, where it is not what the caller's role is for; goes into its row (L21)."""
 
 
 OnCaseDep = Annotated[OnCase, Depends(on_case)]

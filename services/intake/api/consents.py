@@ -165,6 +165,7 @@ async def list_bases(
     events: list[Recorded] = []
     for stream in await view.streams_of(on.call.rt, on.case, "consent"):
         events += (await on.call.load(stream)).events
+    on.reads(events)
     moment = at or on.call.now()
     return [_shown(found, moment) for found in consents(events).values()]
 

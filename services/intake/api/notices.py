@@ -141,10 +141,12 @@ async def get_notice(id: PathId, call: Caller) -> Notice | NoticeReceipt:
     first, who = past.events[0].envelope, call.who
     if past.fold(notices.DECIDER).to == who.agency and who.roles.intersection(WORKERS):
         call.shows(past.version)
+        call.reads(past.events[0].envelope.stream, "addressee", past.events)
         return _notice(call, past)
     if first.agency != who.agency:
         raise not_found()
     call.need("notice_sender", *WORKERS)
+    call.reads(f"notice/{found}", "sender")
     return NoticeReceipt(id=found, received_at=first.at)
 
 
@@ -184,6 +186,8 @@ async def notices_of_case(on: OnCaseDep) -> list[Notice]:
 
 async def _shown(call: Call, ids: list[UUID]) -> list[Notice]:
     pasts = await asyncio.gather(*(call.load(f"notice/{id}") for id in ids))
+    for past in pasts:
+        call.reads(past.events[0].envelope.stream, "addressee", past.events)
     return [_notice(call, past) for past in pasts]
 
 

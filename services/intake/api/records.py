@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 from uuid_utils.compat import uuid7
 
+from shared.audit import content_free
 from shared.calendar import TOKYO
 from shared.contracts import Recorded
 from shared.contracts.codes import OneOf, labels
@@ -146,6 +147,7 @@ async def on_record(on: OnCaseDep, record: PathId) -> OnRecord:
         raise not_found()
     if not on.sees(past.events[0]):
         raise not_found()
+    on.reads(past.events)
     return OnRecord(on, id, past)
 
 
@@ -257,6 +259,8 @@ async def next_actions(call: Annotated[Call, Depends(worker)]) -> list[OpenActio
     """What the caller's agency has written down to do and not done yet: by day, undated last."""
     rows = await worklist.next_actions(call.rt, call.who.agency)
     pasts = await asyncio.gather(*(call.load(f"record/{row['record']}") for row in rows))
+    for row, past in zip(rows, pasts, strict=True):
+        call.reads(f"case/{row['case_id']}", "own_record", past.events, row["case_id"])
     return [
         OpenAction(
             case=row["case_id"],
@@ -269,6 +273,7 @@ async def next_actions(call: Annotated[Call, Depends(worker)]) -> list[OpenActio
 
 
 @router.get("/v1/circulations")
+@content_free
 async def circulations(call: Annotated[Call, Depends(worker)]) -> list[ToRead]:
     """Lines that wait for the caller to read them, the oldest first."""
     rows = await worklist.circulations(call.rt, call.who.agency, call.who.subject)
@@ -290,7 +295,9 @@ def _notes(line: Contact, body: NewRecord) -> tuple[PersonNoted, ...]:
 async def _lines(on: OnCase, since: date | None, until: date | None) -> list[RecordLine]:
     streams = await view.streams_of(on.call.rt, on.case, "record")
     pasts = await asyncio.gather(*(on.call.load(stream) for stream in streams))
-    lines = [folded(past) for past in pasts if on.sees(past.events[0])]
+    seen = [past for past in pasts if on.sees(past.events[0])]
+    on.reads(e for past in seen for e in past.events)
+    lines = [folded(past) for past in seen]
     within = [
         line
         for line in lines
