@@ -25,6 +25,8 @@ from shared.settings import Kafka
 SERVICE_TOPICS = ("intake", "referral", "meetings", "views", "metrics")
 HEARTBEATS = "heartbeats"
 CONTENT_TYPE = b"application/json"
+LARGEST_REQUEST, LARGEST_BATCH = 1_048_576, 262_144
+"""Bytes: of a record, and of records that go together; one larger than a batch goes alone."""
 ABSENT = (ConfluentError.UNKNOWN_TOPIC_OR_PART, ConfluentError.TOPIC_AUTHORIZATION_FAILED)
 
 __all__ = ["ConsumerRebalanceListener", "KafkaError", "TopicPartition"]
@@ -51,7 +53,8 @@ def producer(kafka: Kafka) -> AIOKafkaProducer:
         enable_idempotence=True,
         linger_ms=0,
         request_timeout_ms=10_000,
-        max_request_size=1_048_576,
+        max_batch_size=LARGEST_BATCH,
+        max_request_size=LARGEST_REQUEST,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import structlog
 from aiokafka.errors import MessageSizeTooLargeError, UnknownTopicOrPartitionError
 
+from shared.batches import At, Batches
 from shared.broker import (
     HEARTBEATS,
     KafkaError,
@@ -87,7 +88,8 @@ class _Sending(NamedTuple):
     """A batch that the producer has. `whole`: nothing in it was refused or held back."""
 
     waiting: list[tuple[Any, Message]]
-    everything: asyncio.Future[list[Any]]
+    batches: Batches
+    everything: asyncio.Future[list[At | BaseException]]
     whole: bool
 
 
@@ -210,6 +212,7 @@ class Relay:
         self._ends: dict[TopicPartition, int] = {}
         self._channel = f"relay {name}"
         self._beaten = self._compared = self._sure = 0.0
+        self._alone = False  # the broker refused several together: which of them?
 
     def wake(self) -> None:
         """Something was committed."""
@@ -381,11 +384,11 @@ class Relay:
         self, db: Connection, sender: Any, batch: Sequence[tuple[Any, Message]]
     ) -> _Sending:
         waiting: list[tuple[Any, Message]] = []
-        acks: list[asyncio.Future[Any]] = []
         held: set[tuple[str, bytes]] = set()
         if unknown := {message.topic for _, message in batch} - self._ids.keys():
             made = await describe(self._kafka, unknown, lenient=self._outbox.lenient)
             self._ids |= {name: topic.id for name, topic in made.items()}
+        batches = Batches(sender, alone=self._alone)
         for token, message in batch:
             if (message.topic, message.key) in held:
                 continue  # what comes after a held one waits for the next batch, or with it
@@ -393,22 +396,21 @@ class Relay:
                 if message.topic not in self._ids:
                     raise UnknownTopicOrPartitionError
                 await self._still_ours(db)
-                ack = await sender.send(
-                    message.topic, message.value, message.key, headers=message.headers
-                )
+                await batches.add(message)
                 waiting.append((token, message))
-                acks.append(ack)
             except KafkaError as error:
                 if not await self._outbox.refuse(db, token, error):
                     raise
                 held.add((message.topic, message.key))
+        await self._still_ours(db)
+        await batches.send()
         point("relay.sending")
-        everything = asyncio.gather(*acks, return_exceptions=True)
-        return _Sending(waiting, everything, not held)
+        return _Sending(waiting, batches, asyncio.ensure_future(batches.done()), not held)
 
     async def _acknowledged(self, db: Connection, sending: _Sending) -> tuple[list[Ack], bool]:
         """What the broker has; and was it everything, at new offsets?"""
         await self._ping_until(db, sending.everything)
+        self._alone = sending.batches.refused_together
         acks: list[Ack] = []
         lost: dict[TopicPartition, int] = {}
         trouble: KafkaError | None = None
@@ -425,7 +427,7 @@ class Relay:
                 )
             elif not isinstance(done, KafkaError):
                 raise done
-            elif not await self._outbox.refuse(db, token, done):
+            elif self._alone or not await self._outbox.refuse(db, token, done):
                 trouble = done
         point("relay.sent")
         if lost:  # an offset was given anew: the broker came back without its tail
