@@ -1,9 +1,14 @@
-"""The city's calendar: its time zone and its fiscal year."""
+"""The city's calendar: its time zone, its fiscal year, its working days."""
 
-from datetime import date, datetime
+import tomllib
+from datetime import date, datetime, timedelta
+from functools import cache
+from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 TOKYO = ZoneInfo("Asia/Tokyo")
+CLOSED = frozenset(((12, 29), (12, 30), (12, 31), (1, 2), (1, 3)))
+"""Month and day on which the city hall is closed besides holidays (地方自治法4条の2)."""
 
 
 def fiscal_year(day: date) -> int:
@@ -11,3 +16,29 @@ def fiscal_year(day: date) -> int:
     if isinstance(day, datetime):
         day = day.astimezone(TOKYO).date()
     return day.year if day.month >= 4 else day.year - 1
+
+
+@cache
+def holidays() -> frozenset[date]:
+    """国民の祝日 and their substitutes, as far as the list goes."""
+    text = files("shared.contracts").joinpath("holidays.toml").read_text("utf-8")
+    return frozenset(tomllib.loads(text)["days"])
+
+
+def working(day: date) -> bool:
+    closed = day in holidays() or (day.month, day.day) in CLOSED
+    return day.weekday() < 5 and not closed
+
+
+def after_working_days(at: datetime, days: int) -> datetime:
+    """The same time of day, so many working days later; what falls on a day off counts from the next
+    working day's beginning.
+    """
+    local = at.astimezone(TOKYO)
+    if not working(local.date()):
+        local = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        days += 1
+    while days:
+        local += timedelta(days=1)
+        days -= working(local.date())
+    return local.astimezone(at.tzinfo)

@@ -4,6 +4,7 @@ from shared.runtime import Runtime, Service
 
 from .api import router
 from .delivery import Delivery
+from .domain.deadlines import fire, plan
 from .view import reached, view
 
 UNDELIVERED = """
@@ -23,6 +24,8 @@ SERVICE = Service(
     streams=("disclosure", "subscription"),
     router=router,
     view=view,
+    plan=plan,
+    fire=fire,
     outboxes=lambda rt: {"documents": Delivery(rt)},
     tasks=lambda rt: [rt.state["judge"].heard.listen(), rt.state["judge"].run()],
     settled=settled,

@@ -189,7 +189,9 @@ class Judge:
         for case in cases:
             key, its = str(case), told[case]
             may_grow = heard and seen.parked.isdisjoint((None, key.encode()))
-            evidence = Evidence(case, its.facts, its.consents, known, seen.held[key], may_grow)
+            evidence = Evidence(
+                case, its.facts, its.consents, known, seen.held[key], may_grow, its.events
+            )
             verdicts.append(verdict(evidence, now, self._rt.keys.index_key))
             await asyncio.sleep(0)  # requests do not wait for the whole batch
         changes = [change for v in verdicts for change in v.changes]

@@ -85,9 +85,6 @@ select s.agency, count(d.*) filter (where not d.ended) as documents,
 UNSUBSCRIBED = """
 select count(*) filter (where not ended) as documents, max(changed_at) as newest_at
   from delivery where agency = $1"""
-DISCLOSURES_OF = """
-select stream from journal where key = $1 and stream like 'disclosure/%' and version = 1
- order by stream"""
 
 
 async def project(db: Connection, events: Sequence[Recorded]) -> None:
@@ -192,8 +189,3 @@ async def freshness(rt: Runtime, agency: str | None) -> list[dict[str, Any]]:
         row = dict((await rt.reads.fetch(UNSUBSCRIBED, agency))[0])
         rows = [{**row, "agency": agency, "subscribed": False, "undelivered": 0, "refused": 0}]
     return rows
-
-
-async def disclosures_of(rt: Runtime, case: UUID) -> list[str]:
-    """Streams of all agencies that ever held something of a case."""
-    return [row["stream"] for row in await rt.pool.fetch(DISCLOSURES_OF, str(case))]

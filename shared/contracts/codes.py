@@ -55,6 +55,11 @@ def lead_minimum() -> frozenset[str]:
     return frozenset(_configuration()["lead_minimum"])
 
 
+def retraction_days() -> int:
+    """Working days within which an agency confirms that it gave back what was withdrawn (L15)."""
+    return int(_configuration()["retraction_days"])
+
+
 def labels(name: str) -> dict[str, str]:
     """Code → Japanese label of one list."""
     return cast(dict[str, str], _lists()[name]["codes"])

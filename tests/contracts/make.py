@@ -241,10 +241,16 @@ SAMPLES: tuple[Event, ...] = (
         **AT_SITTING, subjects=(HANA,), text="役割を分担", outcome="plan_adequate"
     ),
     views.DocumentChanged(
-        **DISCLOSED, document=2, items=ITEMS, digest="sha256:00", cause="content_changed"
+        **DISCLOSED,
+        document=2,
+        items=ITEMS,
+        digest="sha256:00",
+        cause="content_changed",
+        withdrawn=(views.ItemRef(event=an_id(21), field="phone", bases=BASES),),
     ),
     views.ReceiptRecorded(**DISCLOSED, document=2, grade="placed"),
     views.RetractionConfirmed(**DISCLOSED, document=2, kept="own_record"),
+    views.RetractionOverdue(**DISCLOSED, document=2),
     views.ReadingRecorded(**DISCLOSED, items=ITEMS),
     views.SubscriptionRegistered(
         agency="care-centre", public_key={"kty": "OKP", "crv": "X25519", "x": "A" * 43}

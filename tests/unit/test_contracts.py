@@ -38,7 +38,7 @@ CLEAR_TEXT = {
     "AgencyRegistered": {"name", "kind", "controller", "purposes"},  # of a body, not of a person
     "AgendaItemAdded": {"body"},
     "ConsentRecorded": {"group", "text_version"},
-    "DocumentChanged": {"items", "digest", "cause"},
+    "DocumentChanged": {"items", "digest", "cause", "withdrawn"},
     "MatterSubmitted": {"body"},
     "MeetingConvened": {"bodies", "local_name"},
     "MemberLeft": {"body"},

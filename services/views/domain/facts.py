@@ -123,26 +123,37 @@ def facts(events: Iterable[Recorded]) -> list[Fact]:
     events = list(events)
     household = people(events)
     told = [e for e in events if isinstance(e.event, FACT_EVENTS)]
-    stand = _standing(told)
+    stand = {e.envelope.id for e in _standing(told).values()}
     return [fact for e in told if e.envelope.id in stand for fact in _facts(e, household)]
 
 
-def _standing(events: Iterable[Recorded]) -> set[UUID]:
-    """Ids of events that no later one of their stream replaces whole: a line of the 支援経過記録 as it
-    was corrected last, the last note of each person in it (L17).
-    """
+def replaced(events: Iterable[Recorded]) -> dict[UUID, UUID]:
+    """Events that a later one of their stream replaced whole; each with the one that stands now."""
+    told = [e for e in events if isinstance(e.event, FACT_EVENTS)]
+    stand = _standing(told)
+    newest = {e.envelope.id: stand[_place(e)].envelope.id for e in told}
+    return {old: new for old, new in newest.items() if old != new}
+
+
+def _standing(events: Iterable[Recorded]) -> dict[object, Recorded]:
+    """By place, the event that no later one of its stream replaces whole (L17)."""
     found: dict[object, Recorded] = {}
     for e in events:
-        match e.event:
-            case Contact(record=record):
-                place: object = record
-            case PersonNoted(record=record, person=person):
-                place = record, person
-            case _:
-                place = e.envelope.id
+        place = _place(e)
         if place not in found or found[place].envelope.version < e.envelope.version:
             found[place] = e
-    return {e.envelope.id for e in found.values()}
+    return found
+
+
+def _place(recorded: Recorded) -> object:
+    """A line of the 支援経過記録 is corrected whole, and so is the note of each person in it."""
+    match recorded.event:
+        case Contact(record=record):
+            return record
+        case PersonNoted(record=record, person=person):
+            return record, person
+        case _:
+            return recorded.envelope.id
 
 
 def _facts(recorded: Recorded, household: frozenset[UUID]) -> Iterator[Fact]:

@@ -7,11 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from shared.basis import Consent, World
+from shared.contracts import Recorded
 from shared.contracts.views import BasisRef, DocumentChanged, ItemRef
 
 from .disclose import Item, Shown, disclose
 from .document import Handles, content, digest, only
-from .facts import Fact
+from .facts import Fact, replaced
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that a case is judged by; `held` by agency. What `may_grow` is not: shrinking never waits."""
+    """All that a case is judged by; `held` by agency, `events`: where the facts come from. What
+    `may_grow` is not: shrinking never waits.
+    """
 
     case: UUID
     found: Sequence[Fact]
@@ -47,6 +50,7 @@ class Evidence:
     known: World
     held: Mapping[str, Held]
     may_grow: bool
+    events: Sequence[Recorded] = ()
 
 
 def verdict(of: Evidence, now: datetime, key: bytes) -> Verdict:
@@ -88,8 +92,24 @@ def _document(
         items=refs,
         digest=mark,
         cause="content_ended" if had - kept and not kept - had else "content_changed",
+        withdrawn=_withdrawn(of, before, shown) if before and had - kept else (),
     )
     return change, waits
+
+
+def _withdrawn(of: Evidence, before: Held, shown: Shown) -> tuple[ItemRef, ...]:
+    """What is shown no more, with its bases, unless a newer value stands in its place (L17)."""
+    slots = {item.fact.slot for item in shown.items if item.fact.slot}
+    newer = {(fact.event, fact.field) for fact in of.found if fact.slot in slots}
+    standing = {item.fact.event for item in shown.items}
+    corrected = {old for old, new in replaced(of.events).items() if new in standing}
+    kept = {(item.fact.event, item.fact.field) for item in shown.items}
+    refs = [ItemRef.model_validate(item) for item in before.data["items"]]
+    return tuple(
+        ref
+        for ref in refs
+        if (ref.event, ref.field) not in kept | newer and ref.event not in corrected
+    )
 
 
 def _as_before(before: Held | None, shown: Shown, mark: str) -> bool:

@@ -8,6 +8,7 @@ from .disclosure import (
     ReadingRecorded,
     ReceiptRecorded,
     RetractionConfirmed,
+    RetractionOverdue,
 )
 from .subscription import SubscriptionRegistered
 
@@ -19,5 +20,6 @@ __all__ = [
     "ReadingRecorded",
     "ReceiptRecorded",
     "RetractionConfirmed",
+    "RetractionOverdue",
     "SubscriptionRegistered",
 ]

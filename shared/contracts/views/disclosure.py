@@ -33,13 +33,16 @@ class DisclosureEvent(Event):
 class DocumentChanged(DisclosureEvent):
     """The document of one agency on one case has another content from now on (L16).
 
-    `document` counts the versions of the document, 1, 2, 3 …; empty `items` is a retraction.
+    `document` counts the versions of the document, 1, 2, 3 …. `withdrawn`: what it showed before and
+    no basis gives any more, with the bases it had; the agency is to confirm that it gave it back
+    (L15). What a newer value replaces is corrected, not withdrawn (L17).
     """
 
     document: Annotated[int, S]
     items: Annotated[tuple[ItemRef, ...], S]
     digest: Annotated[str, S]
     cause: Annotated[Literal["content_changed", "content_ended"], S]
+    withdrawn: Annotated[tuple[ItemRef, ...], S] = ()
 
 
 @event("disclosure.receipt_recorded")
@@ -54,6 +57,13 @@ class RetractionConfirmed(DisclosureEvent):
 
     document: Annotated[int, S]
     kept: Annotated[str | None, S] = None
+
+
+@event("disclosure.retraction_overdue")
+class RetractionOverdue(DisclosureEvent):
+    """The agency did not confirm in time that it gave back what this document withdrew."""
+
+    document: Annotated[int, S]
 
 
 @event("disclosure.reading_recorded")
