@@ -8,7 +8,7 @@ from .view import view
 
 SERVICE = Service(
     name="intake",
-    streams=("case", "record", "consent", "notice"),
+    streams=("case", "record", "consent", "notice", "household"),
     router=router,
     view=view,
     plan=plan,

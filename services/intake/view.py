@@ -28,8 +28,9 @@ from . import worklist
 from .domain import search
 
 OPENED = """
-insert into cases (id, lead, status, opened_at)
-select * from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) on conflict do nothing"""
+insert into cases (id, lead, status, opened_at, household)
+select * from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[])
+on conflict do nothing"""
 STATUS = "update cases set status = $2 where id = $1"
 LEAD = "update cases set lead = $2 where id = $1"
 PARTY = """
@@ -40,6 +41,9 @@ select c.* from party p join cases c on c.id = p.case_id
  where p.agency = $1 and c.id > $2 and ($4::text is null or c.status = $4)
    and ($5::uuid[] is null or c.id = any($5))
  order by c.id limit $3"""
+OF_HOUSEHOLD = """
+select c.* from party p join cases c on c.id = p.case_id
+ where c.household = $1 and p.agency = $2 order by c.id"""
 FOUND_BY = """
 insert into search (case_id, person, field, recorder, lead, terms)
 select t.case_id, t.person, t.field, t.recorder, coalesce(t.lead, c.lead),
@@ -62,11 +66,12 @@ async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> Non
     leads: dict[UUID, str] = {}
     found_by: dict[tuple[UUID, UUID, str, str], tuple[str | None, str]] = {}
     parties: list[tuple[str, UUID]] = []
-    opened: list[tuple[UUID, str, str, datetime]] = []
+    opened: list[tuple[UUID, str, str, datetime, UUID]] = []
     for recorded in events:
         match recorded.event:
             case CaseOpened() as case:
-                opened.append((case.case, case.lead, "open", recorded.envelope.occurred_at))
+                at = recorded.envelope.occurred_at
+                opened.append((case.case, case.lead, "open", at, case.household))
                 parties.append((case.lead, case.case))
                 leads[case.case] = case.lead
             case LeadAccepted(case=case_id, lead=lead):
@@ -149,6 +154,11 @@ async def cases_of(
         CASES_OF, agency, after, limit, status, None if among is None else list(among)
     )
     return [dict(row) for row in rows]
+
+
+async def cases_of_household(rt: Runtime, agency: str, household: UUID) -> list[dict[str, object]]:
+    """Those in which the agency has standing."""
+    return [dict(row) for row in await rt.reads.fetch(OF_HOUSEHOLD, household, agency)]
 
 
 async def streams_of(rt: Runtime, case: UUID, kind: str) -> list[str]:

@@ -150,6 +150,12 @@ SAMPLES: tuple[Event, ...] = (
     ),
     intake.NoticeTaken(notice=RECORD, into=CASE),
     intake.NoticeClosed(notice=RECORD, reason="checked", note="旅行中だった"),
+    intake.HouseholdJoined(household=HOUSEHOLD, told_in=CASE, person=HANA, since="1980-04"),
+    intake.HouseholdLeft(
+        household=HOUSEHOLD, told_in=CASE, person=KEN, on="2026-03-31", reason="moved"
+    ),
+    intake.PersonsRelated(household=HOUSEHOLD, told_in=CASE, person=KEN, to=HANA, relation="child"),
+    intake.KeyPersonNamed(household=HOUSEHOLD, told_in=CASE, person=HANA),
     intake.NextActionDone(record=RECORD, case=CASE, note="電話で確かめた"),
     intake.ConsentRecorded(
         consent=CONSENT,

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Depends
 
-from . import cases, consents, lead, notices, readings, records, sections
+from . import cases, consents, household, lead, notices, readings, records, sections
 from .common import purpose
 
 router = APIRouter(tags=["intake"], dependencies=[Depends(purpose)])
-for part in (cases, sections, lead, records, consents, notices, readings):
+for part in (cases, sections, household, lead, records, consents, notices, readings):
     router.include_router(part.router)

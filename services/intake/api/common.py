@@ -79,6 +79,11 @@ class OnCase:
         ]
         return self.call.who.agency in (*led[-1:], recorded.envelope.agency)
 
+    def hears(self, told: Recorded) -> bool:
+        """Of a stream that several cases share: what was told in this one as if it were its own."""
+        here = getattr(told.event, "told_in", None) == self.case
+        return self.sees(told) if here else told.envelope.agency == self.call.who.agency
+
 
 def _was_before(change: Recorded, recorded: Recorded) -> bool:
     one, other = change.envelope, recorded.envelope

@@ -1,5 +1,6 @@
 """The つなぐシート in sections: each saved partial, in any order, by several people."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated
 from uuid import UUID
@@ -187,7 +188,12 @@ def check(call: Call, part: Part) -> None:
         raise bad_input(
             "body.not_to", "you record it, so you hold it / 記録する機関は指定できません"
         )
-    if isinstance(part, Person) and part.birth:
-        today = call.now().astimezone(TOKYO).date().isoformat()
-        if part.birth > today[: len(part.birth)]:
-            raise bad_input("body.person.birth", "lies in the future / 未来の日付です")
+    if isinstance(part, Person):
+        not_to_come(call, [part.birth], "body.person.birth")
+
+
+def not_to_come(call: Call, days: Iterable[str | None], field: str) -> None:
+    """422 for a partial date that lies in the future, as far as it is known."""
+    today = call.now().astimezone(TOKYO).date().isoformat()
+    if any(day > today[: len(day)] for day in days if day):
+        raise bad_input(field, "lies in the future / 未来の日付です")

@@ -2,8 +2,10 @@ create table cases (
     id uuid primary key,
     lead text not null,
     status text not null,
-    opened_at timestamptz not null
+    opened_at timestamptz not null,
+    household uuid not null
 );
+create index cases_household on cases (household);
 create table party (
     agency text not null,
     case_id uuid not null,

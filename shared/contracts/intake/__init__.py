@@ -26,6 +26,13 @@ from .consent import (
     ConsentToldOfMember,
     ConsentWithdrawn,
 )
+from .household import (
+    HouseholdEvent,
+    HouseholdJoined,
+    HouseholdLeft,
+    KeyPersonNamed,
+    PersonsRelated,
+)
 from .notice import NoticeClosed, NoticeEvent, NoticeReceived, NoticeTaken
 from .record import (
     Contact,
@@ -53,7 +60,11 @@ __all__ = [
     "ContactCorrected",
     "ContactRecorded",
     "HealthRecorded",
+    "HouseholdEvent",
+    "HouseholdJoined",
+    "HouseholdLeft",
     "InvolvedRecorded",
+    "KeyPersonNamed",
     "LeadAccepted",
     "LeadDeclined",
     "LeadOffered",
@@ -66,6 +77,7 @@ __all__ = [
     "PersonDescribed",
     "PersonJoined",
     "PersonNoted",
+    "PersonsRelated",
     "RecordCirculated",
     "RecordEvent",
     "RecordRead",
