@@ -84,7 +84,7 @@ async def _serve(service: Service, http: Http) -> None:
             server_header=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
-        server = _Server(config)
+        server = _Server(config, rt)
         for stop in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(stop, server.stop)
         loops = [asyncio.create_task(work) for work in (after_recovery(rt), _watch(rt))]
@@ -104,8 +104,13 @@ async def _serve(service: Service, http: Http) -> None:
 class _Server(uvicorn.Server):
     """Ends on our signal handlers: uvicorn's own raise the signal again and cut the clean-up off."""
 
+    def __init__(self, config: uvicorn.Config, rt: Runtime) -> None:
+        super().__init__(config)
+        self._rt = rt
+
     def stop(self) -> None:
         self.should_exit = True
+        self._rt.ending.set()
         asyncio.get_running_loop().call_later(END_SECONDS, os._exit, 0)
 
     @contextmanager

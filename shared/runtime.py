@@ -1,5 +1,6 @@
 """What a running service holds: made once by the host, handed to endpoints and loops."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,9 +53,16 @@ class Runtime:
     less, and nothing is said to be missing.
     """
 
+    on_commit: list[Callable[[], object]] = field(default_factory=list)
+    """Called when something was committed here."""
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the process is asked to end: who answers at length, ends his answer."""
+
     def wake(self) -> None:
         for relay in self.relays:
             relay.wake()
+        for call in self.on_commit:
+            call()
 
     async def reached(self, stream: str, version: int) -> bool | None:
         """Is it applied here? None: parked. Own streams count when they are in the journal,

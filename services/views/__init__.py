@@ -27,7 +27,11 @@ SERVICE = Service(
     plan=plan,
     fire=fire,
     outboxes=lambda rt: {"documents": Delivery(rt)},
-    tasks=lambda rt: [rt.state["judge"].heard.listen(), rt.state["judge"].run()],
+    tasks=lambda rt: [
+        rt.state["judge"].heard.listen(),
+        rt.state["judge"].run(),
+        rt.state["bells"].run(),
+    ],
     settled=settled,
     reached=reached,
 )

@@ -143,7 +143,7 @@ class Delivery:
             for row in rows
             if row["recorded"] and not row["ended"]
         }
-        documents = await _opened(self._rt, filled) if filled else {}
+        documents = await opened(self._rt, filled) if filled else {}
         made: list[tuple[Any, Message]] = []
         later: list[tuple[str, UUID]] = []
         for row in rows:
@@ -181,13 +181,13 @@ async def document_of(
     its record. Raises Problem (503) where this view may only be behind.
     """
     newest = await newest_documents(rt.pool, [(agency, case)])
-    opened = await _opened(rt, newest)
-    if not opened:
+    found = await opened(rt, newest)
+    if not found:
         raise Problem("recovering")
-    return opened[agency, case], newest[agency, case][0]
+    return found[agency, case], newest[agency, case][0]
 
 
-async def _opened(
+async def opened(
     rt: Runtime, newest: Mapping[tuple[str, UUID], tuple[DocumentChanged, datetime]]
 ) -> dict[tuple[str, UUID], dict[str, Any]]:
     """Documents as they were recorded; those that must wait are left out.
@@ -200,7 +200,7 @@ async def _opened(
     whole = rt.applier.live and judge.heard.all(seen.positions, EVERYTHING)
     told = await judge.load(rt.reads, list({case for _, case in newest}))
     known = await judge.world(rt.reads, seen)
-    opened: dict[tuple[str, UUID], dict[str, Any]] = {}
+    found: dict[tuple[str, UUID], dict[str, Any]] = {}
     for (agency, case), (recorded, at) in newest.items():
         refs = {(ref.event, ref.field) for ref in recorded.items}
         facts = [fact for fact in told[case].facts if (fact.event, fact.field) in refs]
@@ -209,9 +209,9 @@ async def _opened(
         made = content(handles, only(shown, refs))
         if whole or digest(rt.keys.index_key, made) == recorded.digest:
             handle = handles.of("case", case)
-            opened[agency, case] = numbered(made, handle, recorded.document, recorded.cause, at)
+            found[agency, case] = numbered(made, handle, recorded.document, recorded.cause, at)
         await asyncio.sleep(0)  # requests do not wait for the whole batch
-    return opened
+    return found
 
 
 def _tombstone(row: Any) -> Message:

@@ -226,11 +226,12 @@ class Judge:
 
     async def deliver(
         self, db: Connection, recorded: Iterable[tuple[DocumentChanged, datetime]]
-    ) -> None:
-        """Have the newest of these documents sent, unless they or newer ones are known already."""
+    ) -> bool:
+        """Have the newest of these documents sent, unless they or newer ones are known already.
+        Was one not known?
+        """
         columns = self._deliveries(recorded)
-        if columns[0]:
-            await db.execute(DELIVER, *columns)
+        return bool(columns[0]) and not (await db.execute(DELIVER, *columns)).endswith(" 0")
 
     def _deliveries(
         self, recorded: Iterable[tuple[DocumentChanged, datetime]]

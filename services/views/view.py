@@ -25,6 +25,7 @@ from shared.kept import keep
 from shared.runtime import Runtime
 from shared.views import View
 
+from .bells import Bells
 from .domain.facts import FACT_EVENTS
 from .judge import WORLD_TYPES, Judge
 
@@ -60,6 +61,8 @@ update delivery d set ended = true, retry_at = null
                 where j.stream = $4 and j.type = $5 and j.data -> 'items' = '[]'::jsonb
                   and (j.data ->> 'document')::int = d.document)"""
 
+PLACELESS = "update delivery set place = null where place is not null"
+NO_FEEDS = "delete from feed"
 CALLED = "select case_id from called where subject = $1 order by case_id"
 DOCUMENTS = """
 select handle, document, changed_at from delivery
@@ -125,13 +128,16 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
 
 def view(rt: Runtime) -> View:
     judge = Judge(rt)
+    rt.state["bells"] = Bells(rt)
 
     async def react(db: Connection, events: Sequence[Recorded], live: bool) -> None:
         """Own events steer delivery, also of a database that was set back and has its journal again;
         then, unless still catching up, judge what changed.
         """
         own = [(e.event, e.envelope.at) for e in events if isinstance(e.event, DocumentChanged)]
-        await judge.deliver(db, own)
+        if await judge.deliver(db, own):  # the database was set back: cursors lead nowhere now
+            await db.execute(PLACELESS)
+            await db.execute(NO_FEEDS)
         for recorded in events:
             match recorded.event:
                 case SubscriptionRegistered(agency=agency, public_key=key):

@@ -1,9 +1,9 @@
-"""HTTP of views: the caller agency's own documents, sealed facts for named members, receipts."""
+"""HTTP of views: an agency's own documents and their feed, sealed facts for named members, receipts."""
 
 from fastapi import APIRouter
 
-from . import documents, freshness, retractions, sealed, subscriptions
+from . import documents, feed, freshness, retractions, sealed, subscriptions
 
 router = APIRouter(tags=["views"])
-for part in (subscriptions, documents, sealed, retractions, freshness):
+for part in (subscriptions, documents, feed, sealed, retractions, freshness):
     router.include_router(part.router)

@@ -1,5 +1,6 @@
 """What the parts of the API share: who may read, a document found by its handle, the record of a reading."""
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -58,4 +59,7 @@ async def record_reading(call: Call, case: UUID, items: tuple[ItemRef, ...]) -> 
     call.need_whole()  # or it might be an older document than one that was read before
     stream = f"disclosure/{call.who.agency}/{case}"
     event = ReadingRecorded(agency=call.who.agency, case=case, items=items)
-    await call.rt.journal.handle(disclosure.DECIDER, stream, str(case), event, call.context())
+    context = replace(
+        call.context(), command=None
+    )  # each reading is one, whatever key it came with
+    await call.rt.journal.handle(disclosure.DECIDER, stream, str(case), event, context)
