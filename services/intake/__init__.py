@@ -8,7 +8,7 @@ from .view import view
 
 SERVICE = Service(
     name="intake",
-    streams=("case", "record", "consent", "notice", "household"),
+    streams=("case", "record", "consent", "notice", "household", "assignment", "deputyship"),
     router=router,
     view=view,
     plan=plan,

@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
+from shared.auth import Principal
 from shared.basis import DIRECTORY_TYPES, POOL_TYPES, World, world
 from shared.contracts import Recorded
 from shared.contracts.intake import (
@@ -24,7 +25,7 @@ from shared.kept import all_of, keep
 from shared.runtime import Runtime
 from shared.views import View
 
-from . import worklist
+from . import staffing, worklist
 from .domain import search
 
 OPENED = """
@@ -36,14 +37,18 @@ LEAD = "update cases set lead = $2 where id = $1"
 PARTY = """
 insert into party (agency, case_id) select * from unnest($1::text[], $2::uuid[])
 on conflict do nothing"""
-CASES_OF = """
+HERE: dict[str, str] = {"agency": "$1", "staff": "$6", "case": "c.id", "today": "$7::date"}
+CASES_OF = f"""
 select c.* from party p join cases c on c.id = p.case_id
  where p.agency = $1 and c.id > $2 and ($4::text is null or c.status = $4)
-   and ($5::uuid[] is null or c.id = any($5))
+   and ($5::uuid[] is null or c.id = any($5)) and {staffing.NOT_BLOCKED.format(**HERE)}
+   and ($7::date is null or {staffing.HIS.format(**HERE)})
  order by c.id limit $3"""
-OF_HOUSEHOLD = """
+OF_HOUSEHOLD = f"""
 select c.* from party p join cases c on c.id = p.case_id
- where c.household = $1 and p.agency = $2 order by c.id"""
+ where c.household = $2 and p.agency = $1
+   and {staffing.NOT_BLOCKED.format(agency="$1", staff="$3", case="c.id")}
+ order by c.id"""
 FOUND_BY = """
 insert into search (case_id, person, field, recorder, lead, terms)
 select t.case_id, t.person, t.field, t.recorder, coalesce(t.lead, c.lead),
@@ -86,6 +91,7 @@ async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> Non
                 parties += [(asked.sender, asked.case), (asked.receiver, asked.case)]
     await keep(db, [e for e in events if e.envelope.type in KEEPS])
     await worklist.project(db, events)
+    await staffing.project(db, events)
     if opened:
         await db.execute(OPENED, *map(list, zip(*opened, strict=True)))
     if found_by:
@@ -144,21 +150,26 @@ async def is_party(rt: Runtime, agency: str, case: UUID) -> bool:
 
 async def cases_of(
     rt: Runtime,
-    agency: str,
+    who: Principal,
     after: UUID,
     limit: int,
     status: str | None,
     among: set[UUID] | None = None,
+    mine: bool = False,
 ) -> list[dict[str, object]]:
-    rows = await rt.reads.fetch(
-        CASES_OF, agency, after, limit, status, None if among is None else list(among)
-    )
+    """Those of the caller's agency that are there for him; `mine`: that he works, today."""
+    some = None if among is None else list(among)
+    day = staffing.today(rt) if mine else None
+    rows = await rt.reads.fetch(CASES_OF, who.agency, after, limit, status, some, who.subject, day)
     return [dict(row) for row in rows]
 
 
-async def cases_of_household(rt: Runtime, agency: str, household: UUID) -> list[dict[str, object]]:
-    """Those in which the agency has standing."""
-    return [dict(row) for row in await rt.reads.fetch(OF_HOUSEHOLD, household, agency)]
+async def cases_of_household(
+    rt: Runtime, who: Principal, household: UUID
+) -> list[dict[str, object]]:
+    """Those in which the caller's agency has standing, and that are there for him."""
+    rows = await rt.reads.fetch(OF_HOUSEHOLD, who.agency, household, who.subject)
+    return [dict(row) for row in rows]
 
 
 async def streams_of(rt: Runtime, case: UUID, kind: str) -> list[str]:

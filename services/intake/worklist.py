@@ -19,6 +19,8 @@ from shared.contracts.intake import (
 from shared.db import Connection, by_column
 from shared.runtime import Runtime
 
+from .staffing import HIS, NOT_BLOCKED, today
+
 ACTIONS = """
 insert into next_action (record, case_id, agency, due, asked)
 select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::date[], $5::bool[])
@@ -40,12 +42,16 @@ update notice n set done = true, case_id = d.case_id
 WAITING = """
 select id from notice where agency = $1 and not done order by received_at, id limit 500"""
 TAKEN_INTO = "select id from notice where case_id = $1 and agency = $2 order by received_at, id"
-OPEN = """
-select record, case_id, due from next_action
- where agency = $1 and asked and not done order by due nulls last, record limit 500"""
-UNREAD = """
-select record, case_id, since from circulation
- where agency = $1 and reader = $2 and not read order by since, record limit 500"""
+HERE: dict[str, str] = {"agency": "$1", "staff": "$2", "case": "w.case_id", "today": "$3::date"}
+OPEN = f"""
+select record, case_id, due from next_action w
+ where agency = $1 and asked and not done and {NOT_BLOCKED.format(**HERE)}
+   and ($3::date is null or {HIS.format(**HERE)})
+ order by due nulls last, record limit 500"""
+UNREAD = f"""
+select record, case_id, since from circulation w
+ where agency = $1 and reader = $2 and not read and {NOT_BLOCKED.format(**HERE)}
+ order by since, record limit 500"""
 
 
 async def project(db: Connection, events: Iterable[Recorded]) -> None:
@@ -90,8 +96,9 @@ async def project(db: Connection, events: Iterable[Recorded]) -> None:
         await db.execute(READ, *by_column(read, 2))
 
 
-async def next_actions(rt: Runtime, agency: str) -> list[dict[str, Any]]:
-    return [dict(row) for row in await rt.reads.fetch(OPEN, agency)]
+async def next_actions(rt: Runtime, agency: str, staff: str, mine: bool) -> list[dict[str, Any]]:
+    rows = await rt.reads.fetch(OPEN, agency, staff, today(rt) if mine else None)
+    return [dict(row) for row in rows]
 
 
 async def circulations(rt: Runtime, agency: str, reader: str) -> list[dict[str, Any]]:

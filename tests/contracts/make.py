@@ -30,6 +30,7 @@ ITEMS = (views.ItemRef(event=an_id(20), field="name", bases=BASES),)
 REFERRED = {"referral": REFERRAL, "case": CASE, "person": HANA}
 ON_MATTER = {"matter": MATTER, "case": CASE}
 AT_SITTING = {"meeting": MEETING, "case": CASE}
+STAFF: dict[str, Any] = {"case": CASE, "agency": "city-fukushi", "staff": "tanaka"}
 DISCLOSED: dict[str, Any] = {"agency": "care-centre", "case": CASE}
 
 SAMPLES: tuple[Event, ...] = (
@@ -101,6 +102,17 @@ SAMPLES: tuple[Event, ...] = (
         case=CASE, route="family_phone", relation="child", name="𠮷田 健", phone="0743-00-0001"
     ),
     intake.CaseScreened(case=CASE, outcome="multi_agency_request", note="複数の課題"),
+    intake.CaseAssessed(
+        case=CASE,
+        person=HANA,
+        facts="𠮷野の家に一人でいる",
+        wishes="このまま家で暮らしたい",
+        needs="見守りと家計の相談",
+        challenges=("care", "isolation"),
+        not_to=("clinic",),
+    ),
+    intake.CoordinatorNamed(case=CASE, coordinator="abe", agency="city-fukushi"),
+    intake.CoordinatorRelieved(case=CASE, coordinator="abe"),
     intake.LeadOffered(case=CASE, to="ikoma-shakyo", note="𠮷田さんの支援の中心が移った"),
     intake.LeadAccepted(case=CASE, lead="ikoma-shakyo"),
     intake.LeadDeclined(case=CASE, to="ikoma-shakyo", note="担当者が不在"),
@@ -138,6 +150,19 @@ SAMPLES: tuple[Event, ...] = (
     intake.PersonNoted(record=RECORD, case=CASE, person=HANA, text="眠れない"),
     intake.RecordCirculated(record=RECORD, case=CASE, to=("sato", "abe")),
     intake.RecordRead(record=RECORD, case=CASE, reader="sato"),
+    intake.StaffAssigned(**STAFF),
+    intake.StaffRelieved(**STAFF),
+    intake.StaffBlocked(**STAFF, reason="neighbour", note="𠮷田さんの隣に住む"),
+    intake.StaffUnblocked(**STAFF),
+    intake.DeputyNamed(
+        deputyship=an_id(40),
+        agency="city-fukushi",
+        staff="tanaka",
+        deputy="sato",
+        begins=date(2026, 8, 3),
+        until=date(2026, 8, 14),
+    ),
+    intake.DeputyEnded(deputyship=an_id(40)),
     intake.NoticeReceived(
         notice=RECORD,
         to="care-centre",
@@ -273,6 +298,7 @@ def stream_of(event: Event) -> str:
     values = event.model_dump(mode="json")
     names = {
         "sitting": ("meeting", "case"),
+        "assignment": ("agency", "case"),
         "disclosure": ("agency", "case"),
         "subscription": ("agency",),
     }

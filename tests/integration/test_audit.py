@@ -16,7 +16,7 @@ from shared.http import Route
 from tests.integration._service import Running, service_on
 
 HANA, NAME = uuid4(), "𠮷田 葛󠄀花"
-FREE = {"/v1/circulations"}
+FREE = {"/v1/circulations", "/v1/deputyships"}
 """GETs whose answer tells nothing of a person: each is argued for here."""
 
 

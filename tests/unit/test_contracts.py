@@ -28,7 +28,17 @@ from shared.contracts.event import DataClass, event
 
 EVERY = pytest.mark.parametrize("model", [pytest.param(m, id=t) for t, m in EVENTS.items()])
 STREAMS = {
-    "intake": {"case", "record", "consent", "basis", "household", "notice", "merge"},
+    "intake": {
+        "case",
+        "record",
+        "consent",
+        "basis",
+        "household",
+        "notice",
+        "merge",
+        "assignment",
+        "deputyship",
+    },
     "referral": {"referral", "agency", "resource"},
     "meetings": {"meeting", "sitting", "matter", "plan", "body"},
     "views": {"disclosure", "subscription"},

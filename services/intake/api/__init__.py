@@ -2,9 +2,31 @@
 
 from fastapi import APIRouter, Depends
 
-from . import cases, consents, household, lead, notices, readings, records, sections
+from . import (
+    assessments,
+    assignments,
+    cases,
+    consents,
+    household,
+    lead,
+    notices,
+    readings,
+    records,
+    sections,
+)
 from .common import purpose
 
 router = APIRouter(tags=["intake"], dependencies=[Depends(purpose)])
-for part in (cases, sections, household, lead, records, consents, notices, readings):
+for part in (
+    cases,
+    sections,
+    household,
+    assessments,
+    assignments,
+    lead,
+    records,
+    consents,
+    notices,
+    readings,
+):
     router.include_router(part.router)

@@ -32,7 +32,7 @@ from shared.journal import NEW
 
 from .. import view
 from ..domain import case as cases
-from .common import NO_ID, Fact, OnCaseDep, fact, worker
+from .common import NO_ID, Fact, OnCaseDep, fact, taken_on, worker
 from .sheet import Person, Situation, Worries, check
 
 router = APIRouter(route_class=Route)
@@ -77,12 +77,14 @@ class CaseFile(BaseModel):
     status: str
     lead: str
     version: int
+    coordinator: str | None
     people: list[UUID]
     facts: list[Fact]
 
 
 @router.post("/v1/cases", status_code=201)
 async def open_case(call: Annotated[Call, Depends(worker)], body: NewCase) -> Receipt:
+    """Who opens a case works it, until he is relieved."""
     case = uuid7()
     sheet: list[Event] = []
     for part in (*body.people, *body.situations, *([body.worries] if body.worries else ())):
@@ -101,6 +103,7 @@ async def open_case(call: Annotated[Call, Depends(worker)], body: NewCase) -> Re
         str(case),
         cases.OpenCase(opened, tuple(sheet)),
         body,
+        born=[taken_on(call, case)],
         location="/v1/cases/{id}",
         past=NEW,
     )
@@ -113,13 +116,15 @@ async def list_cases(
     limit: Limit = 50,
     status: Annotated[Literal["open", "closed"] | None, Query()] = None,
     q: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
+    mine: bool = False,
 ) -> Page[CaseLine]:
-    """The caller agency's own cases. `q`: by name or kana however typed, address part, telephone, birth
+    """The caller agency's own cases. `mine`: those that the caller works, or whose worker he stands in
+    for today. `q`: by name or kana however typed, address part, telephone, birth
     date (西暦・和暦), among what the agency recorded or led (L24).
     """
     start = to_uuid(after) if after else NO_ID
     among = await view.find(call.rt, call.who.agency, q) if q else None
-    rows = await view.cases_of(call.rt, call.who.agency, start, limit, status, among)
+    rows = await view.cases_of(call.rt, call.who, start, limit, status, among, mine)
     items = [CaseLine.model_validate(row) for row in rows]
     for hit in items if q else ():
         basis = "lead" if hit.lead == call.who.agency else "own_record"
@@ -135,6 +140,7 @@ async def get_case(on: OnCaseDep) -> CaseFile:
         status=on.state.status,
         lead=on.state.lead,
         version=on.version,
+        coordinator=on.state.coordinator or None,
         people=sorted(on.state.people),
         facts=[fact(e) for e in on.shown()],
     )

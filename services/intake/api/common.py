@@ -1,5 +1,6 @@
 """What the parts of the API share: standing in a case, one recorded fact as it is shown."""
 
+import asyncio
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from pydantic import BaseModel, StringConstraints
 
 from shared.contracts import Recorded, Unreadable
 from shared.contracts.codes import labels
-from shared.contracts.intake import CaseOpened, LeadAccepted
+from shared.contracts.intake import CaseOpened, LeadAccepted, StaffAssigned
 from shared.http import (
     Body,
     Call,
@@ -19,13 +20,15 @@ from shared.http import (
     Receipt,
     to_uuid,
 )
-from shared.journal import Past
+from shared.journal import Born, Past
 from shared.problems import bad_input, not_found
 
 from .. import view
+from ..domain import assignment
 from ..domain import case as cases
 
 Agency = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,60}$")]
+Staff = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@-]{1,120}$")]
 WORKERS = ("intake_worker", "agency_worker", "coordinator", "supervisor")
 NO_ID = UUID(int=0)
 
@@ -42,10 +45,13 @@ class Fact(BaseModel):
 
 
 class OnCase:
-    """A call on a case in which the caller's agency has standing (404 otherwise)."""
+    """A call on a case in which the caller's agency has standing (404 otherwise). `staff`: who of that
+    agency works the case, and who is blocked from it.
+    """
 
-    def __init__(self, call: Call, case: UUID, past: Past) -> None:
-        self.call, self.case, self.past = call, case, past
+    def __init__(self, call: Call, case: UUID, past: Past, staff_past: Past) -> None:
+        self.call, self.case, self.past, self.staff_past = call, case, past, staff_past
+        self.staff: assignment.Assignment = staff_past.fold(assignment.DECIDER)
         self.state: cases.Case = past.fold(cases.DECIDER)
         self.events, self.version = past.events, past.version
 
@@ -93,16 +99,37 @@ def _was_before(change: Recorded, recorded: Recorded) -> bool:
 
 
 async def standing(call: Call, case: UUID) -> OnCase:
-    past = await call.load(f"case/{case}")
+    past, staff_past = await asyncio.gather(
+        call.load(f"case/{case}"), call.load(assignment_of(call, case))
+    )
+    on = OnCase(call, case, past, staff_past)
     mine = {e.envelope.agency for e in past.events}
     if not past.version or not (
         call.who.agency in mine or await view.is_party(call.rt, call.who.agency, case)
     ):
         raise not_found()
+    if call.who.subject in on.staff.blocked:
+        raise not_found()
     call.need(*WORKERS)
-    on = OnCase(call, case, past)
     on.reads()
     return on
+
+
+def assignment_of(call: Call, case: UUID) -> str:
+    """The stream of the caller agency's staff on a case."""
+    return f"assignment/{call.who.agency}/{case}"
+
+
+def taken_on(call: Call, case: UUID) -> Born:
+    """What begins with a case: its opener works it."""
+    mine = StaffAssigned(case=case, agency=call.who.agency, staff=call.who.subject)
+    return assignment_of(call, case), str(case), [mine]
+
+
+async def blocked_from(call: Call, case: UUID) -> bool:
+    """L23, from the journal: up to date whatever the view knows."""
+    past = await call.load(assignment_of(call, case))
+    return call.who.subject in past.fold(assignment.DECIDER).blocked
 
 
 async def on_case(id: PathId, call: Caller) -> OnCase:

@@ -93,7 +93,7 @@ async def get_household(on: OnCaseDep) -> HouseholdFile:
     id = _id(on)
     past = await on.call.load(f"household/{id}")
     shown = [e.event for e in past.events if isinstance(e.event, HouseholdEvent) and on.hears(e)]
-    cases = await view.cases_of_household(on.call.rt, on.call.who.agency, id)
+    cases = await view.cases_of_household(on.call.rt, on.call.who, id)
     on.call.shows(past.version)
     return HouseholdFile(
         id=id,

@@ -17,7 +17,7 @@ from shared.problems import Problem, bad_input, not_found
 
 from .. import view, worklist
 from ..domain import notice as notices
-from .common import WORKERS, Agency, OnCaseDep, standing, worker
+from .common import WORKERS, Agency, OnCaseDep, blocked_from, standing, taken_on, worker
 from .line import opened
 from .sheet import Phone
 
@@ -93,6 +93,8 @@ async def on_notice(id: PathId, call: Caller) -> OnNotice:
     on = OnNotice(call, found, await call.load(f"notice/{found}"))
     if on.state.to != call.who.agency:
         raise not_found()
+    if on.state.case and await blocked_from(call, on.state.case):
+        raise not_found()
     call.need(*WORKERS)
     return on
 
@@ -139,7 +141,10 @@ async def get_notice(id: PathId, call: Caller) -> Notice | NoticeReceipt:
     if not past.events:
         raise not_found()
     first, who = past.events[0].envelope, call.who
-    if past.fold(notices.DECIDER).to == who.agency and who.roles.intersection(WORKERS):
+    state: notices.Notice = past.fold(notices.DECIDER)
+    if state.to == who.agency and state.case and await blocked_from(call, state.case):
+        raise not_found()
+    if state.to == who.agency and who.roles.intersection(WORKERS):
         call.shows(past.version)
         call.reads(past.events[0].envelope.stream, "addressee", past.events)
         return _notice(call, past)
@@ -168,7 +173,8 @@ async def take(on: OnNoticeDep, body: Taking) -> Receipt:
                 "body.case", "not a case of yours / 担当するケースではありません"
             ) from None
 
-    born = [] if body.case else [(f"case/{case}", str(case), [_opening(on, case)])]
+    opening = (f"case/{case}", str(case), [_opening(on, case)])
+    born = [] if body.case else [opening, taken_on(on.call, case)]
     return await on.write(NoticeTaken(notice=on.id, into=case), body, check=check, born=born)
 
 

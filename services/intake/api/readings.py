@@ -10,6 +10,7 @@ from shared.http import Caller, Limit, Page, PathId, Route, to_uuid
 from shared.problems import not_found
 
 from ..domain import case as cases
+from .common import blocked_from
 
 router = APIRouter(route_class=Route)
 OFFICERS = ("privacy_officer", "supervisor")
@@ -41,7 +42,7 @@ async def list_readings(
     case = to_uuid(id)
     past = await call.load(f"case/{case}")
     state: cases.Case = past.fold(cases.DECIDER)
-    if state.lead != call.who.agency:
+    if state.lead != call.who.agency or await blocked_from(call, case):
         raise not_found()
     call.need(*OFFICERS)
     call.reads(f"case/{case}", "officer", case=case)

@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import BaseModel, Field, model_validator
 from uuid_utils.compat import uuid7
 
 from shared.audit import content_free
@@ -33,11 +33,10 @@ from shared.problems import Problem, not_found
 
 from .. import view, worklist
 from ..domain import record
-from .common import OnCase, OnCaseDep, all_known, worker
+from .common import OnCase, OnCaseDep, Staff, all_known, worker
 from .line import RecordFile, RecordLine, Version, contacts, folded, opened
 
 router = APIRouter(route_class=Route)
-Staff = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@-]{1,120}$")]
 PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("pages")),
     autoescape=True,
@@ -255,9 +254,13 @@ async def finish(at: OnRecordDep, body: Done) -> Receipt:
 
 
 @router.get("/v1/next-actions")
-async def next_actions(call: Annotated[Call, Depends(worker)]) -> list[OpenAction]:
-    """What the caller's agency has written down to do and not done yet: by day, undated last."""
-    rows = await worklist.next_actions(call.rt, call.who.agency)
+async def next_actions(
+    call: Annotated[Call, Depends(worker)], mine: bool = False
+) -> list[OpenAction]:
+    """What the caller's agency has written down to do and not done yet: by day, undated last. `mine`:
+    in the cases that the caller works, or whose worker he stands in for today.
+    """
+    rows = await worklist.next_actions(call.rt, call.who.agency, call.who.subject, mine)
     pasts = await asyncio.gather(*(call.load(f"record/{row['record']}") for row in rows))
     for row, past in zip(rows, pasts, strict=True):
         call.reads(f"case/{row['case_id']}", "own_record", past.events, row["case_id"])

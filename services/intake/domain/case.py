@@ -5,10 +5,13 @@ from uuid import UUID
 
 from shared.contracts import Event
 from shared.contracts.intake import (
+    CaseAssessed,
     CaseClosed,
     CaseOpened,
     CaseReopened,
     CaseScreened,
+    CoordinatorNamed,
+    CoordinatorRelieved,
     HealthRecorded,
     InvolvedRecorded,
     LeadAccepted,
@@ -31,6 +34,7 @@ class Case:
     """The agency that is asked to take the case over; its standing waits for its answer."""
     household: UUID | None = None
     people: frozenset[UUID] = frozenset()
+    coordinator: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,23 @@ class SaveSheet:
 @dataclass(frozen=True)
 class Screen:
     screened: CaseScreened
+
+
+@dataclass(frozen=True)
+class Assess:
+    assessed: CaseAssessed
+
+
+@dataclass(frozen=True)
+class NameCoordinator:
+    """Who is named takes the place of who was."""
+
+    named: CoordinatorNamed
+
+
+@dataclass(frozen=True)
+class RelieveCoordinator:
+    relieved: CoordinatorRelieved
 
 
 @dataclass(frozen=True)
@@ -80,10 +101,31 @@ class Reopen:
     reopened: CaseReopened
 
 
-Command = OpenCase | SaveSheet | Screen | OfferLead | AcceptLead | DeclineLead | Close | Reopen
+Command = (
+    OpenCase
+    | SaveSheet
+    | Screen
+    | Assess
+    | NameCoordinator
+    | RelieveCoordinator
+    | OfferLead
+    | AcceptLead
+    | DeclineLead
+    | Close
+    | Reopen
+)
 ALLOWED = {
     "none": (),
-    "open": ("sections", "screenings", "records", "consents", "lead-agency", "closing"),
+    "open": (
+        "sections",
+        "screenings",
+        "assessments",
+        "records",
+        "consents",
+        "coordinator",
+        "lead-agency",
+        "closing",
+    ),
     "closed": ("reopening",),
 }
 
@@ -96,6 +138,14 @@ def decide(state: Case, command: Command) -> list[Event]:
             return _known(state, parts)
         case "open", Screen(screened):
             return [screened]
+        case "open", Assess(assessed):
+            return _known(state, (assessed,))
+        case "open", NameCoordinator(named):
+            return [] if named.coordinator == state.coordinator else [named]
+        case "open", RelieveCoordinator(relieved):
+            if relieved.coordinator != state.coordinator:
+                raise Refused("not-the-coordinator", state.status, ALLOWED[state.status])
+            return [relieved]
         case "open", OfferLead(offered):
             if offered.to == state.lead:
                 raise Refused("agency-leads-already", state.status, ALLOWED[state.status])
@@ -128,6 +178,7 @@ def _known(state: Case, parts: tuple[Event, ...]) -> list[Event]:
                 | SituationRecorded(person=person)
                 | LivingRecorded(person=person)
                 | HealthRecorded(person=person)
+                | CaseAssessed(person=person)
             ):
                 strangers = {person} - state.people
             case WorriesRecorded(subjects=subjects) | InvolvedRecorded(subjects=subjects):
@@ -149,6 +200,10 @@ def evolve(state: Case, event: Event) -> Case:
             return replace(state, lead=lead, offered="")
         case LeadDeclined():
             return replace(state, offered="")
+        case CoordinatorNamed(coordinator=coordinator):
+            return replace(state, coordinator=coordinator)
+        case CoordinatorRelieved():
+            return replace(state, coordinator="")
         case PersonJoined(person=person):
             return replace(state, people=state.people | {person})
         case CaseClosed():

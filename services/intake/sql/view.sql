@@ -49,3 +49,28 @@ create table notice (
 );
 create index notice_waiting on notice (agency, received_at) where not done;
 create index notice_of_case on notice (case_id);
+create table assignee (
+    agency text not null,
+    staff text not null,
+    case_id uuid not null,
+    assigned bool not null,
+    primary key (agency, staff, case_id)
+);
+create index assignee_of_case on assignee (case_id, agency) where assigned;
+create table blocked (
+    agency text not null,
+    staff text not null,
+    case_id uuid not null,
+    blocked bool not null,
+    primary key (agency, staff, case_id)
+);
+create table deputyship (
+    id uuid primary key,
+    agency text not null,
+    staff text not null,
+    deputy text not null,
+    begins date not null,
+    until date not null,
+    ended bool not null default false
+);
+create index deputyship_deputy on deputyship (agency, deputy) where not ended;

@@ -9,6 +9,7 @@ from uuid import UUID
 from shared.contracts import Coded, Event, Personal, Recorded, Unreadable, sealed_fields
 from shared.contracts.event import DataClass
 from shared.contracts.intake import (
+    CaseAssessed,
     CaseClosed,
     CaseOpened,
     CaseReopened,
@@ -58,6 +59,7 @@ FACT_EVENTS: tuple[type[Event], ...] = (
     UrgencyJudged,
     ReporterRecorded,
     CaseScreened,
+    CaseAssessed,
     LeadOffered,
     LeadAccepted,
     LeadDeclined,

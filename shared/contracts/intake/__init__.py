@@ -1,11 +1,23 @@
 """Events of intake, one noun a file."""
 
+from .assignment import (
+    AssignmentEvent,
+    DeputyEnded,
+    DeputyNamed,
+    StaffAssigned,
+    StaffBlocked,
+    StaffRelieved,
+    StaffUnblocked,
+)
 from .case import (
+    CaseAssessed,
     CaseClosed,
     CaseEvent,
     CaseOpened,
     CaseReopened,
     CaseScreened,
+    CoordinatorNamed,
+    CoordinatorRelieved,
     HealthRecorded,
     InvolvedRecorded,
     LeadAccepted,
@@ -46,6 +58,8 @@ from .record import (
 )
 
 __all__ = [
+    "AssignmentEvent",
+    "CaseAssessed",
     "CaseClosed",
     "CaseEvent",
     "CaseOpened",
@@ -59,6 +73,10 @@ __all__ = [
     "Contact",
     "ContactCorrected",
     "ContactRecorded",
+    "CoordinatorNamed",
+    "CoordinatorRelieved",
+    "DeputyEnded",
+    "DeputyNamed",
     "HealthRecorded",
     "HouseholdEvent",
     "HouseholdJoined",
@@ -83,6 +101,10 @@ __all__ = [
     "RecordRead",
     "ReporterRecorded",
     "SituationRecorded",
+    "StaffAssigned",
+    "StaffBlocked",
+    "StaffRelieved",
+    "StaffUnblocked",
     "UrgencyJudged",
     "WorriesRecorded",
 ]

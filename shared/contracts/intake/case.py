@@ -13,6 +13,7 @@ from ..event import (
     Personal,
     PersonId,
     S,
+    Subject,
     event,
 )
 
@@ -153,6 +154,35 @@ class ReporterRecorded(CaseEvent):
 class CaseScreened(CaseEvent):
     outcome: Annotated[str, Coded("judgement")]
     note: Annotated[str | None, Personal("judgement")] = None
+
+
+@event("case.assessed")
+class CaseAssessed(CaseEvent):
+    """The assessment of one person. `facts` and `wishes` are as they were told; `needs` and
+    `challenges` (課題と特性) are what the worker makes of them. None says nothing: an earlier value
+    stands.
+    """
+
+    SLOT = "person"
+    person: PersonId
+    facts: Annotated[str | None, Personal("life_history", of="person")] = None
+    wishes: Annotated[str | None, Personal("life_history", of="person")] = None
+    needs: Annotated[str | None, Personal("judgement", of="person")] = None
+    challenges: Annotated[tuple[str, ...] | None, Coded("judgement")] = None
+    not_to: Agencies = ()
+
+
+@event("case.coordinator_named")
+class CoordinatorNamed(CaseEvent):
+    """Who leads a multi-agency case (いこまる主任推進員); no basis in itself (L9)."""
+
+    coordinator: Subject
+    agency: AgencyCode
+
+
+@event("case.coordinator_relieved")
+class CoordinatorRelieved(CaseEvent):
+    coordinator: Subject
 
 
 @event("case.lead_offered")
