@@ -98,15 +98,18 @@ def unsealed(value: bytes, keys: KeySet) -> str:
         raise Poison("the document is no text") from None
 
 
-def heartbeat_at(record: Record) -> str:
-    """The time up to which everything has been sent before this record. Raises Poison."""
+def heartbeat_at(record: Record) -> str | None:
+    """The time up to which everything has been sent before this record; None while the subscription
+    is paused, when something may be held back. Raises Poison.
+    """
     try:
-        at: Any = json.loads(record.value or b"")["at"]
+        value: Any = json.loads(record.value or b"")
+        at: Any = value["at"]
     except (ValueError, KeyError, TypeError):
         raise Poison("a heartbeat without time") from None
     if not isinstance(at, str):
         raise Poison("a heartbeat without time")
-    return at
+    return None if value.get("paused") else at
 
 
 _REGISTRY = _Registry(algorithms=ALGORITHMS)

@@ -149,7 +149,7 @@ class Subscriber:
         for record in records:
             try:
                 if record.heartbeat:
-                    beat = heartbeat_at(record)
+                    beat = heartbeat_at(record) or beat
                 else:
                     changes.append((record.offset, opened(record, self._keys)))
             except Poison as poison:

@@ -29,6 +29,11 @@ TITLES: dict[str, tuple[int, str, str]] = {
         "There is nothing here, or nothing you may see.",
     ),
     "wrong-role": (403, "この操作ができる役割ではありません。", "Your role does not allow this."),
+    "quarantined": (
+        403,
+        "貴機関への提供は停止されています。運用担当に連絡してください。",
+        "Nothing is disclosed to your agency for now; ask the operators.",
+    ),
     "method-not-allowed": (405, "この操作はできません。", "This method is not offered here."),
     "too-large": (413, "本文が大きすぎます。", "The body is too large."),
     "bad-input": (422, "入力に誤りがあります。", "The input is not valid."),

@@ -3,15 +3,13 @@
 from shared.runtime import Runtime, Service
 
 from .api import router
-from .delivery import Delivery
+from .delivery import DUE, Delivery
 from .domain.deadlines import fire, plan
 from .view import reached, view
 
-UNDELIVERED = """
+UNDELIVERED = f"""
 select exists (select from delivery d join subscription s using (agency)
-                where (document, edition, ended)
-                      is distinct from (sent_document, sent_edition, sent_ended)
-                  and refused is null)"""
+                where {DUE} and refused is null)"""
 
 
 async def settled(rt: Runtime) -> bool:

@@ -30,14 +30,25 @@ BATCH, OPENED_TOGETHER = 100, 25
 HEARTBEAT_SECONDS, LOOK_SECONDS = 120.0, 0.5
 RETRY, AGAIN_SOON = "30 seconds", "1 second"
 
-PENDING = """
+DUE = """(document, edition, d.ended) is distinct from (sent_document, sent_edition, sent_ended)
+   and s.public_key is not null and not s.quarantined
+   and (s.paused = '{}' or d.ended or document = sent_document or exists (
+        select from journal where stream = 'disclosure/' || d.agency || '/' || d.case_id
+           and (data ->> 'cause' = 'content_ended' or jsonb_array_length(data -> 'withdrawn') > 0)
+           and (data ->> 'document')::int > sent_document))
+   and not exists (select from journal
+                    where stream = 'subscription/' || d.agency and version > s.version)"""
+"""Of `delivery` d and `subscription` s: this document is to be sent. To a paused agency only what
+takes content away, or seals anew what it was sent. A word that is in the journal and not folded yet
+is waited for: what was revoked a moment ago is not sealed to.
+"""
+PENDING = f"""
 select d.*, s.public_key, n.data as recorded, n.at as recorded_at
   from delivery d join subscription s using (agency) left join lateral (
        select data, at from journal
         where stream = 'disclosure/' || d.agency || '/' || d.case_id and type = $2
         order by version desc limit 1) n on true
- where (document, edition, ended) is distinct from (sent_document, sent_edition, sent_ended)
-   and (retry_at is null or retry_at < now())
+ where {DUE} and (retry_at is null or retry_at < now())
  order by changed_at, case_id, agency limit $1"""
 MARK = """
 update delivery d
@@ -51,7 +62,9 @@ update delivery set refused = $2, retry_at = now() + interval '{RETRY}' where ag
 LATER = f"""
 update delivery set retry_at = now() + interval '{AGAIN_SOON}'
  where (agency, case_id) in (select * from unnest($1::text[], $2::uuid[]))"""
-TOPICS = "select 'view.' || agency as topic from subscription order by 1"
+TOPICS = """
+select 'view.' || agency as topic, paused <> '{}' as paused from subscription
+ where public_key is not null and not quarantined order by 1"""
 OTHER_TOPIC = """
 update delivery set sent_document = 0 where agency = $1 and topic_id is distinct from $2"""
 AGAIN = "update delivery set sent_document = 0 where 'view.' || agency = any($1::text[])"
@@ -159,16 +172,17 @@ class Delivery:
         return made
 
     async def _heartbeats(self, db: Connection) -> list[tuple[Any, Message]]:
-        """Tells a subscriber that it is up to date, and lets old segments be compacted."""
+        """Tells a subscriber that it is up to date (or paused), and lets old segments be compacted."""
         now = time.monotonic()
         found: list[tuple[Any, Message]] = []
         if now - self._looked < LOOK_SECONDS:
             return found
         self._looked = now
-        for topic in await self.topics(db):
+        for topic, paused in await db.fetch(TOPICS):
             if now - self._beaten.get(topic, -HEARTBEAT_SECONDS) >= HEARTBEAT_SECONDS:
                 self._beaten[topic] = now
-                value = json.dumps({"at": datetime.now(UTC).isoformat()}).encode()
+                beat = {"at": datetime.now(UTC).isoformat(), **({"paused": True} if paused else {})}
+                value = json.dumps(beat).encode()
                 headers = _headers("view.heartbeat", "0", "0", "application/json")
                 found.append((None, Message(topic, b"_heartbeat", value, headers)))
         return found

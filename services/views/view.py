@@ -19,7 +19,7 @@ from shared.contracts.meetings import (
     MembersCalled,
 )
 from shared.contracts.referral import AgencyRegistered
-from shared.contracts.views import DocumentChanged, RetractionConfirmed, SubscriptionRegistered
+from shared.contracts.views import DocumentChanged, RetractionConfirmed, SubscriptionEvent
 from shared.db import Connection, Pool
 from shared.kept import keep
 from shared.runtime import Runtime
@@ -28,6 +28,7 @@ from shared.views import View
 from .bells import Bells
 from .domain.facts import FACT_EVENTS
 from .judge import WORLD_TYPES, Judge
+from .subscribed import subscribed
 
 KEPT_TYPES = frozenset(
     (
@@ -50,10 +51,6 @@ DEPENDING = "select distinct case_id from depends where upon = any($1::text[])"
 CALL = """
 insert into called (subject, case_id) select * from unnest($1::text[], $2::uuid[])
 on conflict do nothing"""
-SUBSCRIBE = """
-insert into subscription (agency, public_key) values ($1, $2)
-on conflict (agency) do update set public_key = excluded.public_key"""
-RESEAL = "update delivery set edition = edition + 1, retry_at = null where agency = $1"
 END = """
 update delivery d set ended = true, retry_at = null
  where agency = $1 and case_id = $2 and document <= $3
@@ -85,6 +82,7 @@ select s.agency, count(d.*) filter (where not d.ended) as documents,
   from subscription s left join delivery d using (agency)
  where $1::text is null or s.agency = $1
  group by s.agency order by s.agency"""
+SUBSCRIBED = "select agency from subscription where agency > $1 order by agency limit $2"
 UNSUBSCRIBED = """
 select count(*) filter (where not ended) as documents, max(changed_at) as newest_at
   from delivery where agency = $1"""
@@ -140,9 +138,8 @@ def view(rt: Runtime) -> View:
             await db.execute(NO_FEEDS)
         for recorded in events:
             match recorded.event:
-                case SubscriptionRegistered(agency=agency, public_key=key):
-                    await db.execute(SUBSCRIBE, agency, key)
-                    await db.execute(RESEAL, agency)
+                case SubscriptionEvent() as event:
+                    await subscribed(db, event, recorded.envelope.version)
                 case RetractionConfirmed(agency=agency, case=case, document=document):
                     stream = f"disclosure/{agency}/{case}"
                     await db.execute(END, agency, case, document, stream, DocumentChanged.TYPE)
@@ -187,6 +184,11 @@ async def newest_documents(
     rows = await db.fetch(NEWEST, streams, DocumentChanged.TYPE)
     found = [(DocumentChanged.model_validate(row["data"]), row["at"]) for row in rows]
     return {(one.agency, one.case): (one, at) for one, at in found}
+
+
+async def subscribed_agencies(rt: Runtime, after: str, limit: int) -> list[str]:
+    """Those that ever subscribed, or were quarantined before they did."""
+    return [row["agency"] for row in await rt.pool.fetch(SUBSCRIBED, after, limit)]
 
 
 async def freshness(rt: Runtime, agency: str | None) -> list[dict[str, Any]]:

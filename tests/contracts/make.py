@@ -286,6 +286,15 @@ SAMPLES: tuple[Event, ...] = (
     views.SubscriptionRegistered(
         agency="care-centre", public_key={"kty": "OKP", "crv": "X25519", "x": "A" * 43}
     ),
+    views.KeyRotated(
+        agency="care-centre", public_key={"kty": "OKP", "crv": "X25519", "x": "B" * 43}
+    ),
+    views.KeyRevoked(agency="care-centre"),
+    views.SubscriptionPaused(agency="care-centre", by="agency"),
+    views.SubscriptionResumed(agency="care-centre", by="operator"),
+    views.SubscriptionQuarantined(agency="care-centre", reason="key_exposed"),
+    views.SubscriptionReleased(agency="care-centre"),
+    views.SubscriptionEnded(agency="care-centre"),
     metrics.SurveyRecorded(
         survey=an_id(30), surveyed_on=date(2026, 9, 1), answered=1200, positive=540
     ),

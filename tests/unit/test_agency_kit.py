@@ -206,6 +206,8 @@ def test_only_the_agreed_algorithms_are_opened() -> None:
 
 def test_a_heartbeat_tells_its_time() -> None:
     assert heartbeat_at(Record(0, b"_heartbeat", b'{"at": "2026-04-01"}', ())) == "2026-04-01"
+    paused = Record(0, b"_heartbeat", b'{"at": "2026-04-01", "paused": true}', ())
+    assert heartbeat_at(paused) is None  # something may be held back
     for value in (None, b"", b"[]", b'{"at": 1}'):
         with pytest.raises(Poison):
             heartbeat_at(Record(0, b"_heartbeat", value, ()))

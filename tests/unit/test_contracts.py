@@ -49,6 +49,7 @@ CLEAR_TEXT = {
     "AgendaItemAdded": {"body"},
     "ConsentRecorded": {"group", "text_version"},
     "DocumentChanged": {"items", "digest", "cause", "withdrawn"},
+    "KeyRotated": {"public_key"},
     "MatterSubmitted": {"body"},
     "MeetingConvened": {"bodies", "local_name"},
     "MemberLeft": {"body"},
@@ -57,7 +58,10 @@ CLEAR_TEXT = {
     "ReadingRecorded": {"items"},
     "ReceiptRecorded": {"grade"},
     "RetractionConfirmed": {"kept"},
+    "SubscriptionPaused": {"by"},
+    "SubscriptionQuarantined": {"reason"},  # of a body, not of a person
     "SubscriptionRegistered": {"public_key"},
+    "SubscriptionResumed": {"by"},
 }
 """Clear fields that could hold any text. Nobody adds one without saying so here."""
 

@@ -9,10 +9,10 @@ from pydantic import StringConstraints
 
 from shared.contracts.views import ItemRef, ReadingRecorded
 from shared.http import Body, Call, Caller, PathId, Receipt, to_uuid
-from shared.problems import not_found
+from shared.problems import Problem, not_found
 
 from .. import view
-from ..domain import disclosure
+from ..domain import disclosure, subscription
 
 NO_ID = UUID(int=0)
 READERS = ("agency_worker", "intake_worker", "coordinator", "supervisor", "system")
@@ -21,7 +21,15 @@ Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,60}$")]
 
 async def reader(call: Caller) -> Call:
     call.need(*READERS)
+    await admitted(call)
     return call
+
+
+async def admitted(call: Call) -> None:
+    """403 for an agency in quarantine: it reads nothing."""
+    past = await call.load(f"subscription/{call.who.agency}")
+    if past.fold(subscription.DECIDER).quarantined:
+        raise Problem("quarantined")
 
 
 Reader = Annotated[Call, Depends(reader)]

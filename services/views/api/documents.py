@@ -13,7 +13,7 @@ from shared.http import After, Body, Limit, Page, Receipt, Route, to_uuid
 from .. import view
 from ..delivery import document_of
 from ..domain import disclosure
-from .common import NO_ID, HeldDep, Reader, held, record_reading
+from .common import NO_ID, HeldDep, Reader, admitted, held, record_reading
 
 router = APIRouter(route_class=Route)
 
@@ -59,6 +59,7 @@ async def list_views(call: Reader, after: After = None, limit: Limit = 50) -> Pa
 async def get_view(on: HeldDep) -> Document:
     """Opened now, less what no basis allows any more; the reading is put on record (L21)."""
     call = on.call
+    await admitted(call)
     document, recorded = await document_of(call.rt, call.who.agency, on.case)
     await record_reading(call, on.case, recorded.items)
     call.shows(document["document"])

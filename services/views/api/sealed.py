@@ -14,7 +14,7 @@ from .. import view
 from ..domain.disclose import Item, matters, reading
 from ..domain.document import Handles, item
 from ..judge import Judge
-from .common import Reader, record_reading
+from .common import Reader, admitted, record_reading
 
 router = APIRouter(route_class=Route)
 
@@ -49,6 +49,7 @@ async def get_sealed(handle: PathId, call: Caller) -> Reading:
     handles = Handles(call.rt.keys.index_key, call.who.agency)
     for case in await view.called_cases(call.rt, call.who.subject):
         if handles.of("case", case) == str(id) and (items := await _sealed(call, case)):
+            await admitted(call)
             refs = tuple(
                 ItemRef(
                     event=one.fact.event,

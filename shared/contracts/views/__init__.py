@@ -10,16 +10,34 @@ from .disclosure import (
     RetractionConfirmed,
     RetractionOverdue,
 )
-from .subscription import SubscriptionRegistered
+from .subscription import (
+    KeyRevoked,
+    KeyRotated,
+    SubscriptionEnded,
+    SubscriptionEvent,
+    SubscriptionPaused,
+    SubscriptionQuarantined,
+    SubscriptionRegistered,
+    SubscriptionReleased,
+    SubscriptionResumed,
+)
 
 __all__ = [
     "BasisRef",
     "DisclosureEvent",
     "DocumentChanged",
     "ItemRef",
+    "KeyRevoked",
+    "KeyRotated",
     "ReadingRecorded",
     "ReceiptRecorded",
     "RetractionConfirmed",
     "RetractionOverdue",
+    "SubscriptionEnded",
+    "SubscriptionEvent",
+    "SubscriptionPaused",
+    "SubscriptionQuarantined",
     "SubscriptionRegistered",
+    "SubscriptionReleased",
+    "SubscriptionResumed",
 ]

@@ -1,0 +1,40 @@
+"""Public keys that documents can be sealed to: what is taken as one, and its thumbprint."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from joserfc.jwk import OKPKey
+from pydantic import BaseModel, StringConstraints
+
+from shared.problems import bad_input
+
+FIELD = "body.public_key"
+
+
+class PublicKey(BaseModel):
+    """X25519 public key as JWK (RFC 8037)."""
+
+    model_config = {"extra": "ignore"}
+    kty: Literal["OKP"]
+    crv: Literal["X25519"]
+    x: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+
+
+def checked(key: Mapping[str, str]) -> None:
+    """422 for a point of small order: whatever is sealed to it can be opened by anybody (RFC 7748,
+    6.1); and for another spelling of a key, by which a retired one would come back unseen.
+    """
+    raw = urlsafe_b64decode(key["x"] + "=")
+    if urlsafe_b64encode(raw).rstrip(b"=").decode() != key["x"] or raw[-1] & 0x80:
+        raise bad_input(FIELD, "not spelt as RFC 7748 and 7515 say / 鍵の表記が不正です")
+    try:
+        X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(raw))
+    except ValueError:
+        raise bad_input(FIELD, "not a key that anything can be sealed to / 鍵が不正です") from None
+
+
+def thumbprint(key: Mapping[str, str]) -> str:
+    """SHA-256 as in RFC 7638."""
+    return str(OKPKey.import_key(dict(key)).thumbprint())
