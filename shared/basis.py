@@ -1,6 +1,6 @@
 """Consents and pools as intervals: which agency a consent covers at a moment (L3, L4a). Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
@@ -8,27 +8,60 @@ from uuid import UUID
 from shared.contracts import Recorded
 from shared.contracts.intake import (
     ConsentExpired,
+    ConsentNarrowed,
     ConsentRecorded,
     ConsentToldOfMember,
     ConsentWithdrawn,
+    PersonFlagged,
 )
 from shared.contracts.meetings import MemberLeft, MemberNamed, MemberPledged
 from shared.contracts.referral import AgencyRegistered
 
 CONSENT_TYPES = tuple(
-    e.TYPE for e in (ConsentRecorded, ConsentToldOfMember, ConsentWithdrawn, ConsentExpired)
+    e.TYPE
+    for e in (
+        ConsentRecorded,
+        ConsentToldOfMember,
+        ConsentNarrowed,
+        ConsentWithdrawn,
+        ConsentExpired,
+        PersonFlagged,
+    )
 )
+FREEZES_PROXIES = frozenset(("abuse", "conflict_of_interest"))
 POOL_TYPES = tuple(e.TYPE for e in (MemberNamed, MemberPledged, MemberLeft))
 DIRECTORY_TYPES = (AgencyRegistered.TYPE,)
 
 
+Stretch = tuple[datetime, datetime | None]
+"""From, inclusive, to, exclusive; None: still so."""
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    at: datetime
+    excluded: frozenset[str]
+    dropped: frozenset[str]
+    until: datetime | None
+
+
 @dataclass(frozen=True)
 class Consent:
-    """One person's answer. Live at t: begun ≤ t < end."""
+    """One person's answer. Live at t: begun ≤ t < end.
+
+    `told`: since when the person knew of an agency that joined the group. `stops`: when the person had
+    died, or a proxy's power was in doubt. L4a says that death ends consent for new disclosures; read
+    here as: nothing that was recorded since flows by it, to nobody it did not reach before, while what
+    it showed until then stays until the consent's own end or somebody's withdrawal. The same holds for
+    a proxy's consent under an abuse flag (L22: frozen). A consent that was recorded in a stop gives nothing.
+    """
 
     recorded: ConsentRecorded
-    told: frozenset[str] = frozenset()
+    told: Mapping[str, datetime] = field(default_factory=dict)
     ended_at: datetime | None = None
+    narrowings: frozenset[Narrowing] = frozenset()
+    stops: tuple[Stretch, ...] = ()
+    recorded_at: datetime | None = None
 
     @property
     def id(self) -> UUID:
@@ -36,13 +69,30 @@ class Consent:
 
     @property
     def end(self) -> datetime | None:
-        ends = [end for end in (self.recorded.until, self.ended_at) if end]
-        return min(ends, default=None)
+        ends = [self.recorded.until, self.ended_at, *(n.until for n in self.narrowings)]
+        return min((end for end in ends if end), default=None)
 
     def live(self, at: datetime) -> bool:
         if self.recorded.status != "granted":
             return False
         return self.recorded.begins <= at and (self.end is None or at < self.end)
+
+    def stopped(self, at: datetime) -> datetime | None:
+        """Since when nothing new flows by it; None: it does not stand still."""
+        return next((since for since, to in self.stops if holds((since, to), at)), None)
+
+    def classes(self, at: datetime) -> frozenset[str]:
+        dropped = (n.dropped for n in self.narrowings if n.at <= at)
+        return frozenset(self.recorded.classes).difference(*dropped)
+
+    def excluded(self, at: datetime) -> frozenset[str]:
+        later = (n.excluded for n in self.narrowings if n.at <= at)
+        return frozenset(self.recorded.excluded).union(*later)
+
+
+def holds(stretch: Stretch, at: datetime) -> bool:
+    since, to = stretch
+    return since <= at and (to is None or at < to)
 
 
 @dataclass(frozen=True)
@@ -76,38 +126,93 @@ class World:
 
 
 def covers(consent: Consent, agency: str, world: World, at: datetime) -> bool:
-    """L3: live, meant for that agency (named, or by group), and for a purpose it has."""
+    """L3: live, meant for that agency (named, or by group), for a purpose it has; and no stop (L4a)."""
+    return consent.stopped(at) is None and reaches(consent, agency, world, at)
+
+
+def reaches(consent: Consent, agency: str, world: World, at: datetime) -> bool:
+    """As `covers`, if also what stands still counts: that goes on for what was shown before."""
     terms = consent.recorded
     registered = world.agencies.get(agency)
-    if not consent.live(at) or agency in terms.excluded or registered is None:
+    if not consent.live(at) or agency in consent.excluded(at) or registered is None:
         return False
     if not set(terms.purposes) & set(registered.purposes):
+        return False
+    since = consent.stopped(at)
+    if since and not _reached_before(consent, agency, world, since):
         return False
     if agency in terms.holders:
         return True
     if terms.group is None or not world.in_pool(terms.group, agency, at):
         return False
-    return agency in consent.told or world.in_pool(terms.group, agency, terms.begins)
+    return _told(consent, agency, at) or world.in_pool(terms.group, agency, terms.begins)
+
+
+def _told(consent: Consent, agency: str, at: datetime) -> bool:
+    return agency in consent.told and consent.told[agency] <= at
+
+
+def _reached_before(consent: Consent, agency: str, world: World, since: datetime) -> bool:
+    """Did it give that agency anything before it came to stand still?"""
+    terms = consent.recorded
+    if terms.begins >= since or (consent.recorded_at and consent.recorded_at >= since):
+        return False
+    if agency in terms.holders:
+        return True
+    if terms.group is None or not world.in_pool(terms.group, agency, since):
+        return False
+    return _told(consent, agency, since) or world.in_pool(terms.group, agency, terms.begins)
 
 
 def consents(events: Iterable[Recorded]) -> dict[UUID, Consent]:
     """Fold a set of events, in any order."""
     found: dict[UUID, Consent] = {}
     rest: list[Recorded] = []
+    flagged: list[Recorded] = []
     for recorded in events:
-        if isinstance(recorded.event, ConsentRecorded):
-            found[recorded.event.consent] = Consent(recorded.event)
-        else:
-            rest.append(recorded)
+        match recorded.event:
+            case ConsentRecorded(consent=id) as said:
+                found[id] = Consent(said, recorded_at=recorded.envelope.at)
+            case PersonFlagged():
+                flagged.append(recorded)
+            case _:
+                rest.append(recorded)
     for recorded in rest:
+        at = recorded.envelope.occurred_at
         match recorded.event:
             case ConsentToldOfMember(consent=id, agency=agency) if id in found:
-                found[id] = replace(found[id], told=found[id].told | {agency})
+                first = min(at, found[id].told.get(agency, at))
+                found[id] = replace(found[id], told={**found[id].told, agency: first})
+            case ConsentNarrowed(consent=id) as less if id in found:
+                one = Narrowing(at, frozenset(less.excluded), frozenset(less.dropped), less.until)
+                found[id] = replace(found[id], narrowings=found[id].narrowings | {one})
             case ConsentWithdrawn(consent=id) | ConsentExpired(consent=id) if id in found:
-                end = recorded.envelope.occurred_at
                 ended = found[id].ended_at
-                found[id] = replace(found[id], ended_at=min(ended, end) if ended else end)
-    return found
+                found[id] = replace(found[id], ended_at=min(ended, at) if ended else at)
+    return {id: _stopped(consent, flagged) for id, consent in found.items()} if flagged else found
+
+
+def flags(events: Iterable[Recorded], person: UUID) -> list[tuple[datetime, frozenset[str]]]:
+    """What stood of a person since when, the oldest first."""
+    changes = {
+        (e.envelope.version, e.envelope.at, frozenset(e.event.flags))
+        for e in events
+        if isinstance(e.event, PersonFlagged) and e.event.person == person
+    }
+    return [(at, standing) for _, at, standing in sorted(changes, key=lambda one: one[0])]
+
+
+def _stopped(consent: Consent, flagged: Sequence[Recorded]) -> Consent:
+    stopping = {"died"} | (FREEZES_PROXIES if consent.recorded.proxy else frozenset())
+    stops: list[Stretch] = []
+    since: datetime | None = None
+    for at, standing in flags(flagged, consent.recorded.person):
+        if standing & stopping:
+            since = since or at
+        elif since:
+            stops.append((since, at))
+            since = None
+    return replace(consent, stops=(*stops, (since, None)) if since else tuple(stops))
 
 
 def world(events: Iterable[Recorded]) -> World:

@@ -42,3 +42,11 @@ def after_working_days(at: datetime, days: int) -> datetime:
         local += timedelta(days=1)
         days -= working(local.date())
     return local.astimezone(at.tzinfo)
+
+
+def age(birth: str | None, at: datetime) -> int | None:
+    """Whole years on that day, at the most what a birth date known in part (YYYY, YYYY-MM) allows."""
+    if birth is None:
+        return None
+    born, today = birth.split("-"), at.astimezone(TOKYO).date().isoformat().split("-")
+    return int(today[0]) - int(born[0]) - (today[1 : len(born)] < born[1:])

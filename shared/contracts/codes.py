@@ -60,6 +60,11 @@ def retraction_days() -> int:
     return int(_configuration()["retraction_days"])
 
 
+def own_view_below_age() -> int:
+    """A proxy of somebody younger than this must bring the minor's own view (L4a)."""
+    return int(_configuration()["own_view_below_age"])
+
+
 def labels(name: str) -> dict[str, str]:
     """Code → Japanese label of one list."""
     return cast(dict[str, str], _lists()[name]["codes"])

@@ -93,7 +93,8 @@ async def test_without_a_basis_for_the_minimum_it_is_refused(case: Handover) -> 
 async def test_a_basis_that_ends_before_the_acceptance_holds_it_up(case: Handover) -> None:
     await case.consent("contact", "life_history")
     assert (await case.offer()).status_code == 200
-    (consent,) = (await case.call("city", "GET", "/bases")).json()
+    (hana,) = (await case.call("city", "GET", "/bases")).json()
+    (consent,) = hana["bases"]
     client = case.running.client("city", "intake_worker")
     ended = await client.post(f"/v1/consents/{consent['id']}/withdrawal", json={})
     assert ended.status_code == 200

@@ -13,9 +13,11 @@ from shared.basis import Consent, World, consents, covers, world
 from shared.contracts import Envelope, Event, Recorded
 from shared.contracts.intake import (
     ConsentExpired,
+    ConsentNarrowed,
     ConsentRecorded,
     ConsentToldOfMember,
     ConsentWithdrawn,
+    PersonFlagged,
 )
 from shared.contracts.meetings import MemberLeft, MemberNamed, MemberPledged
 from shared.contracts.referral import AgencyRegistered
@@ -31,6 +33,20 @@ days = st.integers(0, 12)
 some_agencies = st.sampled_from((AGENCIES, AGENCIES[:2], AGENCIES[1:], ("npo",), ()))
 ENDS: tuple[list[Event], ...] = ([], [], [ConsentWithdrawn(**IDS)], [ConsentExpired(**IDS)])
 few_agencies = st.sampled_from(((), (), (), ("care",), ("npo", "clinic")))
+few_flags = st.sampled_from(
+    ((), (), (("died",),), (("abuse",), ()), ((), ("abuse", "died"), ("died",)))
+)
+narrowings = st.lists(
+    st.builds(
+        lambda excluded, dropped, until: ConsentNarrowed(
+            **IDS, excluded=excluded, dropped=dropped, until=until and START + timedelta(days=until)
+        ),
+        few_agencies,
+        st.sampled_from(((), (), ("contact",))),
+        st.none() | st.integers(1, 12),
+    ),
+    max_size=2,
+)
 some_purposes = st.sampled_from((PURPOSES, PURPOSES[:2], PURPOSES[:1], PURPOSES[2:]))
 
 
@@ -75,16 +91,22 @@ def stories(draw: st.DrawFn, /, **fixed: Any) -> Story:
         "group": draw(st.sampled_from(("juso", None, "sodankai"))),
         "begins": day(begins),
         "until": draw(st.none() | st.integers(begins + 1, 14).map(day)),
+        "proxy": draw(st.sampled_from((None, None, "curator"))),
     }
     said = ConsentRecorded(
         **IDS, person=HANA, classes=("contact",), medium="paper", text_version="1", **drawn | fixed
     )
     told = [ConsentToldOfMember(**IDS, agency=a) for a in draw(few_agencies)]
+    less = draw(narrowings)
     ends: list[Event] = draw(st.sampled_from(ENDS))
     happened = [
         recorded(event, f"consent/{CONSENT}", n, day(draw(days)))
-        for n, event in enumerate([said, *told, *ends], 1)
+        for n, event in enumerate([said, *told, *less, *ends], 1)
     ]
+    happened[0] = recorded(said, f"consent/{CONSENT}", 1, day(draw(st.integers(0, 4))))
+    for n, standing in enumerate(draw(few_flags), 1):
+        flagged = PersonFlagged(case=CASE, person=HANA, flags=standing)
+        happened.append(recorded(flagged, f"case/{CASE}", n, day(3 * n)))
     others: list[Recorded] = []
     for agency in draw(st.sampled_from((AGENCIES, AGENCIES, AGENCIES[:2]))):
         for version, purposes in enumerate(
@@ -123,9 +145,15 @@ def oracle(story: Story, agency: str, at: datetime) -> bool:
         for e in story.consent_events
         if isinstance(e.event, ConsentWithdrawn | ConsentExpired)
     ]
+    less = [e for e in story.consent_events if isinstance(e.event, ConsentNarrowed)]
+    ended += [e.event.until for e in less if e.event.until]
     if at < said.begins or any(at >= end for end in [*ended, said.until] if end is not None):
         return False
     if agency in said.excluded:
+        return False
+    if any(agency in e.event.excluded for e in less if e.envelope.occurred_at <= at):
+        return False
+    if stands(story, at) & ({"died", "abuse"} if said.proxy else {"died"}):
         return False
     newest = [
         e.event.purposes
@@ -137,8 +165,17 @@ def oracle(story: Story, agency: str, at: datetime) -> bool:
     return agency in said.holders or (
         said.group is not None
         and in_pool(story, said.group, agency, at)
-        and (in_pool(story, said.group, agency, said.begins) or was_told(story, agency))
+        and (in_pool(story, said.group, agency, said.begins) or was_told(story, agency, at))
     )
+
+
+def stands(story: Story, at: datetime) -> set[str]:
+    """The flags that were set last until then."""
+    standing: set[str] = set()
+    for e in sorted(story.consent_events, key=lambda e: e.envelope.version):
+        if isinstance(e.event, PersonFlagged) and e.envelope.at <= at:
+            standing = set(e.event.flags)
+    return standing
 
 
 def in_pool(story: Story, body: str, agency: str, at: datetime) -> bool:
@@ -151,9 +188,11 @@ def in_pool(story: Story, body: str, agency: str, at: datetime) -> bool:
     return joined is not None and joined <= at and (left is None or at < left)
 
 
-def was_told(story: Story, agency: str) -> bool:
+def was_told(story: Story, agency: str, at: datetime) -> bool:
     return any(
-        isinstance(e.event, ConsentToldOfMember) and e.event.agency == agency
+        isinstance(e.event, ConsentToldOfMember)
+        and e.event.agency == agency
+        and e.envelope.occurred_at <= at
         for e in story.consent_events
     )
 

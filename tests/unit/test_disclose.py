@@ -18,12 +18,14 @@ from shared.contracts import Envelope, Event, Recorded
 from shared.contracts.intake import (
     CaseOpened,
     CaseScreened,
+    ConsentNarrowed,
     ConsentRecorded,
     ConsentToldOfMember,
     ConsentWithdrawn,
     ContactCorrected,
     ContactRecorded,
     PersonDescribed,
+    PersonFlagged,
     PersonJoined,
     PersonNoted,
     SituationRecorded,
@@ -116,6 +118,15 @@ class Town:
     def withdraw(self, name: str) -> "Town":
         id = uuid5(NAMES, name)
         return self.tell(ConsentWithdrawn(consent=id, case=CASE), stream=f"consent/{id}")
+
+    def narrow(self, name: str, **less: Any) -> "Town":
+        id = uuid5(NAMES, name)
+        return self.tell(ConsentNarrowed(consent=id, case=CASE, **less), stream=f"consent/{id}")
+
+    def flag(self, person: UUID, *standing: str) -> "Town":
+        return self.tell(
+            PersonFlagged(case=CASE, person=person, flags=standing), stream=f"case/{CASE}"
+        )
 
     def shown(self, agency: str, at: datetime | None = None) -> Shown:
         found, given_ = facts(self.events), consents(self.events)
@@ -311,6 +322,46 @@ def test_a_group_covers_its_members_of_the_day_and_later_ones_once_told() -> Non
         case.tell(told, stream=f"consent/{id}")
     assert case.values("job")
     assert case.values("clinic") == set()
+
+
+def test_a_narrowed_consent_gives_less_from_then_on() -> None:
+    """L3: fewer classes, then one agency less; the others go on."""
+    case = town().consent("a", HANA, "care", "clinic")
+    case.narrow("a", dropped=("contact",))
+    assert ("health", "ひざ") in case.values("care")
+    assert ("name", "花") not in case.values("care")
+    before = case.now()
+    case.narrow("a", excluded=("care",))
+    assert case.values("care") == set() != case.values("clinic")
+    assert ("health", "ひざ") in case.values("care", before - timedelta(seconds=1))
+
+
+def test_after_a_death_what_is_shown_stays_and_nothing_new_flows() -> None:
+    """L4a: not by that consent to anybody it did not reach, not what is recorded since; a living
+    subject's consent goes on. That it stands still, the document does not tell.
+    """
+    case = town().tell(MemberNamed(body="juso", member="j", agency="job"), stream="body/juso")
+    case.consent("a", HANA, group="juso", begins=case.now()).consent("k", KEN, "clinic")
+    before = case.shown("job")
+    case.flag(HANA, "died")
+    case.tell(MemberNamed(body="juso", member="c", agency="clinic"), stream="body/juso")
+    case.tell(ConsentToldOfMember(consent=uuid5(NAMES, "a"), case=CASE, agency="clinic"))
+    case.tell(SituationRecorded(case=CASE, person=HANA, health="最期のこと"))
+    assert case.shown("job") == before
+    assert before.items
+    assert {item.fact.person for item in case.shown("clinic").items} == {KEN}
+    case.consent("later", HANA, "clinic")
+    assert {item.fact.person for item in case.shown("clinic").items} == {KEN}
+    assert case.withdraw("a").values("job") == set()
+
+
+def test_an_abuse_flag_freezes_what_a_proxy_consented_to() -> None:
+    """L22: and nothing else; once it is lifted all flows again."""
+    case = town().consent("p", HANA, "care", proxy="parental").consent("o", HANA, "clinic")
+    case.flag(HANA, "abuse").tell(SituationRecorded(case=CASE, person=HANA, health="あざ"))
+    assert ("health", "ひざ") in case.values("care")
+    assert ("health", "あざ") in case.values("clinic")
+    assert ("health", "あざ") in case.flag(HANA).values("care")
 
 
 def test_a_consent_lives_from_its_beginning_until_before_its_end() -> None:

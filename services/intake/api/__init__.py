@@ -5,8 +5,10 @@ from fastapi import APIRouter, Depends
 from . import (
     assessments,
     assignments,
+    bases,
     cases,
     consents,
+    flags,
     household,
     lead,
     notices,
@@ -26,6 +28,8 @@ for part in (
     lead,
     records,
     consents,
+    flags,
+    bases,
     notices,
     readings,
 ):

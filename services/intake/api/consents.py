@@ -1,19 +1,18 @@
-"""Consents, and what held when."""
+"""Consents: given or not, told of, narrowed, withdrawn."""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, Field, StringConstraints
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from uuid_utils.compat import uuid7
 
-from shared.basis import Consent, consents
-from shared.contracts import Recorded
-from shared.contracts.codes import OneOf, bodies
-from shared.contracts.intake import (
-    ConsentRecorded,
-)
+from shared.basis import FREEZES_PROXIES, flags
+from shared.calendar import TOKYO, age
+from shared.contracts.codes import OneOf, bodies, own_view_below_age
+from shared.contracts.intake import ConsentRecorded, PersonDescribed
+from shared.decider import Refused
 from shared.http import (
     Body,
     Caller,
@@ -22,6 +21,7 @@ from shared.http import (
     PathId,
     Receipt,
     Route,
+    Text,
     to_uuid,
 )
 from shared.problems import bad_input, not_found
@@ -31,14 +31,43 @@ from ..domain import consent
 from .common import Agency, OnCase, OnCaseDep, all_known, standing
 
 router = APIRouter(route_class=Route)
+DataClass = Annotated[str, *OneOf("data_class")]
+Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2200, 12, 31))]
+Staff = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@-]{1,120}$")]
+
+
+class Assessment(BaseModel):
+    """Who found when that the person cannot consent, and when that is looked at again (L4a)."""
+
+    model_config = ConfigDict(extra="forbid")
+    by: Line
+    on: Day
+    review_on: Day
+
+
+class Proxy(BaseModel):
+    """Who answered in the person's place, by which paper, for which classes, from when to when (days of
+    Tokyo, both included). With `conflict_of_interest` he may not.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    kind: Annotated[str, *OneOf("proxy")]
+    name: Line
+    document: Line
+    scope: list[DataClass] = Field(min_length=1, max_length=6)
+    begins: Day
+    until: Day | None = None
+    conflict_of_interest: bool = False
 
 
 class NewConsent(Body):
-    """Who may hold what of one person, for which purposes, how long (L3)."""
+    """Who may hold what of one person, for which purposes, how long (L3). A proxy's consent ends with
+    his power at the latest.
+    """
 
     person: UUID
     status: Annotated[str, *OneOf("consent_status")] = "granted"
-    classes: list[Annotated[str, *OneOf("data_class")]] = Field(min_length=1, max_length=6)
+    classes: list[DataClass] = Field(min_length=1, max_length=6)
     purposes: list[Annotated[str, *OneOf("purpose")]] = Field(min_length=1, max_length=3)
     medium: Annotated[str, *OneOf("consent_medium")] = "paper"
     holders: list[Agency] = Field([], max_length=70)
@@ -47,6 +76,46 @@ class NewConsent(Body):
     begins: Moment | None = None
     until: Moment | None = None
     text_version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
+    explained_by: Staff | None = None
+    signed_on: Day | None = None
+    own_view: Text | None = None
+    assessment: Assessment | None = None
+    proxy: Proxy | None = None
+
+    @model_validator(mode="after")
+    def _assessed(self) -> "NewConsent":
+        if (self.status == "cannot_consent") != (self.assessment is not None):
+            raise ValueError("cannot_consent and its assessment go together")
+        return self
+
+    def event(self, case: UUID, id: UUID, now: datetime) -> ConsentRecorded:
+        answered: dict[str, Any] = self.model_dump(
+            exclude={"occurred_at", "begins", "until", "assessment", "proxy"}
+        )
+        ends = [self.until] if self.until else []
+        if found := self.assessment:
+            answered |= {"assessed_by": found.by, "assessed_on": found.on}
+            answered["review_on"] = found.review_on
+        if proxy := self.proxy:
+            answered |= {"proxy": proxy.kind, "proxy_name": proxy.name, "proxy_scope": proxy.scope}
+            answered |= {"proxy_document": proxy.document, "proxy_from": proxy.begins}
+            answered["proxy_until"] = proxy.until
+            ends += [_midnight(proxy.until + timedelta(days=1))] if proxy.until else []
+        return ConsentRecorded(
+            consent=id,
+            case=case,
+            begins=self.begins or self.occurred_at or now,
+            until=min(ends, default=None),
+            **answered,
+        )
+
+
+class Narrowing(Body):
+    """What the person takes back: agencies, classes, time. Whatever is wider is a new consent."""
+
+    excluded: list[Agency] = Field([], max_length=70)
+    dropped: list[DataClass] = Field([], max_length=6)
+    until: Moment | None = None
 
 
 class Withdrawal(Body):
@@ -68,21 +137,6 @@ class WithdrawalReceipt(Receipt):
     agencies: list[Pending]
 
 
-class ConsentShown(BaseModel):
-    id: UUID
-    person: UUID
-    status: str
-    live: bool
-    classes: list[str]
-    purposes: list[str]
-    holders: list[str]
-    group: str | None
-    excluded: list[str]
-    begins: datetime
-    until: datetime | None
-    ended_at: datetime | None
-
-
 async def on_consent(id: PathId, call: Caller) -> tuple[OnCase, UUID, consent.Consent]:
     consent_id = to_uuid(id)
     past = await call.load(f"consent/{consent_id}")
@@ -98,12 +152,7 @@ OnConsentDep = Annotated[tuple[OnCase, UUID, consent.Consent], Depends(on_consen
 @router.post("/v1/cases/{id}/consents", status_code=201)
 async def record_consent(on: OnCaseDep, body: NewConsent) -> Receipt:
     id = uuid7()
-    event = ConsentRecorded(
-        consent=id,
-        case=on.case,
-        begins=body.begins or body.occurred_at or on.call.now(),
-        **body.model_dump(exclude={"occurred_at", "begins"}),
-    )
+    event = body.event(on.case, id, on.call.now())
 
     async def check() -> None:
         all_known(on, [body.person], "body.person")
@@ -113,10 +162,8 @@ async def record_consent(on: OnCaseDep, body: NewConsent) -> Receipt:
             raise bad_input("body.holders", "name agencies or a group / 提供先がありません")
         if body.group and body.group not in bodies():
             raise bad_input("body.group", f"no such body: {', '.join(bodies())}")
-        agencies = (await view.the_world(on.call.rt)).agencies
-        unknown = sorted({*body.holders, *body.excluded} - set(agencies))
-        if unknown:
-            raise bad_input("body.holders", "not in the directory: " + ", ".join(unknown))
+        await in_directory(on, {*body.holders, *body.excluded}, "body.holders")
+        _answerable(on, body, event)
 
     return await on.call.handle(
         consent.DECIDER,
@@ -126,6 +173,24 @@ async def record_consent(on: OnCaseDep, body: NewConsent) -> Receipt:
         body,
         check=check,
         location="/v1/consents/{id}",
+    )
+
+
+@router.post("/v1/consents/{id}/narrowing")
+async def narrow(on: OnConsentDep, body: Narrowing) -> Receipt:
+    """The person takes a part back; who held it must give it back (see views)."""
+    case, id, _ = on
+    command = consent.Narrow(tuple(body.excluded), tuple(body.dropped), body.until)
+
+    async def check() -> None:
+        if not (body.excluded or body.dropped or body.until):
+            raise bad_input("body", "says nothing / 変更する内容がありません")
+        if body.until and body.until <= (body.occurred_at or case.call.now()):
+            raise bad_input("body.until", "has passed; withdraw / 過去の日時です。撤回してください")
+        await in_directory(case, set(body.excluded), "body.excluded")
+
+    return await case.call.handle(
+        consent.DECIDER, f"consent/{id}", str(case.case), command, body, check=check
     )
 
 
@@ -157,19 +222,41 @@ async def tell_of_member(on: OnConsentDep, body: TellOfMember) -> Receipt:
     )
 
 
-@router.get("/v1/cases/{id}/bases")
-async def list_bases(
-    on: OnCaseDep, at: Annotated[Moment | None, Query()] = None
-) -> list[ConsentShown]:
-    """What held at a moment (now if not given)."""
-    events: list[Recorded] = []
-    for stream in await view.streams_of(on.call.rt, on.case, "consent"):
-        events += (await on.call.load(stream)).events
-    on.reads(events)
-    moment = at or on.call.now()
-    return [_shown(found, moment) for found in consents(events).values()]
+async def in_directory(on: OnCase, codes: set[str], field: str) -> None:
+    unknown = sorted(codes - set((await view.the_world(on.call.rt)).agencies))
+    if unknown:
+        raise bad_input(field, "not in the directory: " + ", ".join(unknown))
 
 
-def _shown(found: Consent, at: datetime) -> ConsentShown:
-    fields = found.recorded.model_dump(exclude={"consent", "case", "medium", "text_version"})
-    return ConsentShown(id=found.id, live=found.live(at), ended_at=found.ended_at, **fields)
+def _answerable(on: OnCase, body: NewConsent, event: ConsentRecorded) -> None:
+    """L4a: the dead answer nothing; a proxy within what his paper allows, and with clean hands (409)."""
+    standing_now = next((f for _, f in reversed(flags(on.events, body.person))), frozenset[str]())
+    if proxy := body.proxy:
+        if not set(body.classes) <= set(proxy.scope):
+            raise bad_input("body.classes", "beyond the proxy's scope / 代理権の範囲を超えています")
+        if not _midnight(proxy.begins) <= event.begins:
+            raise bad_input(
+                "body.begins", "before the proxy's power begins / 代理権の始期より前です"
+            )
+        young = age(_birth(on, body.person), on.call.now())
+        if young is not None and young < own_view_below_age() and not body.own_view:
+            raise bad_input(
+                "body.own_view", "the minor's own view is missing / 本人の意向が必要です"
+            )
+        if proxy.conflict_of_interest or standing_now & FREEZES_PROXIES:
+            raise Refused("proxy-is-barred", on.state.status, ())
+    if "died" in standing_now and body.status == "granted":
+        raise Refused("person-has-died", on.state.status, ())
+
+
+def _birth(on: OnCase, person: UUID) -> str | None:
+    told = [
+        e.event.birth
+        for e in on.events
+        if isinstance(e.event, PersonDescribed) and e.event.person == person
+    ]
+    return next((birth for birth in reversed(told) if isinstance(birth, str)), None)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, datetime.min.time(), TOKYO)

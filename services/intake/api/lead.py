@@ -7,7 +7,6 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from shared.basis import World, consents, covers
-from shared.contracts import Recorded
 from shared.contracts.codes import lead_minimum
 from shared.contracts.intake import LeadAccepted, LeadDeclined, LeadOffered
 from shared.decider import Refused
@@ -84,13 +83,13 @@ async def decline(on: OnCaseDep, body: Decline) -> Receipt:
 
 async def _has_basis(on: OnCase, agency: str, world: World) -> None:
     """L9: for one person of the case at least, live consents cover the minimum of classes."""
-    events: list[Recorded] = []
+    events, now = list(on.events), on.call.now()
     for stream in await view.streams_of(on.call.rt, on.case, "consent"):
         events += (await on.call.load(stream)).events
     given: dict[UUID, set[str]] = {}
     for consent in consents(events).values():
-        if covers(consent, agency, world, on.call.now()):
-            given.setdefault(consent.recorded.person, set()).update(consent.recorded.classes)
+        if covers(consent, agency, world, now):
+            given.setdefault(consent.recorded.person, set()).update(consent.classes(now))
     if not _enough(given.values()):
         raise Refused("no-live-basis", on.state.status, ("consents",))
 

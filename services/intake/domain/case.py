@@ -19,6 +19,7 @@ from shared.contracts.intake import (
     LeadOffered,
     LivingRecorded,
     PersonDescribed,
+    PersonFlagged,
     PersonJoined,
     SituationRecorded,
     WorriesRecorded,
@@ -101,6 +102,11 @@ class Reopen:
     reopened: CaseReopened
 
 
+@dataclass(frozen=True)
+class Flag:
+    flagged: PersonFlagged
+
+
 Command = (
     OpenCase
     | SaveSheet
@@ -111,6 +117,7 @@ Command = (
     | OfferLead
     | AcceptLead
     | DeclineLead
+    | Flag
     | Close
     | Reopen
 )
@@ -154,6 +161,8 @@ def decide(state: Case, command: Command) -> list[Event]:
             return [_answered(state, accepted.lead, accepted)]
         case "open", DeclineLead(declined):
             return [_answered(state, declined.to, declined)]
+        case "open" | "closed", Flag(flagged):
+            return _known(state, (flagged,))
         case "open", Close(closed):
             return [closed]
         case "closed", Reopen(reopened):
@@ -179,6 +188,7 @@ def _known(state: Case, parts: tuple[Event, ...]) -> list[Event]:
                 | LivingRecorded(person=person)
                 | HealthRecorded(person=person)
                 | CaseAssessed(person=person)
+                | PersonFlagged(person=person)
             ):
                 strangers = {person} - state.people
             case WorriesRecorded(subjects=subjects) | InvolvedRecorded(subjects=subjects):

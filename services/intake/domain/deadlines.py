@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.contracts import Envelope, Event
-from shared.contracts.intake import ConsentRecorded, ConsentWithdrawn
+from shared.contracts.intake import ConsentNarrowed, ConsentRecorded, ConsentWithdrawn
 from shared.deadline import Due, Timer
 
 from . import consent
@@ -13,7 +13,7 @@ from . import consent
 
 def plan(event: Event, envelope: Envelope) -> Iterable[Timer]:
     match event:
-        case ConsentRecorded(until=until) if until:
+        case ConsentRecorded(until=until) | ConsentNarrowed(until=until) if until:
             yield Timer(envelope.stream, until, envelope.stream, {"case": str(event.case)})
         case ConsentWithdrawn():
             yield Timer(envelope.stream, None)

@@ -387,7 +387,7 @@ async def _consents_for(on: OnMatter, person: UUID, data_class: str) -> list[UUI
         one.id
         for one in given.values()
         if one.recorded.person == person
-        and data_class in one.recorded.classes
+        and data_class in one.classes(now)
         and any(covers(one, agency, world, now) for agency in world.agencies)
     )
 

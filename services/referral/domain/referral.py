@@ -145,9 +145,9 @@ def covering(
         for consent in given
         if consent.recorded.person == person
         and covers(consent, receiver, world, at)
-        and asked.intersection(consent.recorded.classes)
+        and asked.intersection(consent.classes(at))
     ]
-    if asked.difference(*(consent.recorded.classes for consent in used)):
+    if asked.difference(*(consent.classes(at) for consent in used)):
         return ()
     used.sort(key=lambda consent: (consent.recorded.begins, consent.id))
     return tuple(consent.id for consent in used)

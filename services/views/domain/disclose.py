@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from shared.basis import Consent, Member, World, covers
+from shared.basis import Consent, Member, World, reaches
 from shared.calendar import fiscal_year
 from shared.contracts import CONSENTABLE, Recorded
 from shared.contracts.codes import bodies
@@ -44,6 +44,20 @@ class Shown:
     persons: Mapping[UUID, Mapping[Consentable, Coverage]]
 
 
+@dataclass(frozen=True)
+class Grant:
+    """What one basis gives to one agency now: classes of persons. `before`: nothing recorded since."""
+
+    basis: Basis
+    persons: frozenset[UUID]
+    classes: frozenset[str]
+    before: datetime | None = None
+
+    def gives(self, fact: Fact, person: UUID) -> bool:
+        known = self.before is None or fact.at < self.before
+        return known and person in self.persons and fact.data_class in self.classes
+
+
 def disclose(
     facts: Iterable[Fact],
     consents: Mapping[UUID, Consent],
@@ -52,20 +66,35 @@ def disclose(
     at: datetime,
 ) -> Shown:
     """Document(agency, case, at): what a live basis covers and no mark *not to* it forbids (L1)."""
-    covering = [c for c in consents.values() if covers(c, agency, world, at)]
+    granted = grants(consents, world, agency, at)
     items = [
         Item(fact, bases)
         for fact in facts
-        if agency not in fact.not_to
-        and (bases := (*_own(fact, agency), *_consented(fact, covering, agency)))
+        if agency not in fact.not_to and (bases := (*_own(fact, agency), *_granted(fact, granted)))
     ]
     newest = _newest(items)
     shown = {person for item in newest for person in item.fact.subjects}
     persons = {
-        person: {name: _coverage(covering, person, name) for name in CONSENTABLE}
+        person: {name: _coverage(granted, person, name) for name in CONSENTABLE}
         for person in sorted(shown)
     }
     return Shown(tuple(newest), persons)
+
+
+def grants(
+    consents: Mapping[UUID, Consent], world: World, agency: str, at: datetime
+) -> list[Grant]:
+    """L3, L4a: what the live consents give the agency, in the order of their ids."""
+    return [
+        Grant(
+            Basis("consent", str(id)),
+            frozenset((consent.recorded.person,)),
+            consent.classes(at) & set(CONSENTABLE),
+            consent.stopped(at),
+        )
+        for id, consent in sorted(consents.items(), key=lambda one: str(one[0]))
+        if reaches(consent, agency, world, at)
+    ]
 
 
 def _own(fact: Fact, agency: str) -> tuple[Basis, ...]:
@@ -75,25 +104,19 @@ def _own(fact: Fact, agency: str) -> tuple[Basis, ...]:
     return ()
 
 
-def _consented(fact: Fact, covering: Sequence[Consent], agency: str) -> tuple[Basis, ...]:
-    """L3, L4: every subject consents to this class."""
-    if fact.data_class not in CONSENTABLE or not fact.subjects:
-        return ()
+def _granted(fact: Fact, granted: Sequence[Grant]) -> tuple[Basis, ...]:
+    """L4: for every subject a basis gives this class."""
     bases: list[Basis] = []
     for person in sorted(fact.subjects):
-        mine = [
-            Basis("consent", str(c.id))
-            for c in covering
-            if c.recorded.person == person and fact.data_class in c.recorded.classes
-        ]
+        mine = [grant.basis for grant in granted if grant.gives(fact, person)]
         if not mine:
             return ()
-        bases += sorted(mine, key=lambda basis: basis.id)
+        bases += mine
     return tuple(bases)
 
 
-def _coverage(covering: Sequence[Consent], person: UUID, name: Consentable) -> Coverage:
-    given = any(c.recorded.person == person and name in c.recorded.classes for c in covering)
+def _coverage(granted: Sequence[Grant], person: UUID, name: Consentable) -> Coverage:
+    given = any(person in grant.persons and name in grant.classes for grant in granted)
     return "covered" if given else "not_covered"
 
 

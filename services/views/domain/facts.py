@@ -25,6 +25,7 @@ from shared.contracts.intake import (
     LivingRecorded,
     NextActionDone,
     PersonDescribed,
+    PersonFlagged,
     PersonJoined,
     PersonNoted,
     ReporterRecorded,
@@ -51,6 +52,7 @@ FACT_EVENTS: tuple[type[Event], ...] = (
     CaseOpened,
     PersonJoined,
     PersonDescribed,
+    PersonFlagged,
     SituationRecorded,
     LivingRecorded,
     HealthRecorded,
@@ -154,6 +156,8 @@ def _place(recorded: Recorded) -> object:
             return record
         case PersonNoted(record=record, person=person):
             return record, person
+        case PersonFlagged(person=person):
+            return "flags", person
         case _:
             return recorded.envelope.id
 

@@ -215,3 +215,14 @@ class CaseClosed(CaseEvent):
 @event("case.reopened")
 class CaseReopened(CaseEvent):
     note: Annotated[str | None, Personal("judgement")] = None
+
+
+@event("case.person_flagged")
+class PersonFlagged(CaseEvent):
+    """All that stands of a person now: newest replaces. Dead: no consent gives anything new (L4a);
+    suspected abuse or a conflict of interest: no proxy acts (L22). Codes, so that no topic tells it.
+    """
+
+    SLOT = "person"
+    person: PersonId
+    flags: Annotated[tuple[str, ...], Coded("judgement")]
