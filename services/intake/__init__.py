@@ -8,7 +8,17 @@ from .view import view
 
 SERVICE = Service(
     name="intake",
-    streams=("case", "record", "consent", "notice", "household", "assignment", "deputyship"),
+    streams=(
+        "case",
+        "record",
+        "consent",
+        "notice",
+        "household",
+        "assignment",
+        "deputyship",
+        "merge",
+        "match",
+    ),
     router=router,
     view=view,
     plan=plan,

@@ -1,10 +1,8 @@
 """Intake's own view: which cases there are, who has standing in them, the directory."""
 
-import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
@@ -17,16 +15,14 @@ from shared.contracts.intake import (
     CaseReopened,
     LeadAccepted,
     LeadOffered,
-    PersonDescribed,
 )
 from shared.contracts.referral import ReferralRequested
-from shared.db import Connection, by_column
+from shared.db import Connection
 from shared.kept import all_of, keep
 from shared.runtime import Runtime
 from shared.views import View
 
-from . import staffing, worklist
-from .domain import search
+from . import family, index, matching, staffing, worklist
 
 OPENED = """
 insert into cases (id, lead, status, opened_at, household)
@@ -49,17 +45,6 @@ select c.* from party p join cases c on c.id = p.case_id
  where c.household = $2 and p.agency = $1
    and {staffing.NOT_BLOCKED.format(agency="$1", staff="$3", case="c.id")}
  order by c.id"""
-FOUND_BY = """
-insert into search (case_id, person, field, recorder, lead, terms)
-select t.case_id, t.person, t.field, t.recorder, coalesce(t.lead, c.lead),
-       t.terms::bigint[]
-  from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
-       as t(case_id, person, field, recorder, lead, terms)
-  join cases c on c.id = t.case_id
-on conflict (case_id, person, field, recorder) do update set lead = excluded.lead, terms = excluded.terms"""
-FIND = """
-select distinct case_id, person from search
- where terms @> $2::bigint[] and (recorder = $1 or lead = $1)"""
 IS_PARTY = "select exists (select from party where agency = $1 and case_id = $2)"
 STREAMS_OF = """
 select distinct stream from journal where key = $1 and stream like $2 order by stream"""
@@ -68,8 +53,6 @@ KEEPS = (*DIRECTORY_TYPES, *POOL_TYPES)
 
 
 async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> None:
-    leads: dict[UUID, str] = {}
-    found_by: dict[tuple[UUID, UUID, str, str], tuple[str | None, str]] = {}
     parties: list[tuple[str, UUID]] = []
     opened: list[tuple[UUID, str, str, datetime, UUID]] = []
     for recorded in events:
@@ -78,13 +61,6 @@ async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> Non
                 at = recorded.envelope.occurred_at
                 opened.append((case.case, case.lead, "open", at, case.household))
                 parties.append((case.lead, case.case))
-                leads[case.case] = case.lead
-            case LeadAccepted(case=case_id, lead=lead):
-                leads[case_id] = lead
-            case PersonDescribed(case=case_id, person=person) as told:
-                for field, terms in search.described(told).items():
-                    place = (case_id, person, field, recorded.envelope.agency)
-                    found_by[place] = leads.get(case_id), as_array(digests(key, terms))
             case LeadOffered(case=case_id, to=agency):
                 parties.append((agency, case_id))
             case ReferralRequested() as asked:
@@ -94,9 +70,9 @@ async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> Non
     await staffing.project(db, events)
     if opened:
         await db.execute(OPENED, *map(list, zip(*opened, strict=True)))
-    if found_by:
-        rows = [(*place, *value) for place, value in found_by.items()]
-        await db.execute(FOUND_BY, *by_column(rows, 6))
+    await index.project(key, db, events)
+    await matching.project(key, db, events)
+    await family.project(db, events)
     if parties:
         await db.execute(PARTY, *map(list, zip(*parties, strict=True)))
     for recorded in events:
@@ -117,31 +93,6 @@ def view(rt: Runtime) -> View:
         ddl,
         partial(project, rt.keys.index_key),
     )
-
-
-def digests(key: bytes, terms: Iterable[str]) -> list[int]:
-    """What stands in the index in place of a term: 64 bits of a keyed digest; sorted: a refold is equal."""
-    return sorted(
-        int.from_bytes(hmac.digest(key, b"search " + term.encode(), sha256)[:8], signed=True)
-        for term in terms
-    )
-
-
-def as_array(numbers: Iterable[int]) -> str:
-    """An array as PostgreSQL reads it: arrays of unlike length cannot be one parameter."""
-    return "{" + ",".join(map(str, numbers)) + "}"
-
-
-async def find(rt: Runtime, agency: str, query: str) -> set[UUID]:
-    """Cases with a person whom every word of the query fits, among what the agency recorded or led."""
-    found: set[tuple[UUID, UUID]] | None = None
-    for terms in search.asked(query):
-        if not terms:
-            return set()
-        rows = await rt.reads.fetch(FIND, agency, digests(rt.keys.index_key, terms))
-        fits = {(row["case_id"], row["person"]) for row in rows}
-        found = fits if found is None else found & fits
-    return {case for case, _ in found or ()}
 
 
 async def is_party(rt: Runtime, agency: str, case: UUID) -> bool:

@@ -182,6 +182,21 @@ SAMPLES: tuple[Event, ...] = (
     ),
     intake.PersonsRelated(household=HOUSEHOLD, told_in=CASE, person=KEN, to=HANA, relation="child"),
     intake.KeyPersonNamed(household=HOUSEHOLD, told_in=CASE, person=HANA),
+    intake.CasesMerged(
+        merge=an_id(30), merged=an_id(31), into=CASE, same=((KEN, HANA),), reason="𠮷田さんと同じ方"
+    ),
+    intake.ConsentConfirmed(merge=an_id(30), consent=CONSENT),
+    intake.MergeUndone(merge=an_id(30), reason="葛󠄀城さんは別の方"),
+    intake.MatchEnquired(
+        match=an_id(32),
+        cases=(CASE, an_id(31)),
+        people=(HANA, KEN),
+        to="care-centre",
+        asked_of=an_id(31),
+        person=KEN,
+        note="𠮷田さんと同じ方でしょうか",
+    ),
+    intake.MatchAnswered(match=an_id(32), answer="same", note="𠮷田さんに確かめた"),
     intake.NextActionDone(record=RECORD, case=CASE, note="電話で確かめた"),
     intake.ConsentRecorded(
         consent=CONSENT,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest_asyncio
 
 from operate.stack import Stack
-from services.intake.view import digests
+from services.intake.index import digests
 from shared.contracts.intake import LeadOffered
 from tests.integration._service import Running, service_on
 

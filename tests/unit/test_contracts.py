@@ -35,6 +35,7 @@ STREAMS = {
         "basis",
         "household",
         "notice",
+        "match",
         "merge",
         "assignment",
         "deputyship",

@@ -10,7 +10,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from services.intake.domain.search import asked, described, folded
-from services.intake.view import digests
+from services.intake.index import digests
 from shared.contracts import ERASED
 from shared.contracts.intake import PersonDescribed
 

@@ -11,6 +11,8 @@ from . import (
     flags,
     household,
     lead,
+    matches,
+    merges,
     notices,
     readings,
     records,
@@ -18,19 +20,22 @@ from . import (
 )
 from .common import purpose
 
-router = APIRouter(tags=["intake"], dependencies=[Depends(purpose)])
-for part in (
+PARTS = (
     cases,
     sections,
     household,
     assessments,
     assignments,
     lead,
+    matches,
+    merges,
     records,
     consents,
     flags,
     bases,
     notices,
     readings,
-):
+)
+router = APIRouter(tags=["intake"], dependencies=[Depends(purpose)])
+for part in PARTS:
     router.include_router(part.router)

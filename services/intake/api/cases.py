@@ -30,9 +30,9 @@ from shared.http import (
 )
 from shared.journal import NEW
 
-from .. import view
+from .. import family, index, view
 from ..domain import case as cases
-from .common import NO_ID, Fact, OnCaseDep, fact, taken_on, worker
+from .common import NO_ID, Fact, OnCase, OnCaseDep, fact, stands_in, taken_on, worker
 from .sheet import Person, Situation, Worries, check
 
 router = APIRouter(route_class=Route)
@@ -71,9 +71,14 @@ class CaseLine(BaseModel):
 
 
 class CaseFile(BaseModel):
-    """The whole file for the lead agency; for others what they recorded themselves (L20)."""
+    """The whole file for the lead agency; for others what they recorded themselves (L20).
+
+    `id` is another than was asked for where that case was merged into this one: what is written next
+    goes by it. `merged`: cases that go on in this one.
+    """
 
     id: UUID
+    merged: list[UUID]
     status: str
     lead: str
     version: int
@@ -123,7 +128,7 @@ async def list_cases(
     date (西暦・和暦), among what the agency recorded or led (L24).
     """
     start = to_uuid(after) if after else NO_ID
-    among = await view.find(call.rt, call.who.agency, q) if q else None
+    among = await index.find(call.rt, call.who.agency, q) if q else None
     rows = await view.cases_of(call.rt, call.who, start, limit, status, among, mine)
     items = [CaseLine.model_validate(row) for row in rows]
     for hit in items if q else ():
@@ -134,16 +139,29 @@ async def list_cases(
 
 @router.get("/v1/cases/{id}")
 async def get_case(on: OnCaseDep) -> CaseFile:
-    on.call.shows(on.version)
+    """A merged case answers with the file in which it goes on, to who has standing there too."""
+    files = await _joined(on)
+    first = files[0]
+    on.call.shows(first.version)
     return CaseFile(
-        id=on.case,
-        status=on.state.status,
-        lead=on.state.lead,
-        version=on.version,
-        coordinator=on.state.coordinator or None,
-        people=sorted(on.state.people),
-        facts=[fact(e) for e in on.shown()],
+        id=first.case,
+        merged=[file.case for file in files[1:]],
+        status=first.state.status,
+        lead=first.state.lead,
+        version=first.version,
+        coordinator=first.state.coordinator or None,
+        people=sorted({person for file in files for person in file.state.people}),
+        facts=[fact(e) for file in files for e in file.shown()],
     )
+
+
+async def _joined(on: OnCase) -> list[OnCase]:
+    """The case in which this one goes on, then those that go on there; only where the caller stands,
+    and only this one where he does not stand in the first: a merge gives no standing.
+    """
+    ids = await family.family(on.call.rt, on.case)
+    files = [on if id == on.case else await stands_in(on.call, id) for id in ids]
+    return [file for file in files if file] if files[0] else [on]
 
 
 @router.post("/v1/cases/{id}/screenings")

@@ -36,6 +36,7 @@ NO_ID = UUID(int=0)
 class Fact(BaseModel):
     """One recorded part of the sheet, opened for those who may see it."""
 
+    case: UUID
     type: str
     version: int
     recorded_by: str
@@ -99,6 +100,16 @@ def _was_before(change: Recorded, recorded: Recorded) -> bool:
 
 
 async def standing(call: Call, case: UUID) -> OnCase:
+    on = await stands_in(call, case)
+    if on is None:
+        raise not_found()
+    call.need(*WORKERS)
+    on.reads()
+    return on
+
+
+async def stands_in(call: Call, case: UUID) -> OnCase | None:
+    """None for a stranger, whether there is such a case or not, and for who is blocked from it."""
     past, staff_past = await asyncio.gather(
         call.load(f"case/{case}"), call.load(assignment_of(call, case))
     )
@@ -107,12 +118,8 @@ async def standing(call: Call, case: UUID) -> OnCase:
     if not past.version or not (
         call.who.agency in mine or await view.is_party(call.rt, call.who.agency, case)
     ):
-        raise not_found()
-    if call.who.subject in on.staff.blocked:
-        raise not_found()
-    call.need(*WORKERS)
-    on.reads()
-    return on
+        return None
+    return None if call.who.subject in on.staff.blocked else on
 
 
 def assignment_of(call: Call, case: UUID) -> str:
@@ -162,6 +169,7 @@ def fact(recorded: Recorded) -> Fact:
     shown = {k: None if isinstance(v, Unreadable) else v for k, v in values.items()}
     e = recorded.envelope
     return Fact(
+        case=UUID(e.key),
         type=e.type,
         version=e.version,
         recorded_by=e.agency,

@@ -92,7 +92,9 @@ class HouseholdFile(BaseModel):
 async def get_household(on: OnCaseDep) -> HouseholdFile:
     id = _id(on)
     past = await on.call.load(f"household/{id}")
-    shown = [e.event for e in past.events if isinstance(e.event, HouseholdEvent) and on.hears(e)]
+    heard = [e for e in past.events if on.hears(e)]
+    on.call.reads(f"household/{id}", on.basis, heard, on.case)
+    shown = [e.event for e in heard if isinstance(e.event, HouseholdEvent)]
     cases = await view.cases_of_household(on.call.rt, on.call.who, id)
     on.call.shows(past.version)
     return HouseholdFile(

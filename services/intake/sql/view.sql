@@ -74,3 +74,40 @@ create table deputyship (
     ended bool not null default false
 );
 create index deputyship_deputy on deputyship (agency, deputy) where not ended;
+create table merges (
+    id uuid primary key,
+    merged uuid not null,
+    into_case uuid not null,
+    undone bool not null default false
+);
+create index merges_merged on merges (merged);
+create index merges_into on merges (into_case);
+-- Each person as keyed digests of whole values, to find pairs by, and of terms, to compare them by.
+create table marks (
+    case_id uuid not null,
+    person uuid not null,
+    kana bigint,
+    name bigint,
+    initial bigint,
+    birth bigint,
+    year bigint,
+    phone bigint,
+    address bigint,
+    terms jsonb not null,
+    primary key (case_id, person)
+);
+create index marks_kana on marks (kana, year);
+create index marks_name on marks (name, birth);
+create index marks_birth on marks (birth, initial);
+create index marks_phone on marks (phone);
+create index marks_address on marks (address);
+create index marks_person on marks (person);
+create table enquiry (
+    match uuid primary key,
+    cases uuid[] not null,
+    agency text not null,
+    asked_at timestamptz not null,
+    waits bool not null
+);
+create index enquiry_waits on enquiry (agency, asked_at) where waits;
+create index enquiry_cases on enquiry using gin (cases);

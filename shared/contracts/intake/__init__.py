@@ -47,6 +47,8 @@ from .household import (
     KeyPersonNamed,
     PersonsRelated,
 )
+from .match import MatchAnswered, MatchEnquired, MatchEvent
+from .merge import CasesMerged, ConsentConfirmed, MergeEvent, MergeUndone
 from .notice import NoticeClosed, NoticeEvent, NoticeReceived, NoticeTaken
 from .record import (
     Contact,
@@ -67,6 +69,8 @@ __all__ = [
     "CaseOpened",
     "CaseReopened",
     "CaseScreened",
+    "CasesMerged",
+    "ConsentConfirmed",
     "ConsentEvent",
     "ConsentExpired",
     "ConsentNarrowed",
@@ -90,6 +94,11 @@ __all__ = [
     "LeadDeclined",
     "LeadOffered",
     "LivingRecorded",
+    "MatchAnswered",
+    "MatchEnquired",
+    "MatchEvent",
+    "MergeEvent",
+    "MergeUndone",
     "NextActionDone",
     "NoticeClosed",
     "NoticeEvent",

@@ -1,0 +1,188 @@
+"""Merges: two cases that are one go on in one of them, consents confirmed one by one; and un-merge."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+from uuid_utils.compat import uuid7
+
+from shared.contracts.intake import CasesMerged, ConsentConfirmed, MergeUndone
+from shared.decider import Refused
+from shared.http import Body, Call, Caller, PathId, Receipt, Route, Text, to_uuid
+from shared.journal import NEW, Past
+from shared.problems import Problem, bad_input, not_found
+
+from .. import family, matching
+from ..domain import case as cases
+from ..domain import consent, merge
+from .common import WORKERS, stands_in
+from .sheet import Part
+
+router = APIRouter(route_class=Route)
+MERGERS = ("matcher", "coordinator", "supervisor")
+NOT_YOURS = "not a case of yours / 担当するケースではありません"
+
+
+class Same(Part):
+    """A person of the merged case, and who he is in the other."""
+
+    merged: UUID
+    into: UUID
+
+
+class NewMerge(Body):
+    """`merged` goes on in `into`."""
+
+    merged: UUID
+    into: UUID
+    same: list[Same] = Field([], max_length=20)
+    reason: Text | None = None
+
+
+class Confirmation(Body):
+    """A consent that was given in one of the two cases, and is meant for the other too (L18)."""
+
+    consent: UUID
+
+
+class Undoing(Body):
+    reason: Text
+
+
+class MergeShown(BaseModel):
+    """What was disclosed through it, views says (`GET /v1/merges/{id}` there)."""
+
+    id: UUID
+    version: int
+    status: merge.Status
+    merged: UUID
+    into: UUID
+    same: list[tuple[UUID, UUID]]
+    confirmed: list[UUID]
+    merged_at: datetime
+    undone_at: datetime | None
+
+
+class OnMerge:
+    def __init__(self, call: Call, id: UUID, past: Past, whole: bool) -> None:
+        self.call, self.id, self.past, self.whole = call, id, past, whole
+        self.state: merge.Merge = past.fold(merge.DECIDER)
+
+    async def write(self, command: merge.Command, body: Body, **more: Any) -> Receipt:
+        name = str(self.id)
+        return await self.call.handle(
+            merge.DECIDER, f"merge/{name}", name, command, body, past=self.past, **more
+        )
+
+
+async def on_merge(id: PathId, call: Caller) -> OnMerge:
+    """For who has standing in both cases, or has the matching role (404 otherwise)."""
+    found = to_uuid(id)
+    past = await call.load(f"merge/{found}")
+    state: merge.Merge = past.fold(merge.DECIDER)
+    if state.merged is None or state.into is None:
+        raise not_found()
+    whole = await _stands_in(call, (state.merged, state.into))
+    if not whole and "matcher" not in call.who.roles:
+        raise not_found()
+    return OnMerge(call, found, past, whole)
+
+
+OnMergeDep = Annotated[OnMerge, Depends(on_merge)]
+
+
+async def merger(call: Caller) -> Call:
+    call.need(*MERGERS)
+    return call
+
+
+@router.post("/v1/merges", status_code=201)
+async def merge_cases(call: Annotated[Call, Depends(merger)], body: NewMerge) -> Receipt:
+    """By a coordinator or supervisor with standing in both cases; by the matching role once the desk
+    that holds one of them has answered that they are the same.
+    """
+    id, both = uuid7(), (body.merged, body.into)
+
+    async def check() -> None:
+        if body.merged == body.into:
+            raise bad_input("body.into", "the same case / 同じケースです")
+        asked = "matcher" in call.who.roles and await matching.said_same(call.rt, both)
+        if not asked and not await _stands_in(call, both):
+            raise bad_input("body.merged", NOT_YOURS)
+        for name in ("merged", "into"):
+            case: cases.Case = (await call.load(f"case/{getattr(body, name)}")).fold(cases.DECIDER)
+            if {getattr(pair, name) for pair in body.same} - case.people:
+                raise bad_input(
+                    "body.same", "not a person of this case / このケースの人ではありません"
+                )
+        for case_id in both:
+            if await family.goes_on_in(call.rt, case_id):
+                raise Refused("case-is-merged", "merged", ("undoing",))
+
+    pairs = tuple((pair.merged, pair.into) for pair in body.same)
+    event = CasesMerged(
+        merge=id, merged=body.merged, into=body.into, same=pairs, reason=body.reason
+    )
+    return await call.handle(
+        merge.DECIDER,
+        f"merge/{id}",
+        str(id),
+        event,
+        body,
+        check=check,
+        location="/v1/merges/{id}",
+        past=NEW,
+    )
+
+
+@router.get("/v1/merges/{id}")
+async def get_merge(on: OnMergeDep) -> MergeShown:
+    on.call.shows(on.past.version)
+    last, state = on.past.events[-1], on.state
+    assert state.merged  # or there would be no merge
+    assert state.into
+    return MergeShown(
+        id=on.id,
+        version=on.past.version,
+        status=state.status,
+        merged=state.merged,
+        into=state.into,
+        same=list(state.same),
+        confirmed=sorted(state.confirmed),
+        merged_at=on.past.events[0].envelope.occurred_at,
+        undone_at=last.envelope.occurred_at if state.status == "undone" else None,
+    )
+
+
+@router.post("/v1/merges/{id}/confirmations")
+async def confirm_consent(on: OnMergeDep, body: Confirmation) -> Receipt:
+    """By a worker with standing in both: from now on the consent reaches what was told in the other."""
+    if not on.whole:
+        raise Problem("wrong-role")
+
+    async def check() -> None:
+        given = (await on.call.load(f"consent/{body.consent}")).fold(consent.DECIDER)
+        state: merge.Merge = on.state
+        related = await family.family(on.call.rt, state.into) if state.into else []
+        if given.case is None or given.case not in {*related, state.merged, state.into}:
+            raise bad_input(
+                "body.consent", "not a consent of these cases / 対象の同意ではありません"
+            )
+
+    return await on.write(ConsentConfirmed(merge=on.id, consent=body.consent), body, check=check)
+
+
+@router.post("/v1/merges/{id}/undoing")
+async def undo(on: OnMergeDep, body: Undoing) -> Receipt:
+    """Each document is then as if the merge had never been; what it had shown is an incident to look at."""
+    on.call.need(*MERGERS)
+    return await on.write(MergeUndone(merge=on.id, reason=body.reason), body)
+
+
+async def _stands_in(call: Call, of: Iterable[UUID]) -> bool:
+    if not call.who.roles.intersection(WORKERS):
+        return False
+    return all([await stands_in(call, case) for case in of])

@@ -1,0 +1,67 @@
+"""The search index of intake's view: a person's values as keyed digests of their terms (L24)."""
+
+import hmac
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from uuid import UUID
+
+from shared.contracts import Recorded
+from shared.contracts.intake import CaseOpened, LeadAccepted, PersonDescribed
+from shared.db import Connection, by_column
+from shared.runtime import Runtime
+
+from .domain import search
+
+FOUND_BY = """
+insert into search (case_id, person, field, recorder, lead, terms)
+select t.case_id, t.person, t.field, t.recorder, coalesce(t.lead, c.lead),
+       t.terms::bigint[]
+  from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
+       as t(case_id, person, field, recorder, lead, terms)
+  join cases c on c.id = t.case_id
+on conflict (case_id, person, field, recorder) do update set lead = excluded.lead, terms = excluded.terms"""
+FIND = """
+select distinct case_id, person from search
+ where terms @> $2::bigint[] and (recorder = $1 or lead = $1)"""
+
+
+async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> None:
+    """After the cases of the batch: what is found of a case is found for who leads it."""
+    leads: dict[UUID, str] = {}
+    found_by: dict[tuple[UUID, UUID, str, str], tuple[str | None, str]] = {}
+    for recorded in events:
+        match recorded.event:
+            case CaseOpened(case=case, lead=lead) | LeadAccepted(case=case, lead=lead):
+                leads[case] = lead
+            case PersonDescribed(case=case, person=person) as told:
+                for field, terms in search.described(told).items():
+                    place = (case, person, field, recorded.envelope.agency)
+                    found_by[place] = leads.get(case), as_array(digests(key, terms))
+    if found_by:
+        rows = [(*place, *value) for place, value in found_by.items()]
+        await db.execute(FOUND_BY, *by_column(rows, 6))
+
+
+def digests(key: bytes, terms: Iterable[str]) -> list[int]:
+    """What stands in the index in place of a term: 64 bits of a keyed digest; sorted: a refold is equal."""
+    return sorted(
+        int.from_bytes(hmac.digest(key, b"search " + term.encode(), sha256)[:8], signed=True)
+        for term in terms
+    )
+
+
+def as_array(numbers: Iterable[int]) -> str:
+    """An array as PostgreSQL reads it: arrays of unlike length cannot be one parameter."""
+    return "{" + ",".join(map(str, numbers)) + "}"
+
+
+async def find(rt: Runtime, agency: str, query: str) -> set[UUID]:
+    """Cases with a person whom every word of the query fits, among what the agency recorded or led."""
+    found: set[tuple[UUID, UUID]] | None = None
+    for terms in search.asked(query):
+        if not terms:
+            return set()
+        rows = await rt.reads.fetch(FIND, agency, digests(rt.keys.index_key, terms))
+        fits = {(row["case_id"], row["person"]) for row in rows}
+        found = fits if found is None else found & fits
+    return {case for case, _ in found or ()}

@@ -1,0 +1,125 @@
+"""Merges over the API: said by who may, the merged id still answers, undone as if it had never been."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest_asyncio
+
+from operate.stack import Stack
+from shared.contracts.intake import ConsentConfirmed
+from shared.contracts.referral import AgencyRegistered
+from tests.integration._service import service_on
+from tests.integration.test_matches import HANA, TYPED, Desks
+
+NOBODY = "019c0000-0000-7000-8000-000000000009"
+
+
+class Merging(Desks):
+    async def merge(self, merged: str, into: str, *same: dict[str, str], **more: Any) -> Any:
+        who = {"by": "city", "role": "supervisor", **more}
+        body = {"merged": merged, "into": into, "same": same}
+        return await self.call("POST", "/v1/merges", **who, **body)
+
+    async def file(self, case: str, by: str = "city") -> Any:
+        answer = await self.call("GET", f"/v1/cases/{case}", by)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def undo(self, merge: str, by: str = "city", role: str = "supervisor") -> Any:
+        return await self.call("POST", f"/v1/merges/{merge}/undoing", by, role, reason="別の方")
+
+
+@pytest_asyncio.fixture
+async def desks(servers: Stack, templates: None) -> AsyncIterator[Merging]:
+    async with service_on(servers, "intake") as running:
+        about: dict[str, Any] = {"kind": "window", "controller": "city"}
+        for code in ("city", "clinic"):
+            await running.tell(
+                AgencyRegistered(agency=code, name=code, purposes=("coordination",), **about)
+            )
+        yield Merging(running)
+
+
+async def test_a_merged_case_answers_with_the_file_in_which_it_goes_on(desks: Merging) -> None:
+    one, two = await desks.open("city", HANA), await desks.open("city", TYPED)
+    before = await desks.file(one), await desks.file(two)
+    merged = await desks.merge(one, two)
+    assert merged.status_code == 201, merged.text
+    for case in (one, two):
+        file = await desks.file(case)
+        assert (file["id"], file["merged"]) == (two, [one])
+        assert [fact["case"] for fact in file["facts"]] == [two] * 3 + [one] * 3
+    more = await desks.call(
+        "PUT", f"/v1/cases/{one}/sections/worries", worries={"concerns": ["care"]}
+    )
+    assert more.status_code == 200  # what is told of the one stays with the one
+    assert len((await desks.file(two))["facts"]) == 7
+    id = merged.json()["id"]
+    assert (await desks.undo(id)).status_code == 200
+    assert (await desks.file(two)) == before[1]
+    assert len((await desks.file(one))["facts"]) == 4
+    assert (await desks.undo(id)).json()["reason"] == "merge-is-undone"
+    shown = (await desks.call("GET", f"/v1/merges/{id}")).json()
+    assert (shown["status"], shown["merged"], shown["into"]) == ("undone", one, two)
+
+
+async def test_a_merge_gives_no_standing(desks: Merging) -> None:
+    """The agency of the merged case reads what it read, and learns nothing of the other (L14, L18)."""
+    one, two = await desks.open("shakyo", TYPED), await desks.open("city", HANA)
+    before = await desks.file(one, by="shakyo")
+    await desks.call("GET", "/v1/matches", "center", "matcher")
+    refused = await desks.merge(one, two)
+    assert refused.status_code == 422
+    (match,) = await desks.matches()
+    assert (await desks.merge(one, two, by="center", role="matcher")).status_code == 422
+    await desks.ask(match["id"], one)
+    await desks.say(match["id"], "same")
+    made = await desks.merge(one, two, by="center", role="matcher")
+    assert made.status_code == 201, made.text
+    path = made.headers["location"]
+    assert await desks.matches() == []
+    assert await desks.file(one, by="shakyo") == before
+    assert (await desks.call("GET", f"/v1/cases/{two}", "shakyo")).status_code == 404
+    assert (await desks.file(two))["merged"] == []
+    for by in ("shakyo", "city", "clinic"):
+        assert (await desks.call("GET", path, by)).status_code == 404
+    assert (await desks.call("GET", path, "center", "matcher")).status_code == 200
+
+
+async def test_consents_are_confirmed_one_by_one_by_who_stands_in_both(desks: Merging) -> None:
+    one, two = await desks.open("city", HANA), await desks.open("city", TYPED)
+    other = await desks.open("city", TYPED)
+    consents = []
+    for case in (one, other):
+        (person,) = (await desks.file(case))["people"]
+        terms = {"person": person, "classes": ["contact"], "purposes": ["coordination"]}
+        more = {"holders": ["clinic"], "text_version": "1"}
+        made = await desks.call("POST", f"/v1/cases/{case}/consents", **terms, **more)
+        assert made.status_code == 201, made.text
+        consents.append(made.json()["id"])
+    path = (await desks.merge(one, two)).headers["location"]
+    for wrong in (consents[1], NOBODY):
+        refused = await desks.call("POST", f"{path}/confirmations", consent=wrong)
+        assert refused.status_code == 422
+    for _ in range(2):
+        done = await desks.call("POST", f"{path}/confirmations", consent=consents[0])
+        assert done.status_code == 200, done.text
+    refused = await desks.call("POST", f"{path}/confirmations", "center", "matcher", consent=NOBODY)
+    assert refused.status_code == 403
+    assert (await desks.call("GET", path)).json()["confirmed"] == [consents[0]]
+    assert len(await desks.running.written(ConsentConfirmed)) == 1
+
+
+async def test_what_cannot_be_merged_is_refused(desks: Merging) -> None:
+    one, two, three = [await desks.open("city", HANA) for _ in range(3)]
+    for wrong in ((one, one), (one, NOBODY)):
+        assert (await desks.merge(*wrong)).status_code == 422
+    assert (await desks.merge(one, two, {"merged": NOBODY, "into": NOBODY})).status_code == 422
+    assert (await desks.merge(one, two, role="intake_worker")).status_code == 403
+    assert (await desks.merge(one, two)).status_code == 201
+    for case, into in ((one, three), (three, one)):
+        refused = await desks.merge(case, into)
+        assert (refused.status_code, refused.json()["reason"]) == (409, "case-is-merged")
+    assert (await desks.merge(two, three)).status_code == 201
+    assert (await desks.file(one))["id"] == three
+    assert (await desks.undo(NOBODY)).status_code == 404
