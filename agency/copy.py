@@ -39,7 +39,11 @@ MOVE = """
 insert into position values (:topic, :next, :last_id, :up_to_date_at)
 on conflict (topic) do update set next = :next, last_id = :last_id,
        up_to_date_at = coalesce(:up_to_date_at, up_to_date_at)"""
-OWE = "insert or replace into receipts values (?, ?, ?)"
+OWE = """
+insert into receipts values (?, ?, ?)
+on conflict (handle) do update set document = excluded.document,
+       ended = max(ended, excluded.ended)"""
+BEFORE = "select body from documents where handle = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +108,12 @@ class Copy:
         taken: list[Change] = []
         with self._transaction() as db:
             for offset, change in changes:
+                before = db.execute(BEFORE, (change.handle,)).fetchone()
                 row = {"handle": change.handle, "document": change.version, "body": change.body}
                 if db.execute(APPLY, {**row, "edition": change.edition, "at": now}).rowcount:
                     taken.append(change)
                     if owe and change.document:
-                        db.execute(OWE, (change.handle, change.version, change.document.ended))
+                        db.execute(OWE, (change.handle, change.version, _left(before, change)))
                 db.execute(HEALED, (topic, change.handle, offset))
             for refusal in refusals:
                 db.execute(REFUSE, _row(topic, refusal, now))
@@ -144,7 +149,7 @@ class Copy:
             db.execute("delete from refused where topic = ?", (topic,))
 
     def owed(self, limit: int = 100) -> list[tuple[str, int, bool]]:
-        """Receipts not yet given: handle, document, and whether its content has ended."""
+        """Receipts not yet given: handle, document, and whether something has left it."""
         rows = self._db.execute("select * from receipts order by rowid limit ?", (limit,))
         return [(row["handle"], row["document"], bool(row["ended"])) for row in rows]
 
@@ -166,6 +171,14 @@ class Copy:
             self._db.execute("rollback")
             raise
         self._db.execute("commit")
+
+
+def _left(before: sqlite3.Row | None, change: Change) -> bool:
+    """Has something left the document? A copy that is new may not say: then views knows."""
+    if before is None or change.document is None:
+        return change.version > 1
+    had = {item["item"] for item in json.loads(before["body"] or '{"items": []}')["items"]}
+    return bool(had - {item.item for item in change.document.items})
 
 
 def _members(position: Position) -> dict[str, Any]:

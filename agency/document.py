@@ -1,5 +1,8 @@
 """The document: what an agency holds of one case, as it arrives. Newer members are kept, not refused."""
 
+import json
+from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt
@@ -48,3 +51,9 @@ class Document(_Shape):
     @property
     def ended(self) -> bool:
         return not self.items
+
+
+def digest(body: Mapping[str, Any]) -> str:
+    """Of a document as this agency holds it: SHA-256 of its canonical JSON (RFC 8785), in hex."""
+    canonical = json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return sha256(canonical.encode()).hexdigest()

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 import httpx
 
-from agency.copy import Copy
+from agency.copy import Copy, Held
+from agency.document import digest
 
 LONGEST_PAUSE = 60.0
 PASSING = frozenset({401, 403, 408, 425, 429})
@@ -18,8 +19,8 @@ log = logging.getLogger("agency")
 class Receipts:
     """`views` is the base URL of the city's views service; `token` may be a function that renews it.
 
-    `confirm` also confirms, for each document whose content has ended, that this agency has deleted
-    it: leave it off when other systems of the agency read the copy and must delete first.
+    `confirm` also confirms, for each document that no longer holds what it held, that this agency has
+    deleted it: leave it off when other systems of the agency read the copy and must delete first.
     """
 
     def __init__(
@@ -41,7 +42,8 @@ class Receipts:
                 try:
                     while owed := copy.owed():
                         for handle, document, ended in owed:
-                            await self._give(client, handle, document, ended)
+                            held = copy.document(handle)
+                            await self._give(client, handle, document, ended, held)
                             copy.paid(handle, document)
                     self.trouble, pause = None, 0.2
                     await self._woken.wait()
@@ -52,10 +54,14 @@ class Receipts:
                     pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _give(
-        self, client: httpx.AsyncClient, handle: str, document: int, ended: bool
+        self, client: httpx.AsyncClient, handle: str, document: int, ended: bool, held: Held | None
     ) -> None:
-        """Raises httpx.HTTPError for what may pass; what views refuses for good is given up."""
+        """Raises httpx.HTTPError for what may pass; what views refuses for good is given up: where
+        the digest is not that of what it sent, it sends the document again.
+        """
         receipt = {"handle": handle, "document": document, "grade": "placed"}
+        if held and held.body and held.document == document:
+            receipt["digest"] = digest(held.body)
         await self._post(client, "/v1/receipts", receipt)
         if ended and self._confirm:
             confirmation = {"document": document}

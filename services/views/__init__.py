@@ -5,6 +5,7 @@ from shared.runtime import Runtime, Service
 from .api import router
 from .delivery import DUE, Delivery
 from .domain.deadlines import fire, plan
+from .resending import resending
 from .view import reached, view
 
 UNDELIVERED = f"""
@@ -29,6 +30,7 @@ SERVICE = Service(
         rt.state["judge"].heard.listen(),
         rt.state["judge"].run(),
         rt.state["bells"].run(),
+        resending(rt),
     ],
     settled=settled,
     reached=reached,

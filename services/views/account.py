@@ -1,15 +1,27 @@
 """What views answers from its own journal, exact at every moment: which agencies, which streams."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from shared.contracts.intake import CaseOpened, LeadAccepted
-from shared.contracts.views import DocumentChanged, RetractionConfirmed
+from shared.contracts import Recorded
+from shared.contracts.intake import CaseOpened, LeadAccepted, PersonJoined
+from shared.contracts.views import (
+    DocumentChanged,
+    ReceiptRecorded,
+    ReceiptRefused,
+    RetractionConfirmed,
+)
+from shared.db import Connection, by_column
 from shared.runtime import Runtime
 
 DISCLOSURES_OF = """
 select stream from journal where key = any($1::text[]) and stream like 'disclosure/%' and version = 1
  order by stream"""
+CASES_OF = f"""
+select distinct key from kept where type = '{PersonJoined.TYPE}' and data ->> 'person' = $1
+ order by key"""
 LEAD = "select data ->> 'lead' from kept where key = j.key and type = any($2) order by version desc limit 1"
 UNCONFIRMED = f"""
 select distinct j.stream from journal j
@@ -22,6 +34,33 @@ select distinct j.stream from journal j
  order by j.stream limit $4"""
 ON_BROKER = """
 select agency, case_id, sent_document from delivery where case_id = any($1::uuid[])"""
+SENT = "select sent_mark from delivery where agency = $1 and case_id = $2"
+RECEIVED = """
+update delivery d
+   set receipt_document = greatest(d.receipt_document, r.document),
+       receipt_at = greatest(d.receipt_at, r.at),
+       resend_at = case when r.document >= d.sent_document then null else d.resend_at end
+  from unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) r (agency, case_id, document, at)
+ where (d.agency, d.case_id) = (r.agency, r.case_id)"""
+WRONG = """
+update delivery set resend_at = now() + interval '1 minute'
+ where (agency, case_id) in (select * from unnest($1::text[], $2::uuid[]))"""
+FRESHNESS = """
+with behind as (
+     select *, (document, ended) is distinct from (sent_document, sent_ended) as late,
+            (document, edition, ended) is distinct from (sent_document, sent_edition, sent_ended)
+                as unsent
+       from delivery where $1::text is null or agency = $1)
+select coalesce(s.agency, d.agency) as agency, coalesce(s.public_key is not null, false) as subscribed,
+       count(d.*) filter (where not d.ended) as documents,
+       count(d.*) filter (where s.public_key is not null and unsent) as undelivered,
+       count(d.*) filter (where s.public_key is not null and d.refused is not null) as refused,
+       max(d.changed_at) as newest_at,
+       min(behind_since) filter (where s.public_key is not null and late) as undelivered_since,
+       max(sent_at) as last_delivered_at, max(receipt_at) as last_receipt_at
+  from subscription s full join behind d using (agency)
+ where ($1::text is null and s.public_key is not null) or $1 in (s.agency, d.agency)
+ group by 1, 2 order by 1"""
 LEADS = [CaseOpened.TYPE, LeadAccepted.TYPE]
 
 
@@ -29,6 +68,11 @@ async def disclosures_of(rt: Runtime, cases: Sequence[UUID]) -> list[str]:
     """Streams of all agencies that ever held something of the cases."""
     rows = await rt.pool.fetch(DISCLOSURES_OF, [str(case) for case in cases])
     return [row["stream"] for row in rows]
+
+
+async def cases_of(rt: Runtime, person: UUID) -> list[UUID]:
+    """Cases in which the person is a member of the household."""
+    return [UUID(row["key"]) for row in await rt.reads.fetch(CASES_OF, str(person))]
 
 
 async def unconfirmed(rt: Runtime, lead: str, after: str, limit: int) -> list[str]:
@@ -41,3 +85,36 @@ async def on_broker(rt: Runtime, cases: Sequence[UUID]) -> dict[tuple[str, UUID]
     """By agency and case the newest document that its topic has acknowledged."""
     rows = await rt.pool.fetch(ON_BROKER, cases)
     return {(row["agency"], row["case_id"]): row["sent_document"] for row in rows}
+
+
+async def sent_mark(rt: Runtime, agency: str, case: UUID) -> str | None:
+    """Of the newest document that its topic has acknowledged."""
+    mark: str | None = await rt.pool.fetchval(SENT, agency, case)
+    return mark
+
+
+async def receive(db: Connection, events: Sequence[Recorded]) -> None:
+    """What receipts say of the state of delivery; the newest of a batch counts."""
+    right: dict[tuple[str, UUID], tuple[int, datetime]] = {}
+    wrong: set[tuple[str, UUID]] = set()
+    for recorded in events:
+        match recorded.event:
+            case ReceiptRecorded(agency=agency, case=case, document=document):
+                at = recorded.envelope.at
+                known, before = right.get((agency, case), (0, at))
+                right[agency, case] = max(known, document), max(before, at)
+                wrong.discard((agency, case))
+            case ReceiptRefused(agency=agency, case=case):
+                wrong.add((agency, case))
+    if right:
+        rows = [(*place, *what) for place, what in right.items()]
+        await db.execute(RECEIVED, *by_column(rows, 4))
+    if wrong:
+        await db.execute(WRONG, *by_column(sorted(wrong), 2))
+
+
+async def freshness(rt: Runtime, agency: str | None) -> list[dict[str, Any]]:
+    """Of one agency, or of all that subscribe."""
+    rows = [dict(row) for row in await rt.pool.fetch(FRESHNESS, agency)]
+    nothing = {"documents": 0, "undelivered": 0, "refused": 0}
+    return rows or [{"agency": agency, "subscribed": False, **nothing}] if agency else rows

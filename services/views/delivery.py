@@ -21,7 +21,17 @@ from shared.relay import Ack
 from shared.runtime import Runtime
 
 from .domain.disclose import disclose
-from .domain.document import Handles, content, digest, numbered, only, padded
+from .domain.document import (
+    Handles,
+    canonical,
+    content,
+    digest,
+    mark,
+    numbered,
+    only,
+    outward,
+    padded,
+)
 from .heard import EVERYTHING
 from .judge import Judge
 from .view import newest_documents
@@ -53,9 +63,13 @@ select d.*, s.public_key, n.data as recorded, n.at as recorded_at
 MARK = """
 update delivery d
    set sent_document = m.document, sent_edition = m.edition, sent_ended = m.ended,
-       topic_id = m.topic_id, "offset" = m.at, refused = null, retry_at = null
-  from unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::bool[], $6::text[], $7::bigint[])
-       m (agency, case_id, document, edition, ended, topic_id, at)
+       topic_id = m.topic_id, "offset" = m.at, refused = null, retry_at = null,
+       sent_mark = m.mark, sent_at = $9,
+       resend_at = case when m.ended or d.receipt_document >= m.document then null
+                        else now() + interval '1 day' end
+  from unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::bool[], $6::text[], $7::bigint[],
+              $8::text[])
+       m (agency, case_id, document, edition, ended, topic_id, at, mark)
  where d.agency = m.agency and d.case_id = m.case_id"""
 REFUSE = f"""
 update delivery set refused = $2, retry_at = now() + interval '{RETRY}' where agency = $1"""
@@ -135,6 +149,8 @@ class Delivery:
             [ack.token["ended"] for ack in sent],
             [ack.topic_id for ack in sent],
             [ack.offset for ack in sent],
+            [ack.token["mark"] for ack in sent],
+            self._rt.clock.now(),
         )
 
     async def refuse(self, db: Connection, token: Any, error: KafkaError) -> bool:
@@ -162,9 +178,11 @@ class Delivery:
         for row in rows:
             place = row["agency"], row["case_id"]
             if row["ended"]:
-                made.append((row, _tombstone(row)))
+                made.append(({**row, "mark": None}, _tombstone(row)))
             elif place in documents:
-                made.append((row, _sealed(row, documents[place])))
+                plain = canonical(documents[place])
+                token = {**row, "mark": mark(self._rt.keys.index_key, outward(plain))}
+                made.append((token, _sealed(row, documents[place]["document"], plain)))
             else:
                 later.append(place)
         if later:
@@ -194,11 +212,20 @@ async def document_of(
     """The newest recorded document, opened; less what by now no basis allows or was erased. And
     its record. Raises Problem (503) where this view may only be behind.
     """
-    newest = await newest_documents(rt.pool, [(agency, case)])
-    found = await opened(rt, newest)
+    recorded, at = (await newest_documents(rt.pool, [(agency, case)]))[agency, case]
+    return await opened_again(rt, agency, case, recorded, at), recorded
+
+
+async def opened_again(
+    rt: Runtime, agency: str, case: UUID, recorded: DocumentChanged, at: datetime
+) -> dict[str, Any]:
+    """A document as it was recorded at some time, less what by now no basis allows or was erased.
+    Raises Problem (503) where this view may only be behind.
+    """
+    found = await opened(rt, {(agency, case): (recorded, at)})
     if not found:
         raise Problem("recovering")
-    return found[agency, case], newest[agency, case][0]
+    return found[agency, case]
 
 
 async def opened(
@@ -233,12 +260,12 @@ def _tombstone(row: Any) -> Message:
     return Message(f"view.{row['agency']}", str(row["handle"]).encode(), None, headers)
 
 
-def _sealed(row: Any, document: Mapping[str, Any]) -> Message:
+def _sealed(row: Any, document: int, plain: bytes) -> Message:
     # A newer one may have been recorded since the row was read: the record names what it holds.
-    headers = _headers("view.changed", str(document["document"]), str(row["edition"]))
+    headers = _headers("view.changed", str(document), str(row["edition"]))
     sealed = jwe.encrypt_compact(
         {"alg": "ECDH-ES", "enc": "A256GCM", "cty": "application/json"},
-        padded(document),
+        padded(plain),
         OKPKey.import_key(row["public_key"]),
         algorithms=["ECDH-ES", "A256GCM"],
     )

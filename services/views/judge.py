@@ -47,13 +47,15 @@ select distinct on (j.stream) j.stream, j.key, j.data,
   from journal j where j.key = any($1::text[]) and j.stream like 'disclosure/%' and j.type = $2
  order by j.stream, j.version desc"""
 DELIVER = """
-insert into delivery (agency, case_id, handle, document, changed_at)
-select * from unnest($1::text[], $2::uuid[], $3::uuid[], $4::int[], $5::timestamptz[])
+insert into delivery (agency, case_id, handle, document, changed_at, behind_since)
+select n.*, n.changed_at from unnest($1::text[], $2::uuid[], $3::uuid[], $4::int[], $5::timestamptz[])
            n (agency, case_id, handle, document, changed_at)
  where not exists (select from delivery d
                     where (d.agency, d.case_id) = (n.agency, n.case_id) and d.document >= n.document)
 on conflict (agency, case_id) do update
    set document = excluded.document, ended = false, changed_at = excluded.changed_at,
+       behind_since = case when delivery.document = delivery.sent_document
+                           then excluded.changed_at else delivery.behind_since end,
        retry_at = null
  where delivery.document < excluded.document"""
 JUDGED = f"""

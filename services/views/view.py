@@ -25,6 +25,7 @@ from shared.kept import keep
 from shared.runtime import Runtime
 from shared.views import View
 
+from .account import receive
 from .bells import Bells
 from .domain.facts import FACT_EVENTS
 from .judge import WORLD_TYPES, Judge
@@ -73,19 +74,7 @@ OF_OUTWARD = "select agency, case_id from delivery where handle = $1"
 NEWEST = """
 select distinct on (stream) data, at from journal
  where stream = any($1::text[]) and type = $2 order by stream, version desc"""
-FRESHNESS = """
-select s.agency, count(d.*) filter (where not d.ended) as documents,
-       count(d.*) filter (where (document, edition, d.ended)
-                          is distinct from (sent_document, sent_edition, sent_ended)) as undelivered,
-       count(d.*) filter (where d.refused is not null) as refused,
-       max(d.changed_at) as newest_at
-  from subscription s left join delivery d using (agency)
- where $1::text is null or s.agency = $1
- group by s.agency order by s.agency"""
 SUBSCRIBED = "select agency from subscription where agency > $1 order by agency limit $2"
-UNSUBSCRIBED = """
-select count(*) filter (where not ended) as documents, max(changed_at) as newest_at
-  from delivery where agency = $1"""
 
 
 async def project(db: Connection, events: Sequence[Recorded]) -> None:
@@ -136,6 +125,7 @@ def view(rt: Runtime) -> View:
         if await judge.deliver(db, own):  # the database was set back: cursors lead nowhere now
             await db.execute(PLACELESS)
             await db.execute(NO_FEEDS)
+        await receive(db, events)
         for recorded in events:
             match recorded.event:
                 case SubscriptionEvent() as event:
@@ -189,11 +179,3 @@ async def newest_documents(
 async def subscribed_agencies(rt: Runtime, after: str, limit: int) -> list[str]:
     """Those that ever subscribed, or were quarantined before they did."""
     return [row["agency"] for row in await rt.pool.fetch(SUBSCRIBED, after, limit)]
-
-
-async def freshness(rt: Runtime, agency: str | None) -> list[dict[str, Any]]:
-    rows = [{**row, "subscribed": True} for row in await rt.reads.fetch(FRESHNESS, agency)]
-    if agency and not rows:
-        row = dict((await rt.reads.fetch(UNSUBSCRIBED, agency))[0])
-        rows = [{**row, "agency": agency, "subscribed": False, "undelivered": 0, "refused": 0}]
-    return rows

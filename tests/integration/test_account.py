@@ -1,14 +1,20 @@
 """Views gives account: what was withdrawn and given back, when it was late, to whom by hand, and when."""
 
+import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from joserfc.jwk import KeySet
 
+from agency.document import digest
+from agency.sealed import opened
 from operate.stack import Stack
-from shared.contracts.views import RetractionOverdue
+from services.views.resending import resend
+from shared.contracts.views import ReceiptRefused, RetractionOverdue
 from tests.integration._service import service_on
-from tests.integration.test_views import PENSION, Town
+from tests.integration.test_views import PENSION, Subscriber, Town, deliver, records_of
 
 
 @pytest.fixture
@@ -84,3 +90,98 @@ async def test_a_newer_value_corrects_and_withdraws_nothing(town: Town) -> None:
     await town.judged()
     assert [len(d.withdrawn) for d in await town.documents(town.care)] == [0, 0]
     assert await retracted(town) == []
+
+
+# Receipts and freshness.
+
+
+async def fresh(town: Town) -> Any:
+    path = f"/v1/agencies/{town.care}/freshness"
+    return (await get(town, path, town.care, "agency_worker")).json()
+
+
+async def test_a_receipt_is_for_what_was_sent_or_it_is_sent_again(
+    town: Town, servers: Stack
+) -> None:
+    """The digest that an agency makes of what it holds, by the topic and over HTTP; a forged receipt."""
+    servers.agencies([town.care])
+    care = Subscriber(town, town.care)
+    await care.subscribe()
+    await town.views.tell(town.consent(town.care))
+    await town.judged()
+    behind = await fresh(town)
+    assert (behind["undelivered"], behind["last_delivered_at"]) == (1, None)
+    assert behind["words"]["ja"] == "0分遅れ・確認なし"
+    await deliver(town)
+    (record,) = await records_of(town, care)
+    change = opened(record, KeySet([care.key]))
+    assert change.body
+    body = json.loads(change.body)
+    shown = (await get(town, f"/v1/views/{change.handle}", town.care, "system")).json()
+    assert digest(shown) == digest(body)
+
+    receipt = {"handle": change.handle, "document": 1, "grade": "placed", "digest": digest(body)}
+    assert (await post(town, "/v1/receipts", town.clinic, receipt)).status_code == 404
+    wrong = {**receipt, "digest": digest({**body, "items": []})}
+    for _ in range(2):
+        answer = await post(town, "/v1/receipts", town.care, wrong)
+        assert (answer.status_code, answer.json()["reason"]) == (409, "digest-mismatch")
+    assert len(await town.views.written(ReceiptRefused)) == 1
+    assert (await post(town, "/v1/receipts", town.care, receipt)).status_code == 200
+    await town.views.apply(await town.views.own())
+    assert (await fresh(town))["words"]["ja"].startswith("最新・最終確認 ")
+
+    assert await resend(town.rt) == 0
+    assert await town.delivery("resend_at", town.care) is None
+    assert (await post(town, "/v1/receipts", town.care, wrong)).status_code == 409
+    await town.views.apply((await town.views.own())[-1:])
+    await town.rt.pool.execute("update delivery set resend_at = resend_at - interval '1 minute'")
+    assert await resend(town.rt) == 1
+    await deliver(town)
+    assert [(v, edition) for v, edition, _ in await care.read()] == [(1, 1), (1, 2)]
+
+
+# History.
+
+
+async def test_what_a_document_was_at_a_moment_and_to_whom_a_persons_data_went(town: Town) -> None:
+    """L15: what was disclosed stays on record, its content leaves."""
+    began = town.rt.clock.now()
+    health, money = town.consent(town.care), town.consent(town.care, classes=("money",))
+    await town.views.tell(town.fact(money=PENSION), health, money)
+    await town.judged()
+    await town.move(1)
+    path = f"/v1/views/{await town.delivery('handle', town.care)}"
+    async with town.views.client(town.care, "agency_worker", subject="suzuki") as client:
+        assert (await client.get(path)).status_code == 200
+    await town.views.tell(town.withdrawn(health))
+    await town.judged()
+    *_, last = await town.documents(town.care)
+    assert [ref.field for ref in last.withdrawn] == ["health"]
+
+    async def at(moment: Any) -> Any:
+        when = moment.isoformat().replace("+00:00", "Z")
+        return await get(town, f"{path}?known_at={when}", town.care, "agency_worker")
+
+    then = (await at(began + timedelta(hours=12))).json()
+    assert then["document"] == 1
+    assert {i["field"]: (i["content"], i.get("value")) for i in then["items"]} == {
+        "health": ("ended", None),
+        "money": ("shown", PENSION),
+    }
+    assert [len(item["bases"]) for item in then["items"]] == [1, 1]
+    assert [i["field"] for i in (await at(town.rt.clock.now())).json()["items"]] == ["money"]
+    assert (await at(began - timedelta(days=1))).status_code == 404
+
+    person = f"/v1/persons/{town.hana}/disclosures"
+    for agency, role, status in (
+        (town.care, "privacy_officer", 404),
+        ("city", "agency_worker", 403),
+    ):
+        assert (await get(town, person, agency, role)).status_code == status
+    lines = (await get(town, person, "city", "privacy_officer")).json()
+    mine = {one["field"]: one for one in lines if one["receiver"] == town.care}
+    assert mine["health"]["bases"] == [{"kind": "consent", "id": str(health.consent)}]
+    assert (mine["health"]["until"] is None, mine["money"]["until"]) == (False, None)
+    assert [reading["subject"] for reading in mine["health"]["read_by"]] == ["suzuki"]
+    assert PENSION not in json.dumps(lines, ensure_ascii=False)

@@ -21,6 +21,7 @@ from agency import Copy, Credentials, Receipts, Subscriber
 from agency.__main__ import app
 from agency.certify import equal, rising, sort
 from agency.copy import Position, Refusal
+from agency.document import digest
 from agency.sealed import Change, Poison, Record, heartbeat_at, highest, opened, unsealed
 
 KEY = OKPKey.generate_key("X25519", {"use": "enc"}, auto_kid=True)
@@ -318,12 +319,13 @@ async def test_receipts_are_given_when_views_answers_again(
         while copy.owed():  # noqa: ASYNC110 (the file is what is waited for)
             await asyncio.sleep(0.01)
     running.cancel()
-    receipt = {"handle": HANDLE, "document": 2, "grade": "placed"}
+    mine, other = (held.body and digest(held.body) for held in copy.documents())
+    receipt = {"handle": HANDLE, "document": 2, "grade": "placed", "digest": mine}
     assert seen == [
         ("/v1/receipts", receipt, "Bearer a"),
         ("/v1/receipts", receipt, "Bearer b"),
         (f"/v1/views/{HANDLE}/retraction-confirmation", {"document": 2}, "Bearer c"),
-        ("/v1/receipts", {**receipt, "handle": "h", "document": 1}, "Bearer d"),
+        ("/v1/receipts", {**receipt, "handle": "h", "document": 1, "digest": other}, "Bearer d"),
     ]
 
 

@@ -58,6 +58,7 @@ CLEAR_TEXT = {
     "MemberPledged": {"body"},
     "ReadingRecorded": {"items"},
     "ReceiptRecorded": {"grade"},
+    "ReceiptRefused": {"grade"},
     "RetractionConfirmed": {"kept"},
     "SubscriptionPaused": {"by"},
     "SubscriptionQuarantined": {"reason"},  # of a body, not of a person

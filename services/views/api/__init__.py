@@ -2,8 +2,17 @@
 
 from fastapi import APIRouter
 
-from . import documents, feed, freshness, retractions, sealed, subscriptions
+from . import documents, feed, freshness, history, receipts, retractions, sealed, subscriptions
 
 router = APIRouter(tags=["views"])
-for part in (subscriptions, documents, feed, sealed, retractions, freshness):
+for part in (
+    subscriptions,
+    documents,
+    feed,
+    receipts,
+    sealed,
+    retractions,
+    history,
+    freshness,
+):
     router.include_router(part.router)

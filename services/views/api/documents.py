@@ -1,27 +1,22 @@
 """The caller agency's own documents: read, acknowledged, given back."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from shared.contracts.codes import OneOf
-from shared.http import After, Body, Limit, Page, Receipt, Route, to_uuid
+from shared.http import After, Body, Limit, Moment, Page, Receipt, Route, to_uuid
 
 from .. import view
 from ..delivery import document_of
 from ..domain import disclosure
-from .common import NO_ID, HeldDep, Reader, admitted, held, record_reading
+from .common import NO_ID, HeldDep, Reader, admitted, record_reading
+from .history import document_at
 
 router = APIRouter(route_class=Route)
-
-
-class NewReceipt(Body):
-    handle: UUID
-    document: int = Field(ge=1, le=2**31 - 1)
-    grade: Literal["delivered", "placed", "opened"]
 
 
 class Confirmation(Body):
@@ -56,21 +51,22 @@ async def list_views(call: Reader, after: After = None, limit: Limit = 50) -> Pa
 
 
 @router.get("/v1/views/{handle}")
-async def get_view(on: HeldDep) -> Document:
-    """Opened now, less what no basis allows any more; the reading is put on record (L21)."""
+async def get_view(on: HeldDep, known_at: Annotated[Moment | None, Query()] = None) -> Document:
+    """Opened now, less what no basis allows any more; the reading is put on record (L21).
+
+    `known_at`: as it was recorded at that moment, with the bases of then; items whose content has ended
+    since are listed without it (`content`: `shown` or `ended`).
+    """
     call = on.call
     await admitted(call)
-    document, recorded = await document_of(call.rt, call.who.agency, on.case)
-    await record_reading(call, on.case, recorded.items)
+    if known_at:
+        document, opened = await document_at(on, known_at)
+    else:
+        document, recorded = await document_of(call.rt, call.who.agency, on.case)
+        opened = recorded.items
+    await record_reading(call, on.case, opened)
     call.shows(document["document"])
     return Document.model_validate(document)
-
-
-@router.post("/v1/receipts")
-async def add_receipt(call: Reader, body: NewReceipt) -> Receipt:
-    """Delivered, placed in the agency's system, opened by a person; a repeat changes nothing."""
-    on = await held(str(body.handle), call)
-    return await on.write(disclosure.Acknowledge(body.document, body.grade), body)
 
 
 @router.post("/v1/views/{handle}/retraction-confirmation")

@@ -9,6 +9,7 @@ from shared.contracts.views import (
     DocumentChanged,
     ReadingRecorded,
     ReceiptRecorded,
+    ReceiptRefused,
     RetractionConfirmed,
     RetractionOverdue,
 )
@@ -23,7 +24,8 @@ def retracts(event: DocumentChanged) -> bool:
 @dataclass(frozen=True)
 class Disclosure:
     """`document` 0: the agency never held anything of the case. `open`: documents that withdrew
-    something and are not confirmed; `overdue`: those of them that should be.
+    something and are not confirmed; `overdue`: those of them that should be. `wrong`: documents of
+    which the agency holds something else.
     """
 
     agency: str = ""
@@ -32,13 +34,17 @@ class Disclosure:
     open: frozenset[int] = frozenset()
     overdue: frozenset[int] = frozenset()
     confirmed: int = 0
-    grades: frozenset[tuple[int, str]] = frozenset()
+    grades: frozenset[tuple[int, str, bool]] = frozenset()
+    wrong: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
 class Acknowledge:
+    """`matches`: is the digest that came with it that of what was sent? None: nothing to compare."""
+
     document: int
     grade: Literal["delivered", "placed", "opened"]
+    matches: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -65,9 +71,16 @@ def decide(state: Disclosure, command: Command) -> list[Event]:
     document = command.document
     of: dict[str, Any] = {"agency": state.agency, "case": state.case}
     match command:
-        case Acknowledge(grade=grade):
-            known = (document, grade) in state.grades
-            return [] if known else [ReceiptRecorded(**of, document=document, grade=grade)]
+        case Acknowledge(grade=grade, matches=False):
+            known = document in state.wrong
+            return [] if known else [ReceiptRefused(**of, document=document, grade=grade)]
+        case Acknowledge(grade=grade, matches=matches):
+            checked = bool(matches)
+            known = (document, grade, checked) in state.grades and not (
+                checked and document in state.wrong
+            )
+            receipt = ReceiptRecorded(**of, document=document, grade=grade, checked=checked)
+            return [] if known else [receipt]
         case ConfirmRetraction(kept=kept):
             if any(one <= document for one in state.open):
                 return [RetractionConfirmed(**of, document=document, kept=kept)]
@@ -86,8 +99,12 @@ def evolve(state: Disclosure, event: Event) -> Disclosure:
             return replace(
                 state, agency=agency, case=case, document=document, open=state.open | more
             )
-        case ReceiptRecorded(document=document, grade=grade):
-            return replace(state, grades=state.grades | {(document, grade)})
+        case ReceiptRecorded(document=document, grade=grade, checked=checked):
+            right = {document} if checked else set()
+            grades = state.grades | {(document, grade, checked)}
+            return replace(state, grades=grades, wrong=state.wrong - right)
+        case ReceiptRefused(document=document):
+            return replace(state, wrong=state.wrong | {document})
         case RetractionConfirmed(document=document):
             left = frozenset(one for one in state.open if one > document)
             confirmed = max(document, state.confirmed)

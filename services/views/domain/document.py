@@ -68,10 +68,24 @@ def content(handles: Handles, shown: Shown) -> dict[str, Any]:
     }
 
 
+def canonical(content: Mapping[str, Any]) -> bytes:
+    """One text for one content, as RFC 8785 has it: a subscriber can make it again from what it keeps."""
+    return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
 def digest(key: bytes, content: Mapping[str, Any]) -> str:
     """Keyed: the journal keeps it, and nobody may guess content from it."""
-    canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hmac.new(key, canonical.encode(), sha256).hexdigest()
+    return hmac.new(key, canonical(content), sha256).hexdigest()
+
+
+def mark(key: bytes, outward: str) -> str:
+    """A digest as an agency sends it, keyed for the same reason."""
+    return hmac.new(key, outward.encode(), sha256).hexdigest()
+
+
+def outward(plain: bytes) -> str:
+    """What an agency answers as the digest of this document, given its canonical form."""
+    return sha256(plain).hexdigest()
 
 
 def numbered(
@@ -81,14 +95,13 @@ def numbered(
         "handle": handle,
         "document": document,
         "cause": cause,
-        "at": at.isoformat(),
+        "at": to_jsonable_python(at),
         **content,
     }
 
 
-def padded(document: Mapping[str, Any]) -> bytes:
-    """JSON with white space up to the next step."""
-    plain = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+def padded(plain: bytes) -> bytes:
+    """With white space up to the next step."""
     return plain.ljust(-(-len(plain) // PAD) * PAD)
 
 

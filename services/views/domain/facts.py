@@ -139,6 +139,19 @@ def replaced(events: Iterable[Recorded]) -> dict[UUID, UUID]:
     return {old: new for old, new in newest.items() if old != new}
 
 
+def concerning(events: Iterable[Recorded], person: UUID) -> frozenset[tuple[UUID, str]]:
+    """Event and field of all that was ever told of a person, alone or with others."""
+    events = list(events)
+    household = people(events)
+    return frozenset(
+        (e.envelope.id, name)
+        for e in events
+        if isinstance(e.event, FACT_EVENTS)
+        for name, mark in sealed_fields(type(e.event)).items()
+        if person in _subjects(e.event, mark, household)
+    )
+
+
 def _standing(events: Iterable[Recorded]) -> dict[object, Recorded]:
     """By place, the event that no later one of its stream replaces whole (L17)."""
     found: dict[object, Recorded] = {}

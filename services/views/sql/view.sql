@@ -28,3 +28,5 @@ create table world (
     mark bigint not null
 );
 insert into world (events, mark) values (0, 0);
+-- Cases of a person.
+create index kept_person on kept ((data ->> 'person')) where type = 'jp.tsunagu.case.person_joined.v1';

@@ -7,6 +7,7 @@ from .disclosure import (
     ItemRef,
     ReadingRecorded,
     ReceiptRecorded,
+    ReceiptRefused,
     RetractionConfirmed,
     RetractionOverdue,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "KeyRotated",
     "ReadingRecorded",
     "ReceiptRecorded",
+    "ReceiptRefused",
     "RetractionConfirmed",
     "RetractionOverdue",
     "SubscriptionEnded",

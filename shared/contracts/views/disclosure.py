@@ -47,6 +47,17 @@ class DocumentChanged(DisclosureEvent):
 
 @event("disclosure.receipt_recorded")
 class ReceiptRecorded(DisclosureEvent):
+    """`checked`: the digest that came with it is that of what was sent."""
+
+    document: Annotated[int, S]
+    grade: Annotated[Literal["delivered", "placed", "opened"], S]
+    checked: Annotated[bool, S] = False
+
+
+@event("disclosure.receipt_refused")
+class ReceiptRefused(DisclosureEvent):
+    """The digest that came with it is not that of what was sent: the agency holds something else."""
+
     document: Annotated[int, S]
     grade: Annotated[Literal["delivered", "placed", "opened"], S]
 

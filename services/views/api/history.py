@@ -1,0 +1,124 @@
+"""What an agency's document was at a moment; to whom one person's data went."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from shared.contracts.views import BasisRef, ItemRef
+from shared.http import Call, Caller, PathId, Route, to_uuid
+from shared.problems import Problem, not_found
+
+from .. import account
+from ..delivery import opened_again
+from ..domain.disclose import Basis
+from ..domain.document import Handles
+from ..domain.facts import concerning
+from ..domain.history import Disclosed, disclosed, known_at
+from ..judge import Judge
+from .common import Held
+from .retractions import led, short
+
+router = APIRouter(route_class=Route)
+
+
+class Reading(BaseModel):
+    subject: str
+    at: datetime
+
+
+class Disclosure(BaseModel):
+    """One item about the person and one agency that held it or whose member opened it; no content."""
+
+    case: UUID
+    receiver: str
+    way: str
+    event: UUID
+    type: str | None
+    field: str
+    bases: list[BasisRef]
+    since: datetime
+    until: datetime | None
+    delivered_at: datetime | None
+    read_by: list[Reading]
+
+
+@router.get("/v1/persons/{person}/disclosures")
+async def list_disclosures(person: PathId, call: Caller) -> list[Disclosure]:
+    """One person's list over the cases that the caller's agency leads or led, for its privacy officer."""
+    id = to_uuid(person)
+    cases: list[UUID] = []
+    for case in await account.cases_of(call.rt, id):
+        try:
+            await led(call, case)
+        except Problem:
+            continue
+        cases.append(case)
+    if not cases:
+        raise not_found()
+    call.need("privacy_officer")
+    found = [line for case in cases for line in await _of_case(call, case, id)]
+    return sorted(found, key=lambda one: (one.since, one.receiver, one.event, one.field))
+
+
+async def _of_case(call: Call, case: UUID, person: UUID) -> list[Disclosure]:
+    judge: Judge = call.rt.state["judge"]
+    events = (await judge.load(call.rt.reads, [case]))[case].events
+    about = concerning(events, person)
+    types = {e.envelope.id: short(e.envelope.type) for e in events}
+    streams = await account.disclosures_of(call.rt, [case])
+    pasts = await asyncio.gather(*(call.load(stream) for stream in streams))
+    found = [one for past in pasts for one in disclosed(past.events, about)]
+    return [_line(one, case, types.get(one.ref[0])) for one in found]
+
+
+def _line(one: Disclosed, case: UUID, type_: str | None) -> Disclosure:
+    event, field = one.ref
+    return Disclosure(
+        case=case,
+        receiver=one.agency,
+        way=one.way,
+        event=event,
+        type=type_,
+        field=field,
+        bases=list(one.bases),
+        since=one.since,
+        until=one.until,
+        delivered_at=one.delivered_at,
+        read_by=[Reading(subject=subject, at=at) for subject, at in one.read_by],
+    )
+
+
+async def document_at(on: Held, at: datetime) -> tuple[dict[str, Any], tuple[ItemRef, ...]]:
+    """The document as it was recorded at that moment, on the bases of then (404 before the first); and
+    the items that were opened: content is left only where it may be shown now (L15).
+    """
+    call, agency = on.call, on.call.who.agency
+    past = await call.load(f"disclosure/{agency}/{on.case}")
+    found = known_at(past.events, at)
+    if not found:
+        raise not_found()
+    recorded, when = found
+    now = await opened_again(call.rt, agency, on.case, recorded, when)
+    values = {item["item"]: item for item in now["items"]}
+    judge: Judge = call.rt.state["judge"]
+    told = (await judge.load(call.rt.reads, [on.case]))[on.case]
+    types = {e.envelope.id: short(e.envelope.type) for e in told.events}
+    handles = Handles(call.rt.keys.index_key, agency)
+    items, opened = [], []
+    for ref in recorded.items:
+        name = handles.of("item", f"{ref.event}/{ref.field}")
+        reference = {
+            "item": name,
+            "type": types.get(ref.event),
+            "field": ref.field,
+            "content": "shown" if name in values else "ended",
+        }
+        bases = [handles.basis(Basis(kind=b.kind, id=b.id)) for b in ref.bases]
+        items.append({**reference, **values.get(name, {}), "bases": bases})
+        if name in values:
+            opened.append(ref)
+    return {**now, "items": items}, tuple(opened)
