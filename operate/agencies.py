@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from confluent_kafka.admin import AdminClient
 from operate import topics
 from operate.install import Refused, locked
 from operate.places import Places, write_private
+
+USER = "agency-"
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,37 @@ def provide(
     admin: AdminClient, places: Places, bootstrap: str, codes: Sequence[str], *, renew: bool = False
 ) -> dict[str, Credentials]:
     """Makes what is missing for each agency in one go, and returns their credentials by code."""
+    found = credentials_of(places, bootstrap, codes)
+    topics.apply(admin, wanted(found), renew=renew)
+    return found
+
+
+def credentials_of(places: Places, bootstrap: str, codes: Sequence[str]) -> dict[str, Credentials]:
+    """By code; on the broker nothing is changed."""
     for code in codes:
         if not re.fullmatch(r"[a-z0-9-]+", code):
             raise Refused(f"'{code}' is no agency code; use small letters, digits and dashes")
-    found = {code: credentials(places, bootstrap, code) for code in codes}
-    users = {code: (one.username, one.password) for code, one in found.items()}
-    topics.apply(admin, topics.for_agencies(users), renew=renew)
-    return found
+    return {code: credentials(places, bootstrap, code) for code in codes}
+
+
+def wanted(found: Mapping[str, Credentials]) -> topics.Wanted:
+    return topics.for_agencies({code: (one.username, one.password) for code, one in found.items()})
+
+
+def user(code: str) -> str:
+    """Of the broker; an agency may be called as a service is."""
+    return USER + code
+
+
+def provided(places: Places) -> list[str]:
+    """Codes that have a password of this copy."""
+    return sorted(path.parent.name for path in (places.state / "agencies").glob("*/password"))
+
+
+def forget(places: Places, code: str) -> None:
+    """Password and key pair were given up: the next call of `credentials` makes others."""
+    for name in ("password", "private.jwk"):
+        (places.state / "agencies" / code / name).unlink(missing_ok=True)
 
 
 def credentials(places: Places, bootstrap: str, code: str) -> Credentials:
@@ -76,7 +102,7 @@ def credentials(places: Places, bootstrap: str, code: str) -> Credentials:
     return Credentials(
         bootstrap=bootstrap,
         mechanism="SCRAM-SHA-512",
-        username=f"agency-{code}",  # an agency may be called as a service is
+        username=user(code),
         password=password.read_text(),
         topic=f"view.{code}",
         group_prefix=f"{code}.",

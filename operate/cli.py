@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import importlib
 import importlib.util
@@ -179,11 +180,14 @@ def token(
 @agency.command()
 def credentials(context: typer.Context, code: str, as_json: Json = False) -> None:
     """Makes an agency's topic, user and key where missing, and prints what its system needs."""
+    from operate import reconcile
+
     stack = running(context.obj)
-    found = stack.agency(code)
     parts = {part["name"]: part for part in stack.status()["parts"]}
     if parts.get("views", {}).get("healthy"):
-        stack.register(found)
+        found = reconcile.join(stack, code)
+    else:
+        found = stack.agency(code)
     if as_json:
         print(json.dumps(found.document()))
         return
@@ -193,12 +197,36 @@ def credentials(context: typer.Context, code: str, as_json: Json = False) -> Non
 
 @topics.command()
 def apply(context: typer.Context, as_json: Json = False) -> None:
-    """Brings topics, users and rights to what deploy/topics.yaml says, and shows the changes."""
-    changes = running(context.obj).provide_topics()
+    """Brings topics, users and rights to what deploy/topics.yaml and the subscriptions say."""
+    from operate import reconcile
+
+    changes = reconcile.repair(running(context.obj))
     if as_json:
         print(json.dumps({"changes": changes}))
         return
     print("\n".join(changes) or "nothing to change")
+
+
+@topics.command()
+def verify(context: typer.Context, as_json: Json = False) -> None:
+    """Shows where the broker differs from topics.yaml, directory and subscriptions; then exit status 1."""
+    from operate import reconcile
+
+    found = reconcile.verify(running(context.obj))
+    if as_json:
+        print(json.dumps({"differences": [vars(one) for one in found]}))
+    else:
+        lines = [f"{one.kind} {one.name}: {one.what}" for one in found]
+        print("\n".join(sorted(lines)) or "the broker holds what it should")
+    raise typer.Exit(1 if found else 0)
+
+
+@topics.command("watch")
+def watch_agencies(context: typer.Context) -> None:
+    """Follows the agencies' subscriptions until Ctrl-C, as ./tsunagu up does by itself."""
+    from operate import reconcile
+
+    asyncio.run(reconcile.watch(running(context.obj), print))
 
 
 def running(stack: Stack) -> Stack:

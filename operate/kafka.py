@@ -53,6 +53,8 @@ SETTINGS = {
     "log.retention.ms": "-1",
 }
 
+REPROVE_MS = 45_000
+
 
 @dataclass(frozen=True)
 class Kafka:
@@ -95,6 +97,8 @@ class Kafka:
             "listener.name.services.scram-sha-512.sasl.jaas.config": f"{scram} {own};",
             "listener.name.agencies.sasl.enabled.mechanisms": "SCRAM-SHA-512",
             "listener.name.agencies.scram-sha-512.sasl.jaas.config": f"{scram};",
+            # A login that was taken away ends its sessions too: each proves itself again, or is cut.
+            "listener.name.agencies.scram-sha-512.connections.max.reauth.ms": str(REPROVE_MS),
             "listener.name.controllers.sasl.enabled.mechanisms": "PLAIN",
             "listener.name.controllers.plain.sasl.jaas.config":
                 f'{plain} {own} user_broker="{passwords["broker"]}";',

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from operate import control, processes
+from operate import control, processes, reconcile
 from operate.install import ROOT, Refused
 from operate.places import HTTP, http_port, write_private
 from operate.stack import Stack
@@ -82,6 +82,7 @@ class Supervisor:
         self.parts = parts(stack)
         self.phase = "starting"
         self.training: asyncio.subprocess.Process | None = None
+        self.agencies: asyncio.Task[None] | None = None
 
     async def serve(self, until: asyncio.Event) -> None:
         """Brings everything up and keeps it so `until` it shall end."""
@@ -116,6 +117,8 @@ class Supervisor:
             )
         await together(*(self.begin(self.parts[name]) for name in self.services))
         self.phase = "ready"
+        tell = partial(print, file=sys.stderr, flush=True)
+        self.agencies = asyncio.create_task(reconcile.watch(self.stack, tell))
         await self.train()
 
     async def bring_up_postgres(self) -> None:
@@ -246,6 +249,8 @@ class Supervisor:
 
     async def end(self) -> None:
         """Services first, then the servers they stand on."""
+        if self.agencies:
+            self.agencies.cancel()
         if self.training:
             await finish(self.training, "training", grace=0.5)
             shutil.rmtree(self.run / "training", ignore_errors=True)

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import yaml
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (
     AclBinding,
     AclBindingFilter,
@@ -26,6 +26,7 @@ from confluent_kafka.admin import (
     ScramCredentialInfo,
     ScramMechanism,
     UserScramCredentialAlteration,
+    UserScramCredentialDeletion,
     UserScramCredentialUpsertion,
 )
 
@@ -144,7 +145,12 @@ def apply_topics(admin: AdminClient, topics: Mapping[str, Topic]) -> Iterator[st
     ]
     if fresh:
         for name, future in admin.create_topics(fresh, request_timeout=WAIT).items():
-            future.result()
+            try:
+                future.result()
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
+                continue  # somebody else made it meanwhile
             yield f"topic {name}: made with {topics[name].partitions} partition(s)"
     old = {name: wanted for name, wanted in topics.items() if name in there}
     for name, wanted in old.items():
@@ -157,22 +163,28 @@ def apply_topics(admin: AdminClient, topics: Mapping[str, Topic]) -> Iterator[st
 
 
 def apply_config(admin: AdminClient, topics: Mapping[str, Topic]) -> Iterator[str]:
-    if not topics:
-        return
-    asked = [ConfigResource(ResourceType.TOPIC, name) for name in topics]
     changed = []
+    for topic, name, found, value in other_config(admin, topics):
+        entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        changed.append(ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry]))
+        yield f"topic {topic}: {name} {found} → {value}"
+    for one in changed:
+        for altered in admin.incremental_alter_configs([one], request_timeout=WAIT).values():
+            altered.result()
+
+
+def other_config(
+    admin: AdminClient, topics: Mapping[str, Topic]
+) -> Iterator[tuple[str, str, str | None, str]]:
+    """Topic, setting, what it is, what it shall be: where these differ."""
+    asked = [ConfigResource(ResourceType.TOPIC, name) for name in topics]
+    if not asked:
+        return
     for resource, future in admin.describe_configs(asked, request_timeout=WAIT).items():
         found = {name: entry.value for name, entry in future.result().items()}
         for name, value in topics[resource.name].config.items():
             if found.get(name) != value:
-                entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-                changed.append(
-                    ConfigResource(ResourceType.TOPIC, resource.name, incremental_configs=[entry])
-                )
-                yield f"topic {resource.name}: {name} {found.get(name)} → {value}"
-    for one in changed:
-        for altered in admin.incremental_alter_configs([one], request_timeout=WAIT).values():
-            altered.result()
+                yield resource.name, name, found.get(name), value
 
 
 def apply_users(admin: AdminClient, users: Mapping[str, str], renew: bool) -> Iterator[str]:
@@ -195,31 +207,51 @@ def known_users(admin: AdminClient) -> set[str]:
     return set(described.result())
 
 
+def take_users(admin: AdminClient, names: set[str]) -> list[str]:
+    """Takes rights and logins away: the rights first, since they bind sessions that live on."""
+    changes = take_rights(admin, known_rights(admin, names))
+    gone = sorted(names & known_users(admin))
+    if gone:
+        deleted: list[UserScramCredentialAlteration] = [
+            UserScramCredentialDeletion(name, ScramMechanism.SCRAM_SHA_512) for name in gone
+        ]
+        for future in admin.alter_user_scram_credentials(deleted, request_timeout=WAIT).values():
+            future.result()
+        shown(lambda: known_users(admin).isdisjoint(gone))
+    return [*changes, *(f"user {name}: deleted" for name in gone)]
+
+
+def take_rights(admin: AdminClient, surplus: set[AclBinding]) -> list[str]:
+    if surplus:
+        filters = [exactly(right) for right in surplus]
+        for taken in admin.delete_acls(filters, request_timeout=WAIT).values():
+            taken.result()
+        shown(lambda: known_rights(admin).isdisjoint(surplus))
+    return sorted(f"right taken: {said(right)}" for right in surplus)
+
+
 def apply_rights(admin: AdminClient, wanted: set[AclBinding], users: set[str]) -> Iterator[str]:
     found = known_rights(admin, users)
     missing, surplus = wanted - found, found - wanted
     if missing:
         for future in admin.create_acls(list(missing), request_timeout=WAIT).values():
             future.result()
-    if surplus:
-        filters = [exactly(right) for right in surplus]
-        for taken in admin.delete_acls(filters, request_timeout=WAIT).values():
-            taken.result()
-    if missing or surplus:
-        shown(lambda: known_rights(admin, users) == wanted)
+        shown(lambda: missing <= known_rights(admin, users))
     yield from sorted(f"right given: {said(right)}" for right in missing)
-    yield from sorted(f"right taken: {said(right)}" for right in surplus)
+    yield from take_rights(admin, surplus)
 
 
-def known_rights(admin: AdminClient, users: set[str]) -> set[AclBinding]:
+def known_rights(admin: AdminClient, users: set[str] | None = None) -> set[AclBinding]:
+    """Of these users, or of everybody."""
     nothing: Any = None  # matches all; the package's types know names only
     every = AclBindingFilter(
         ResourceType.ANY, nothing, ResourcePatternType.ANY, nothing, nothing,
         AclOperation.ANY, AclPermissionType.ANY,
     )  # fmt: skip
-    theirs = {f"User:{name}" for name in users}
-    rights = admin.describe_acls(every, request_timeout=WAIT).result()
-    return {right for right in rights if right.principal in theirs}
+    rights = set(admin.describe_acls(every, request_timeout=WAIT).result())
+    if users is None:
+        return rights
+    return {right for right in rights if right.principal.removeprefix("User:") in users}
 
 
 def shown(condition: Callable[[], bool]) -> None:

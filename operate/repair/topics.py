@@ -24,7 +24,8 @@ from shared.settings import Kafka
 
 POLL = 0.3  # seconds
 PATIENCE = 120.0  # seconds without any progress
-AGENCIES = "select agency from subscription order by 1"
+AGENCIES = """
+select agency from subscription where public_key is not null and not quarantined order by 1"""
 TRY_NOW = "update delivery set retry_at = null where refused is not null"
 OTHER = """
 select count(*) from journal
@@ -41,10 +42,12 @@ select partition, count(*) as events, count(distinct "offset") as places, max("o
 HELD_BACK = "select count(*) from journal where published_at is null"
 DOCUMENTS = """
 select d.agency, count(*) as documents, max("offset") as last,
-       count(*) filter (where (document, edition, ended)
-                        is distinct from (sent_document, sent_edition, sent_ended)
-                        or topic_id is distinct from i.id) as unsent
+       count(*) filter (where s.paused = '{}' and
+                        ((document, edition, ended)
+                         is distinct from (sent_document, sent_edition, sent_ended)
+                         or topic_id is distinct from i.id)) as unsent
   from delivery d join unnest($1::text[], $2::text[]) i (agency, id) using (agency)
+  join subscription s using (agency)
  group by d.agency order by d.agency"""
 
 

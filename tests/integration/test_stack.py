@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -17,7 +19,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from operate import topics
+from operate import reconcile, topics
 from operate.agencies import Credentials
 from operate.external import External
 from operate.install import ROOT, Refused
@@ -303,6 +305,112 @@ async def test_a_bound_copy_ends_with_its_starter_and_keeps_its_data(tmp_path: P
     assert not alive(broker)
     found.remove()
     assert not tmp_path.exists()
+
+
+# Agencies by their subscriptions.
+
+
+async def subscribes(stack: Stack, code: str, **columns: object) -> None:
+    """As views writes it down: with a key, unless `columns` say otherwise."""
+    values = {"public_key": "{}", "closed": False, **columns}
+    connection = await asyncpg.connect(stack.database_url("views", "views"))
+    await connection.execute(
+        """insert into subscription (agency, public_key, closed) values ($1, $2::jsonb, $3)
+           on conflict (agency) do update set public_key = $2::jsonb, closed = $3""",
+        code, values["public_key"], values["closed"],
+    )  # fmt: skip
+    await connection.close()
+
+
+def differences(stack: Stack) -> set[str]:
+    return {f"{one.kind} {one.name}: {one.what}" for one in reconcile.verify(stack)}
+
+
+async def test_every_difference_between_broker_and_subscriptions_is_told_and_put_right(
+    stack: Stack, agency: Credentials
+) -> None:
+    admin = stack.kafka_admin()
+    own = topics.for_agencies({"shakyo": (agency.username, "")})
+    group = {right for right in own.rights if topics.said(right).endswith("shakyo.*")}
+    topics.take_rights(admin, group)
+    for code in ("clinic", "shakyo"):
+        await subscribes(stack, code)  # and what is missing is made
+    await asyncio.to_thread(
+        eventually, lambda: group <= topics.known_rights(admin, {agency.username})
+    )
+    unlisted = {f"agency {code}: not in the directory" for code in ("shakyo", "clinic")}
+    assert await asyncio.to_thread(differences, stack) == unlisted
+    topics.take_rights(admin, group)
+    topics.apply(admin, topics.for_agencies({"ghost": ("agency-ghost", "secret")}))
+    topics.apply(admin, topics.Wanted({"heartbeats": topics.Topic(1, {"segment.ms": "700000"})}))
+    topics.take_users(admin, {"metrics"})
+    run = await asyncio.to_thread(cli, stack, "topics", "verify", "--json")
+    shown = {f"{d['kind']} {d['name']}: {d['what']}" for d in json.loads(run.stdout)["differences"]}
+    services = topics.for_services(stack.places.secrets["kafka"])
+    assert run.returncode == 1
+    assert shown == unlisted | {
+        "right agency-shakyo read group shakyo.*: missing",
+        "topic view.ghost: surplus",
+        "user agency-ghost: surplus",
+        "right agency-ghost read topic view.ghost: surplus",
+        "right agency-ghost describe topic view.ghost: surplus",
+        "right agency-ghost read group ghost.*: surplus",
+        "topic heartbeats: segment.ms is 700000, not 600000",
+        "user metrics: missing",
+        *(f"right {topics.said(right)}: missing"
+          for right in services.rights if right.principal == "User:metrics"),
+    }  # fmt: skip
+    assert (await asyncio.to_thread(cli, stack, "topics", "apply")).returncode == 0
+    assert await asyncio.to_thread(differences, stack) == unlisted | {"topic view.ghost: surplus"}
+    topics.remove(admin, ["view.ghost"])
+
+
+def cli(stack: Stack, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "operate", "--state", str(stack.state), *words],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+async def test_a_revoked_login_is_refused_within_a_minute_and_its_live_session_reads_no_more(
+    stack: Stack,
+) -> None:
+    await subscribes(stack, "npo")
+    users = partial(topics.known_users, stack.kafka_admin())
+    await asyncio.to_thread(eventually, lambda: "agency-npo" in users())
+    first = stack.agency("npo")
+    key = first.public_key
+    live = Consumer({**as_agency(first), "group.id": "npo.live", "auto.offset.reset": "earliest"})
+    live.subscribe(["view.npo"])
+    assert written(client(stack, "views"), "view.npo") is None
+    await asyncio.to_thread(eventually, lambda: live.poll(0.1))
+
+    await subscribes(stack, "npo", public_key=None)
+    began = time.monotonic()
+    await asyncio.to_thread(eventually, lambda: "agency-npo" not in users())
+    assert time.monotonic() - began < 60
+    assert written(client(stack, "views"), "view.npo") is None
+    # A fetch that waited at the broker when the right went may still be answered; no later one is.
+    await asyncio.to_thread(eventually, lambda: (m := live.poll(1)) is not None and m.error())
+    assert written(client(stack, "views"), "view.npo") is None
+    assert all(one.error() for one in live.consume(3, timeout=3))
+    live.close()
+    with pytest.raises(KafkaException):
+        AdminClient(as_agency(first)).list_topics(timeout=2)
+
+    await subscribes(stack, "npo")
+    await asyncio.to_thread(eventually, lambda: "agency-npo" in users())
+    second = stack.agency("npo")
+    assert second.password != first.password
+    assert second.public_key != key
+    assert read(as_agency(second), "view.npo", "npo.system") == b"value"
+
+    await subscribes(stack, "npo", public_key=None, closed=True)
+    there = stack.kafka_admin()
+    await asyncio.to_thread(
+        eventually, lambda: "view.npo" not in there.list_topics(timeout=10).topics
+    )
+    assert "agency-npo" not in users()
 
 
 def test_external_servers_are_made_the_same(stack: Stack, tmp_path: Path) -> None:
