@@ -12,6 +12,7 @@ SERVICE = Service(
         "case",
         "record",
         "consent",
+        "basis",
         "notice",
         "household",
         "assignment",

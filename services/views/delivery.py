@@ -243,9 +243,10 @@ async def opened(
     known = await judge.world(rt.reads, seen)
     found: dict[tuple[str, UUID], dict[str, Any]] = {}
     for (agency, case), (recorded, at) in newest.items():
-        refs = {(ref.event, ref.field) for ref in recorded.items}
-        facts = [fact for fact in told[case].facts if (fact.event, fact.field) in refs]
-        shown = disclose(facts, told[case].consents, known, agency, rt.clock.now())
+        refs = {(ref.event, ref.field, ref.warned) for ref in recorded.items}
+        places = {(event, field) for event, field, _ in refs}
+        facts = [fact for fact in told[case].facts if (fact.event, fact.field) in places]
+        shown = disclose(facts, told[case].bases, known, agency, rt.clock.now())
         handles = Handles(rt.keys.index_key, agency)
         made = content(handles, only(shown, refs))
         if whole or digest(rt.keys.index_key, made) == recorded.digest:

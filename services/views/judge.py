@@ -15,7 +15,7 @@ from uuid import UUID
 
 import structlog
 
-from shared.basis import DIRECTORY_TYPES, POOL_TYPES, World, consents, world
+from shared.basis import DIRECTORY_TYPES, POOL_TYPES, World, world
 from shared.contracts import Recorded
 from shared.contracts.views import DocumentChanged
 from shared.db import PASSING, RACED, REFUSED, Connection, Pool
@@ -27,12 +27,14 @@ from shared.telemetry import stuck
 
 from .domain.document import Handles
 from .domain.facts import facts
+from .domain.grant import Bases
 from .domain.verdict import Evidence, Held, Verdict, verdict
 from .heard import Heard, Position
 
 BATCH = 50
 CAREFUL_SECONDS = 0.5
-BASIS_STREAMS = ("consent", "matter", "body", "basis")
+BASIS_STREAMS = ("case", "consent", "matter", "body", "basis")
+"""Of one that is parked nobody knows what it would end; a case's own stream says what is protected."""
 WORLD_TYPES = (*DIRECTORY_TYPES, *POOL_TYPES)
 
 TAKE = """
@@ -95,7 +97,7 @@ class Told:
     def __init__(self, events: list[Recorded]) -> None:
         self.events = events
         self.facts = facts(events)
-        self.consents = consents(events)
+        self.bases = Bases.of(events)
 
 
 class Judge:
@@ -192,7 +194,7 @@ class Judge:
             key, its = str(case), told[case]
             may_grow = heard and seen.parked.isdisjoint((None, key.encode()))
             evidence = Evidence(
-                case, its.facts, its.consents, known, seen.held[key], may_grow, its.events
+                case, its.facts, its.bases, known, seen.held[key], may_grow, its.events
             )
             verdicts.append(verdict(evidence, now, self._rt.keys.index_key))
             await asyncio.sleep(0)  # requests do not wait for the whole batch

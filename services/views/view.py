@@ -9,7 +9,7 @@ from uuid import UUID
 
 from shared.basis import CONSENT_TYPES
 from shared.contracts import Recorded
-from shared.contracts.intake import ConsentRecorded
+from shared.contracts.intake import ConsentRecorded, GroundRecorded, UrgentAsserted
 from shared.contracts.meetings import (
     MatterEnded,
     MatterSubmitted,
@@ -21,7 +21,9 @@ from shared.contracts.meetings import (
 from shared.contracts.referral import AgencyRegistered
 from shared.contracts.views import DocumentChanged, RetractionConfirmed, SubscriptionEvent
 from shared.db import Connection, Pool
+from shared.grounds import GROUND_TYPES
 from shared.kept import keep
+from shared.protection import PROTECTION_TYPES
 from shared.runtime import Runtime
 from shared.views import View
 
@@ -35,6 +37,8 @@ KEPT_TYPES = frozenset(
     (
         *(event.TYPE for event in FACT_EVENTS),
         *CONSENT_TYPES,
+        *GROUND_TYPES,
+        *PROTECTION_TYPES,
         *WORLD_TYPES,
         *(event.TYPE for event in (MatterSubmitted, MembersCalled, MembersAsked, MatterEnded)),
     )
@@ -93,6 +97,8 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
         if case:
             touched.add(case)
         match event:
+            case UrgentAsserted() | GroundRecorded():
+                depends += [(f"agency/{holder}", event.case) for holder in event.holders]
             case ConsentRecorded():
                 depends += [(f"agency/{holder}", event.case) for holder in event.holders]
                 if event.group:

@@ -26,7 +26,7 @@ TOKYO = timezone(timedelta(hours=9))
 AT = datetime(2026, 5, 11, 1, 30, 0, 250_000, UTC)
 OCCURRED = datetime(2026, 5, 11, 10, 15, tzinfo=TOKYO)
 BASES = (views.BasisRef(kind="consent", id=str(CONSENT)),)
-ITEMS = (views.ItemRef(event=an_id(20), field="name", bases=BASES),)
+ITEMS = (views.ItemRef(event=an_id(20), field="name", bases=BASES, warned=True),)
 REFERRED = {"referral": REFERRAL, "case": CASE, "person": HANA}
 ON_MATTER = {"matter": MATTER, "case": CASE}
 AT_SITTING = {"meeting": MEETING, "case": CASE}
@@ -232,6 +232,40 @@ SAMPLES: tuple[Event, ...] = (
         dropped=("health_disability",),
         until=OCCURRED + timedelta(days=90),
     ),
+    intake.UrgentAsserted(
+        basis=CONSENT,
+        case=CASE,
+        persons=(HANA,),
+        holders=("clinic",),
+        classes=("contact", "health_disability", "judgement"),
+        danger="life",
+        reason="意識がなく、𠮷田さんの息子とは連絡がつかない",
+        informed="sato",
+        begins=OCCURRED,
+        review_by=OCCURRED + timedelta(days=4),
+        until=OCCURRED + timedelta(days=14),
+    ),
+    intake.BasisReviewed(basis=CONSENT, case=CASE, note="入院が続く"),
+    intake.BasisReviewOverdue(basis=CONSENT, case=CASE),
+    intake.GroundRecorded(
+        basis=CONSENT,
+        case=CASE,
+        ground="persons_interest",
+        citation="個人情報保護法69条2項4号",
+        provider="city-fukushi",
+        persons=(HANA,),
+        holders=("clinic",),
+        classes=("contact",),
+        reason="行方が分からない",
+        no_harm="ほかに傷つく人はいない",
+        approver="tanaka",
+        begins=OCCURRED,
+        until=OCCURRED + timedelta(days=30),
+    ),
+    intake.BasisEnded(basis=CONSENT, case=CASE, note="見つかった"),
+    intake.BasisExpired(basis=CONSENT, case=CASE),
+    intake.ItemProtected(case=CASE, person=HANA, item="address", named=("city-fukushi",)),
+    intake.ProtectionLifted(case=CASE, person=HANA, item="address"),
     intake.ConsentToldOfMember(consent=CONSENT, case=CASE, agency="clinic"),
     intake.ConsentWithdrawn(consent=CONSENT, case=CASE),
     intake.ConsentExpired(consent=CONSENT, case=CASE),

@@ -73,7 +73,16 @@ async def test_opens_to_the_same_values(golden: Golden) -> None:
     assert found.wire == golden.value
     if golden.type in EVENTS:
         values = to_jsonable_python(found.event)
-        assert {field: values[field] for field in golden.opened} == golden.opened
+        assert _as_of_its_day(values, golden.opened) == golden.opened
+
+
+def _as_of_its_day(now: Any, then: Any) -> Any:
+    """Less the optional fields that were added since, within values too."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        return {name: _as_of_its_day(now[name], then[name]) for name in then}
+    if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
+        return [_as_of_its_day(one, other) for one, other in zip(now, then, strict=True)]
+    return now
 
 
 @named(GOLDENS)

@@ -34,9 +34,15 @@ class Desk:
         self.running, self.case, self._seen = running, "", 0
 
     async def call(
-        self, verb: str, path: str, by: str = "city", role: str = "intake_worker", **body: Any
+        self,
+        verb: str,
+        path: str,
+        by: str = "city",
+        role: str = "intake_worker",
+        roles: tuple[str, ...] = (),
+        **body: Any,
     ) -> Any:
-        client = self.running.client(by, role)
+        client = self.running.client(by, *(roles or (role,)))
         answer = await client.request(verb, path, json=body if verb != "GET" else None)
         own = await self.running.own()
         await self.running.apply(own[self._seen :])

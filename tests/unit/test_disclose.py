@@ -1,238 +1,40 @@
 """What an agency may hold: the examples of the rules, and properties against an oracle of its own."""
 
 import random
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.views.domain.disclose import Shown, disclose, matters, reading
 from services.views.domain.document import Handles, canonical, content, padded
-from services.views.domain.facts import facts
-from shared.basis import consents, world
-from shared.contracts import Envelope, Event, Recorded
+from shared.contracts import Event
 from shared.contracts.intake import (
-    CaseOpened,
+    BasisEnded,
+    BasisReviewed,
     CaseScreened,
-    ConsentNarrowed,
-    ConsentRecorded,
     ConsentToldOfMember,
-    ConsentWithdrawn,
     ContactCorrected,
     ContactRecorded,
     PersonDescribed,
-    PersonFlagged,
     PersonJoined,
     PersonNoted,
     SituationRecorded,
-    WorriesRecorded,
 )
 from shared.contracts.meetings import (
-    FactPromoted,
-    MaterialSubmitted,
     MatterEnded,
-    MatterSubmitted,
     MemberLeft,
     MemberNamed,
-    MemberPledged,
     MembersAsked,
-    MembersCalled,
 )
-from shared.contracts.referral import AgencyRegistered
-
-NAMES = UUID(int=1)
-START = datetime(2026, 4, 1, tzinfo=UTC)
-CASE, HANA, KEN, MATTER = (uuid5(NAMES, name) for name in ("case", "hana", "ken", "matter"))
-BODY = "shien-106-6"
-
-
-@dataclass
-class Town:
-    """A case told event by event; each event one minute after the last."""
-
-    events: list[Recorded] = field(default_factory=list)
-    minutes: Any = field(default_factory=count)
-
-    def tell(self, event: Event, agency: str = "lead", stream: str = "") -> "Town":
-        n = next(self.minutes)
-        at = START + timedelta(minutes=n)
-        stream = stream or f"{event.STREAM}/{n}"
-        version = 1 + sum(e.envelope.stream == stream for e in self.events)
-        id = uuid5(NAMES, str(n))
-        envelope = Envelope(id, stream, version, "", event.TYPE, at, at, "x", agency, id)
-        self.events.append(Recorded(event, envelope, {}))
-        return self
-
-    def now(self) -> datetime:
-        return START + timedelta(minutes=len(self.events))
-
-    def agency(self, *codes: str, purposes: tuple[str, ...] = ("consultation",)) -> "Town":
-        for code in codes:
-            self.tell(
-                AgencyRegistered(
-                    agency=code, name=code, kind="x", controller="private", purposes=purposes
-                ),
-                stream=f"agency/{code}",
-            )
-        return self
-
-    def household(self) -> "Town":
-        self.tell(CaseOpened(case=CASE, household=CASE, lead="lead", route="family_visit"))
-        self.tell(PersonJoined(case=CASE, person=HANA, relation="self"))
-        described = PersonDescribed(
-            case=CASE, person=HANA, name="花", address="生駒市", living_with=("child",)
-        )
-        self.tell(described)
-        self.tell(PersonJoined(case=CASE, person=KEN, relation="child"))
-        self.tell(PersonDescribed(case=CASE, person=KEN, name="健"))
-        self.tell(SituationRecorded(case=CASE, person=HANA, health="ひざ", money="借金なし"))
-        self.tell(SituationRecorded(case=CASE, person=KEN, money="借金", work="無職"))
-        return self
-
-    def consent(self, name: str, person: UUID, *holders: str, **terms: Any) -> "Town":
-        terms = {
-            "classes": ("contact", "health_disability"),
-            "status": "granted",
-            "purposes": ("consultation",),
-            "begins": START,
-            **terms,
-        }
-        id = uuid5(NAMES, name)
-        return self.tell(
-            ConsentRecorded(
-                consent=id,
-                case=CASE,
-                person=person,
-                medium="paper",
-                holders=holders,
-                text_version="1",
-                **terms,
-            ),
-            stream=f"consent/{id}",
-        )
-
-    def withdraw(self, name: str) -> "Town":
-        id = uuid5(NAMES, name)
-        return self.tell(ConsentWithdrawn(consent=id, case=CASE), stream=f"consent/{id}")
-
-    def narrow(self, name: str, **less: Any) -> "Town":
-        id = uuid5(NAMES, name)
-        return self.tell(ConsentNarrowed(consent=id, case=CASE, **less), stream=f"consent/{id}")
-
-    def flag(self, person: UUID, *standing: str) -> "Town":
-        return self.tell(
-            PersonFlagged(case=CASE, person=person, flags=standing), stream=f"case/{CASE}"
-        )
-
-    def shown(self, agency: str, at: datetime | None = None) -> Shown:
-        found, given_ = facts(self.events), consents(self.events)
-        return disclose(found, given_, world(self.events), agency, at or self.now())
-
-    def values(self, agency: str, at: datetime | None = None) -> set[tuple[str, Any]]:
-        return {(i.fact.field, i.fact.value) for i in self.shown(agency, at).items}
-
-    def opens(self, member: str, agency: str, at: datetime | None = None) -> set[Any]:
-        items = reading(
-            facts(self.events),
-            matters(self.events),
-            world(self.events),
-            member,
-            agency,
-            at or self.now(),
-        )
-        return {item.fact.value for item in items if item.fact.field != "true_class"}
-
-    def matter(self) -> "Town":
-        for member, agency in (("doctor", "clinic"), ("clerk", "council")):
-            self.tell(MemberNamed(body=BODY, member=member, agency=agency), stream=f"body/{BODY}")
-        self.tell(MatterSubmitted(matter=MATTER, case=CASE, body=BODY, subjects=(KEN,)))
-        self.tell(MembersCalled(matter=MATTER, case=CASE, members=("doctor", "clerk")))
-        debt = MaterialSubmitted(
-            matter=MATTER, case=CASE, person=KEN, true_class="money", text="三百万円"
-        )
-        return self.tell(debt)
-
-    def pledge(self, member: str, year: int = 2026) -> "Town":
-        pledged = MemberPledged(body=BODY, member=member, fiscal_year=year)
-        return self.tell(pledged, stream=f"body/{BODY}")
-
-
-def town() -> Town:
-    return Town().agency("care", "clinic", "council", "job").household()
-
-
-def test_example_1_consent_covers_one_person_in_the_consented_classes() -> None:
-    """L3, L4"""
-    assert town().consent("a", HANA, "care").values("care") == {
-        ("name", "花"),
-        ("address", "生駒市"),
-        ("living_with", ("child",)),
-        ("relation", "self"),
-        ("health", "ひざ"),
-    }
-
-
-def test_example_2_a_refusal_shows_nowhere() -> None:
-    before = town().consent("a", HANA, "care")
-    held = before.values("care")
-    after = before.consent("b", KEN, "care", status="refused")
-    assert after.values("care") == held
-    assert set(after.shown("care").persons) == {HANA}
-
-
-def test_example_3_what_is_put_before_a_body_is_open_to_its_pledged_members_only() -> None:
-    """L5, L12: no document changes."""
-    case = town().consent("a", HANA, "care")
-    before = {agency: case.values(agency) for agency in ("care", "clinic", "council", "lead")}
-    case.matter().pledge("doctor").pledge("clerk")
-    assert case.opens("doctor", "clinic") == {"三百万円"} == case.opens("clerk", "council")
-    assert {agency: case.values(agency) for agency in before} == before
-
-
-def test_example_4_no_pledge_no_opening() -> None:
-    assert town().matter().pledge("clerk").opens("doctor", "clinic") == set()
+from tests.unit._town import BODY, CASE, HANA, HOUR, KEN, MATTER, NAMES, START, Town, town
 
 
 def test_a_pledge_holds_for_its_fiscal_year() -> None:
     case = town().matter().pledge("doctor", 2026)
     next_april = datetime(2027, 4, 1, tzinfo=UTC)
     assert case.opens("doctor", "clinic", next_april) == set()
-
-
-def test_example_5_a_promoted_fact_is_ordinary_and_the_matter_goes_on() -> None:
-    case = town().matter().pledge("doctor").consent("k", KEN, "council", classes=("money",))
-    case.tell(FactPromoted(matter=MATTER, case=CASE, person=KEN, material=MATTER, money="三百万円"))
-    assert ("money", "三百万円") in case.values("council")
-    assert case.opens("doctor", "clinic") == {"三百万円"}
-
-
-def test_example_6_a_withdrawal_empties_the_document() -> None:
-    assert town().consent("a", HANA, "care").withdraw("a").values("care") == set()
-
-
-def test_example_10_text_about_two_needs_the_consent_of_both() -> None:
-    """L4"""
-    text = WorriesRecorded(case=CASE, concerns=("care",), text="母と息子")
-    case = town().tell(text).consent("a", HANA, "care", classes=("life_history",))
-    assert ("text", "母と息子") not in case.values("care")
-    case.consent("b", KEN, "care", classes=("life_history",))
-    assert ("text", "母と息子") in case.values("care")
-
-
-def test_example_11_what_was_heard_in_a_meeting_is_sealed_wherever_it_is_typed() -> None:
-    """L12"""
-    case = town().matter().pledge("doctor").consent("k", KEN, "clinic", classes=("money",))
-    heard = SituationRecorded(
-        case=CASE, person=KEN, money="会議で聞いた", source="meeting", matter=MATTER
-    )
-    case.tell(heard, agency="clinic")
-    for agency in ("clinic", "lead", "council"):
-        assert "会議で聞いた" not in {value for _, value in case.values(agency)}
-    assert "会議で聞いた" in case.opens("doctor", "clinic")
 
 
 def test_a_matter_that_ended_and_a_member_who_left_open_nothing() -> None:
@@ -522,3 +324,68 @@ def test_the_order_of_arrival_changes_nothing(story: Any, shuffler: random.Rando
     before = {agency: case.shown(agency, at) for agency in AGENCIES}
     shuffler.shuffle(case.events)
     assert {agency: case.shown(agency, at) for agency in AGENCIES} == before
+
+
+def test_urgent_protection_gives_the_named_what_a_worker_judges_too() -> None:
+    """L7, L22: classes of persons, until somebody ends it; a reporter never."""
+    case = town().tell(
+        SituationRecorded(case=CASE, person=HANA, health="倒れた", source="observation")
+    )
+    case.urgent("u", "clinic")
+    assert case.values("clinic") == {("health", "倒れた"), ("source", "observation")}
+    assert case.values("care") == set()
+    assert case.shown("clinic").persons[HANA]["health_disability"] == "covered"
+    assert case.on_basis("u", BasisEnded).values("clinic") == set()
+
+
+def test_a_late_review_lets_it_flow_again_and_one_in_time_lets_it_flow_on() -> None:
+    """L7: growth stops between the missed review and the late one."""
+    for minutes in (30, 90):
+        case = town().urgent("u", "clinic")
+        asserted, worse = case.now(), SituationRecorded(case=CASE, person=HANA, health="骨折")
+        reviewed = BasisReviewed(basis=uuid5(NAMES, "u"), case=CASE)
+        case.tell(worse, at=asserted + timedelta(minutes=80))
+        case.tell(reviewed, stream="basis/u", at=asserted + timedelta(minutes=minutes))
+        before, after = (asserted + timedelta(minutes=m) for m in (85, 95))
+        assert (("health", "骨折") in case.values("clinic", before)) == (minutes == 30)
+        assert ("health", "骨折") in case.values("clinic", after)
+
+
+def test_a_ground_gives_what_its_provider_recorded_and_no_more() -> None:
+    """L8"""
+    case = town().tell(SituationRecorded(case=CASE, person=HANA, money="年金"), agency="care")
+    case.ground("g", "council", classes=("money", "health_disability"))
+    assert case.values("council") == {("health", "ひざ"), ("money", "借金なし")}
+    assert case.values("council", case.now() + 3 * HOUR) == set()
+
+
+def test_whoever_held_what_is_protected_now_is_warned_in_its_place() -> None:
+    """L11: its own record included; it comes back when the protection is lifted, and who comes to hold
+    something later is told nothing.
+    """
+    case = town().consent("a", HANA, "care")
+    case.protect(HANA, "address", "council").consent("b", HANA, "clinic")
+    for agency in ("care", "lead"):
+        assert ("address", "生駒市") not in case.values(agency)
+        assert case.warnings(agency) == {"address"}
+    assert case.warnings("clinic") == case.warnings("council") == set()
+    made = content(Handles(b"k" * 32, "care"), case.shown("care"))
+    (warning,) = [item for item in made["items"] if item["type"] == "warning.protected"]
+    assert warning["value"] == "支援措置あり・照会前に個人情報担当へ"
+    assert "生駒市" not in str(made)
+    moved = PersonDescribed(case=CASE, person=HANA, address="奈良市")
+    assert case.tell(moved).warnings("care") == {"address"}
+    assert case.lift(HANA, "address").warnings("care") == set()
+    assert ("address", "奈良市") in case.values("care")
+
+
+def test_once_the_basis_ends_the_warning_goes_as_well() -> None:
+    case = town().consent("a", HANA, "care").protect(HANA, "address").withdraw("a")
+    assert case.shown("care").items == ()
+
+
+def test_naming_an_agency_opens_and_a_new_list_closes_again() -> None:
+    case = town().consent("a", HANA, "care").protect(HANA, "address")
+    assert ("address", "生駒市") in case.protect(HANA, "address", "care").values("care")
+    assert case.protect(HANA, "address", "lead").warnings("care") == {"address"}
+    assert ("address", "生駒市") in case.values("lead")

@@ -57,7 +57,7 @@ async def assess(on: OnCaseDep, body: Assessment) -> Receipt:
 @router.get("/v1/cases/{id}/assessments")
 async def list_assessments(on: OnCaseDep) -> list[Fact]:
     """Oldest first: all for the lead agency, for others their own (L20)."""
-    return [fact(e) for e in on.shown() if isinstance(e.event, CaseAssessed)]
+    return [fact(on, e) for e in on.shown() if isinstance(e.event, CaseAssessed)]
 
 
 @router.post("/v1/cases/{id}/coordinator")

@@ -8,12 +8,11 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from shared.basis import Consent, World, consents, flags
-from shared.calendar import TOKYO
-from shared.contracts.codes import bodies, labels
+from shared.grounds import Ground, grounds
 from shared.http import Moment, Route
-from shared.problems import Problem
 
 from .. import view
+from ..domain import in_words
 from .common import OnCase, OnCaseDep
 
 router = APIRouter(route_class=Route)
@@ -24,7 +23,7 @@ class BasisShown(BaseModel):
     for people to read.
     """
 
-    kind: Literal["consent"]
+    kind: Literal["consent", "urgent", "ground"]
     id: UUID
     status: str
     live: bool
@@ -53,28 +52,52 @@ async def list_bases(
     on: OnCaseDep, at: Annotated[Moment | None, Query()] = None
 ) -> list[PersonBases]:
     """All bases of each person, live at that moment (now if not given) or not. For who leads the case."""
-    if on.call.who.agency != on.state.lead:
-        raise Problem("wrong-role")
+    on.need_lead()
     moment = at or on.call.now()
     events = list(on.events)
-    for stream in await view.streams_of(on.call.rt, on.case, "consent"):
-        events += (await on.call.load(stream)).events
+    for kind in ("consent", "basis"):
+        for stream in await view.streams_of(on.call.rt, on.case, kind):
+            events += (await on.call.load(stream)).events
     on.reads(events)
     known = await view.the_world(on.call.rt)
-    given = sorted(consents(events).values(), key=lambda one: (one.recorded.begins, one.id))
+    given: list[Consent | Ground] = [*consents(events).values(), *grounds(events).values()]
+    given.sort(key=lambda one: (one.recorded.begins, one.id))
     return [_person(on, one, given, known, moment) for one in sorted(on.state.people)]
 
 
 def _person(
-    on: OnCase, person: UUID, given: list[Consent], known: World, at: datetime
+    on: OnCase, person: UUID, given: list[Consent | Ground], known: World, at: datetime
 ) -> PersonBases:
-    mine = [consent for consent in given if consent.recorded.person == person]
+    mine = [one for one in given if isinstance(one, Consent) and one.recorded.person == person]
+    others = [one for one in given if isinstance(one, Ground) and person in one.recorded.persons]
     standing = [now for since, now in flags(on.events, person) if since <= at]
     return PersonBases(
         person=person,
         mark="【本人同意あり】" if any(one.live(at) for one in mine) else "【本人同意なし】",
         flags=sorted(standing[-1] if standing else ()),
-        bases=[_consent(one, known, at) for one in mine],
+        bases=[
+            *(_consent(one, known, at) for one in mine),
+            *(_ground(one, known, at) for one in others),
+        ],
+    )
+
+
+def _ground(found: Ground, known: World, at: datetime) -> BasisShown:
+    said = found.recorded
+    return BasisShown(
+        kind=found.kind,
+        id=found.id,
+        status="granted",
+        live=found.live(at),
+        stopped_at=found.stopped(at) if found.live(at) else None,
+        classes=list(said.classes),
+        purposes=[],
+        holders=list(said.holders),
+        group=None,
+        excluded=[],
+        begins=said.begins,
+        ends=found.end,
+        words=in_words.ground(found, known, at),
     )
 
 
@@ -94,37 +117,5 @@ def _consent(found: Consent, known: World, at: datetime) -> BasisShown:
         excluded=sorted(found.excluded(at)),
         begins=said.begins,
         ends=found.end,
-        words=_words(found, known, at),
+        words=in_words.consent(found, known, at),
     )
-
-
-def _words(found: Consent, known: World, at: datetime) -> str:
-    """「同意(書面): 2026-04-01 から、地域包括支援センターに、氏名…を。」"""
-    said = found.recorded
-    to = [_name(code, known) for code in said.holders if code not in found.excluded(at)]
-    if said.group:
-        body = bodies().get(said.group)
-        to.append(f"{body.name if body else said.group}の構成機関")
-    what = "、".join(labels("data_class").get(name, name) for name in sorted(found.classes(at)))
-    how = labels("consent_medium").get(said.medium, said.medium)
-    proxy = f"、代理人: {labels('proxy').get(said.proxy, said.proxy)}" if said.proxy else ""
-    state = "" if found.live(at) else " (この時点では効力なし)"
-    if found.live(at) and (since := found.stopped(at)):
-        state = f" ({_day(since)} から新たな提供は停止)"
-    return (
-        f"{labels('consent_status').get(said.status, said.status)}({how}{proxy}): "
-        f"{_day(said.begins)} から{_until(found.end)}、{'、'.join(to)}に、{what}{state}"
-    )
-
-
-def _name(code: str, known: World) -> str:
-    agency = known.agencies.get(code)
-    return agency.name if agency else code
-
-
-def _day(at: datetime) -> str:
-    return at.astimezone(TOKYO).date().isoformat()
-
-
-def _until(end: datetime | None) -> str:
-    return f" {_day(end)} まで" if end else ""

@@ -151,7 +151,7 @@ async def get_case(on: OnCaseDep) -> CaseFile:
         version=first.version,
         coordinator=first.state.coordinator or None,
         people=sorted({person for file in files for person in file.state.people}),
-        facts=[fact(e) for file in files for e in file.shown()],
+        facts=[fact(file, e) for file in files for e in file.shown()],
     )
 
 

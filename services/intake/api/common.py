@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import Depends, Header
 from pydantic import BaseModel, StringConstraints
 
-from shared.contracts import Recorded, Unreadable
+from shared.contracts import Event, Recorded, Unreadable
 from shared.contracts.codes import labels
 from shared.contracts.intake import CaseOpened, LeadAccepted, StaffAssigned
 from shared.http import (
@@ -21,7 +21,8 @@ from shared.http import (
     to_uuid,
 )
 from shared.journal import Born, Past
-from shared.problems import bad_input, not_found
+from shared.problems import Problem, bad_input, not_found
+from shared.protection import hidden, protections
 
 from .. import view
 from ..domain import assignment
@@ -43,6 +44,8 @@ class Fact(BaseModel):
     at: datetime
     occurred_at: datetime
     values: dict[str, Any]
+    protected: list[str]
+    """Fields that hold something, kept from the caller's agency: 支援措置あり (L11)."""
 
 
 class OnCase:
@@ -55,6 +58,7 @@ class OnCase:
         self.staff: assignment.Assignment = staff_past.fold(assignment.DECIDER)
         self.state: cases.Case = past.fold(cases.DECIDER)
         self.events, self.version = past.events, past.version
+        self._protected = protections(past.events)
 
     async def write(self, command: cases.Command, body: Body, **more: Any) -> Receipt:
         stream, key = f"case/{self.case}", str(self.case)
@@ -69,6 +73,14 @@ class OnCase:
     def reads(self, events: Iterable[Recorded] = ()) -> None:
         """The answer will tell of the case, as far as these events do."""
         self.call.reads(f"case/{self.case}", self.basis, events, self.case)
+
+    def hidden(self, event: Event) -> list[str]:
+        """L11: fields of an event that are protected from the caller's agency."""
+        return hidden(self._protected, event, self.call.who.agency, self.call.now())
+
+    def need_lead(self) -> None:
+        if self.call.who.agency != self.state.lead:
+            raise Problem("wrong-role")
 
     def shown(self) -> list[Recorded]:
         seen = [e for e in self.events if self.sees(e)]
@@ -164,8 +176,17 @@ def all_known(on: OnCase, people: list[UUID], field: str) -> None:
         raise bad_input(field, "not a person of this case / このケースの人ではありません")
 
 
-def fact(recorded: Recorded) -> Fact:
-    values = recorded.event.model_dump(exclude={"case"}, exclude_none=True, warnings=False)
+async def in_directory(on: OnCase, codes: set[str], field: str) -> None:
+    unknown = sorted(codes - set((await view.the_world(on.call.rt)).agencies))
+    if unknown:
+        raise bad_input(field, "not in the directory: " + ", ".join(unknown))
+
+
+def fact(on: OnCase, recorded: Recorded) -> Fact:
+    protected = on.hidden(recorded.event)
+    values = recorded.event.model_dump(
+        exclude={"case", *protected}, exclude_none=True, warnings=False
+    )
     shown = {k: None if isinstance(v, Unreadable) else v for k, v in values.items()}
     e = recorded.envelope
     return Fact(
@@ -176,4 +197,5 @@ def fact(recorded: Recorded) -> Fact:
         at=e.at,
         occurred_at=e.occurred_at,
         values=shown,
+        protected=protected,
     )

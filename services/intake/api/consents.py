@@ -28,12 +28,11 @@ from shared.problems import bad_input, not_found
 
 from .. import view
 from ..domain import consent
-from .common import Agency, OnCase, OnCaseDep, all_known, standing
+from .common import Agency, OnCase, OnCaseDep, Staff, all_known, in_directory, standing
 
 router = APIRouter(route_class=Route)
 DataClass = Annotated[str, *OneOf("data_class")]
 Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2200, 12, 31))]
-Staff = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@-]{1,120}$")]
 
 
 class Assessment(BaseModel):
@@ -220,12 +219,6 @@ async def tell_of_member(on: OnConsentDep, body: TellOfMember) -> Receipt:
         consent.TellOfMember(body.agency),
         body,
     )
-
-
-async def in_directory(on: OnCase, codes: set[str], field: str) -> None:
-    unknown = sorted(codes - set((await view.the_world(on.call.rt)).agencies))
-    if unknown:
-        raise bad_input(field, "not in the directory: " + ", ".join(unknown))
 
 
 def _answerable(on: OnCase, body: NewConsent, event: ConsentRecorded) -> None:

@@ -37,4 +37,4 @@ async def flag(on: OnCaseDep, body: Flags) -> Receipt:
     async def check() -> None:
         all_known(on, [body.person], "body.person")
 
-    return await on.write(cases.Flag(event), body, check=check)
+    return await on.write(cases.Safeguard(event), body, check=check)

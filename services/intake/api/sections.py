@@ -79,12 +79,15 @@ class Value(BaseModel):
 
 
 class SectionShown(BaseModel):
-    """`version` is that of the section's last change, 0 if nobody has filled it in."""
+    """`version` is that of the section's last change, 0 if nobody has filled it in. `protected`: fields
+    that hold something, kept from the caller's agency (L11).
+    """
 
     name: str
     person: UUID | None
     version: int
     fields: dict[str, Value]
+    protected: list[str]
 
 
 class SectionReceipt(Receipt):
@@ -106,9 +109,17 @@ async def get_section(
     version = _last(on.past, name, person)
     on.call.shows(version)
     fields: dict[str, Value] = {}
+    protected: set[str] = set()
     for recorded in sorted(_of(on.shown(), name, person), key=_age):
+        protected.update(on.hidden(recorded.event))
         fields |= _values(recorded)
-    return SectionShown(name=name, person=person, version=version, fields=fields)
+    return SectionShown(
+        name=name,
+        person=person,
+        version=version,
+        fields={field: value for field, value in fields.items() if field not in protected},
+        protected=sorted(protected),
+    )
 
 
 @router.put("/v1/cases/{id}/sections/{name}")

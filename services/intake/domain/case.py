@@ -14,6 +14,7 @@ from shared.contracts.intake import (
     CoordinatorRelieved,
     HealthRecorded,
     InvolvedRecorded,
+    ItemProtected,
     LeadAccepted,
     LeadDeclined,
     LeadOffered,
@@ -21,6 +22,7 @@ from shared.contracts.intake import (
     PersonDescribed,
     PersonFlagged,
     PersonJoined,
+    ProtectionLifted,
     SituationRecorded,
     WorriesRecorded,
 )
@@ -103,8 +105,10 @@ class Reopen:
 
 
 @dataclass(frozen=True)
-class Flag:
-    flagged: PersonFlagged
+class Safeguard:
+    """What guards a person, also when the case is closed."""
+
+    event: PersonFlagged | ItemProtected | ProtectionLifted
 
 
 Command = (
@@ -117,7 +121,7 @@ Command = (
     | OfferLead
     | AcceptLead
     | DeclineLead
-    | Flag
+    | Safeguard
     | Close
     | Reopen
 )
@@ -161,8 +165,8 @@ def decide(state: Case, command: Command) -> list[Event]:
             return [_answered(state, accepted.lead, accepted)]
         case "open", DeclineLead(declined):
             return [_answered(state, declined.to, declined)]
-        case "open" | "closed", Flag(flagged):
-            return _known(state, (flagged,))
+        case "open" | "closed", Safeguard(event):
+            return _known(state, (event,))
         case "open", Close(closed):
             return [closed]
         case "closed", Reopen(reopened):
@@ -189,6 +193,8 @@ def _known(state: Case, parts: tuple[Event, ...]) -> list[Event]:
                 | HealthRecorded(person=person)
                 | CaseAssessed(person=person)
                 | PersonFlagged(person=person)
+                | ItemProtected(person=person)
+                | ProtectionLifted(person=person)
             ):
                 strangers = {person} - state.people
             case WorriesRecorded(subjects=subjects) | InvolvedRecorded(subjects=subjects):

@@ -21,6 +21,14 @@ create table search (
     primary key (case_id, person, field, recorder)
 );
 create index search_terms on search using gin (terms);
+-- By whom a person may be found by a protected field (L11).
+create table protected (
+    case_id uuid not null,
+    person uuid not null,
+    field text not null,
+    named text[] not null,
+    primary key (case_id, person, field)
+);
 create table next_action (
     record uuid primary key,
     case_id uuid not null,

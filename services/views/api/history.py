@@ -14,9 +14,9 @@ from shared.problems import Problem, not_found
 
 from .. import account
 from ..delivery import opened_again
-from ..domain.disclose import Basis
 from ..domain.document import Handles
 from ..domain.facts import concerning
+from ..domain.grant import Basis
 from ..domain.history import Disclosed, disclosed, known_at
 from ..judge import Judge
 from .common import Held

@@ -68,4 +68,12 @@ async def _sealed(call: Call, case: UUID) -> tuple[Item, ...]:
     told = (await judge.load(call.rt.reads, [case]))[case]
     known = await judge.world(call.rt.reads)
     who = call.who
-    return reading(told.facts, matters(told.events), known, who.subject, who.agency, call.now())
+    return reading(
+        told.facts,
+        matters(told.events),
+        known,
+        who.subject,
+        who.agency,
+        call.now(),
+        told.bases.protected,
+    )

@@ -1,6 +1,6 @@
 """What an agency may hold of a case at a moment, and what a named member may open. Pure.
 
-Rules by number: lawful-sharing.md L1–L6, L12, L13, L19. No lawyer has confirmed them (要確認).
+Rules by number: lawful-sharing.md L1–L8, L11–L13, L19, L22. No lawyer has confirmed them (要確認).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,31 +9,34 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from shared.basis import Consent, Member, World, reaches
+from shared.basis import Member, World
 from shared.calendar import fiscal_year
 from shared.contracts import CONSENTABLE, Recorded
 from shared.contracts.codes import bodies
 from shared.contracts.event import Consentable
 from shared.contracts.intake import PersonDescribed
 from shared.contracts.meetings import MatterEnded, MatterSubmitted, MembersAsked, MembersCalled
+from shared.protection import Protections, hidden_since
 
 from .facts import Fact
+from .grant import Bases, Basis, Grant, grants
 
+ItemKey = tuple[UUID, str, bool]
+"""Event, field, and whether only the warning is shown."""
 Coverage = Literal["covered", "not_covered"]
 
 
 @dataclass(frozen=True)
-class Basis:
-    """Why an item is shown. `id` is the consent or matter; for an own record the agency."""
-
-    kind: Literal["own_record", "consent", "matter"]
-    id: str
-
-
-@dataclass(frozen=True)
 class Item:
+    """`warned`: not the value, but that it is protected (L11)."""
+
     fact: Fact
     bases: tuple[Basis, ...]
+    warned: bool = False
+
+    @property
+    def key(self) -> ItemKey:
+        return self.fact.event, self.fact.field, self.warned
 
 
 @dataclass(frozen=True)
@@ -44,34 +47,21 @@ class Shown:
     persons: Mapping[UUID, Mapping[Consentable, Coverage]]
 
 
-@dataclass(frozen=True)
-class Grant:
-    """What one basis gives to one agency now: classes of persons. `before`: nothing recorded since."""
-
-    basis: Basis
-    persons: frozenset[UUID]
-    classes: frozenset[str]
-    before: datetime | None = None
-
-    def gives(self, fact: Fact, person: UUID) -> bool:
-        known = self.before is None or fact.at < self.before
-        return known and person in self.persons and fact.data_class in self.classes
-
-
-def disclose(
-    facts: Iterable[Fact],
-    consents: Mapping[UUID, Consent],
-    world: World,
-    agency: str,
-    at: datetime,
-) -> Shown:
-    """Document(agency, case, at): what a live basis covers and no mark *not to* it forbids (L1)."""
-    granted = grants(consents, world, agency, at)
-    items = [
-        Item(fact, bases)
-        for fact in facts
-        if agency not in fact.not_to and (bases := (*_own(fact, agency), *_granted(fact, granted)))
-    ]
+def disclose(facts: Iterable[Fact], bases: Bases, world: World, agency: str, at: datetime) -> Shown:
+    """Document(agency, case, at): what a live basis covers and no mark *not to* it forbids (L1); in the
+    place of a protected item a warning, for those who recorded or held it (L11).
+    """
+    granted = grants(bases, world, agency, at)
+    items: list[Item] = []
+    for fact in facts:
+        covered = (*_own(fact, agency), *_granted(fact, granted))
+        if not covered or agency in fact.not_to:
+            continue
+        hidden = bases.hidden_since(fact, agency, at)
+        if hidden is None:
+            items.append(Item(fact, covered))
+        elif fact.recorded_by == agency or _held(fact, bases, world, agency, hidden):
+            items.append(Item(fact, covered, warned=True))
     newest = _newest(items)
     shown = {person for item in newest for person in item.fact.subjects}
     persons = {
@@ -81,20 +71,10 @@ def disclose(
     return Shown(tuple(newest), persons)
 
 
-def grants(
-    consents: Mapping[UUID, Consent], world: World, agency: str, at: datetime
-) -> list[Grant]:
-    """L3, L4a: what the live consents give the agency, in the order of their ids."""
-    return [
-        Grant(
-            Basis("consent", str(id)),
-            frozenset((consent.recorded.person,)),
-            consent.classes(at) & set(CONSENTABLE),
-            consent.stopped(at),
-        )
-        for id, consent in sorted(consents.items(), key=lambda one: str(one[0]))
-        if reaches(consent, agency, world, at)
-    ]
+def _held(fact: Fact, bases: Bases, world: World, agency: str, at: datetime) -> bool:
+    """Was it already shown to the agency by then?"""
+    known = bases.recorded_before(at)
+    return fact.at < at and bool(_granted(fact, grants(known, world, agency, at)))
 
 
 def _own(fact: Fact, agency: str) -> tuple[Basis, ...]:
@@ -191,12 +171,17 @@ def reading(
     member: str,
     agency: str,
     at: datetime,
+    protected: Protections,
 ) -> tuple[Item, ...]:
     """Reading(member, case, at): sealed facts of live matters, for members called and pledged
     for the fiscal year, and for the body's secretariat (L5, L5a, L12); for members who are asked,
-    the minimum that identifies its subjects (L5b).
+    the minimum that identifies its subjects (L5b); nothing that is protected from the agency (L11).
     """
-    facts = list(facts)
+    facts = [
+        fact
+        for fact in facts
+        if not hidden_since(protected, fact.type, fact.field, fact.person, agency, at)
+    ]
     items: list[Item] = []
     for matter in matters.values():
         basis = (Basis("matter", str(matter.id)),)

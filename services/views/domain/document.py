@@ -11,7 +11,10 @@ from uuid import UUID
 
 from pydantic_core import to_jsonable_python
 
-from .disclose import Basis, Item, Shown
+from shared.protection import WARNING
+
+from .disclose import Item, ItemKey, Shown
+from .grant import Basis
 
 PAD = 4096
 """Documents come in steps of 4 KiB, so that their length tells little (L16)."""
@@ -41,15 +44,19 @@ def item(handles: Handles, shown: Item) -> dict[str, Any]:
     fact = shown.fact
     return {
         "item": handles.of("item", f"{fact.event}/{fact.field}"),
-        "type": fact.type.removeprefix("jp.tsunagu.").removesuffix(".v1"),
+        "type": "warning.protected" if shown.warned else _type(fact.type),
         "field": fact.field,
         "class": fact.data_class,
         "person": fact.person and handles.of("person", fact.person),
-        "value": to_jsonable_python(fact.value),
+        "value": WARNING if shown.warned else to_jsonable_python(fact.value),
         "occurred_at": fact.occurred_at.isoformat(),
         "recorded_by": fact.recorded_by if handles_own(shown) else None,
         "bases": [handles.basis(basis) for basis in shown.bases],
     }
+
+
+def _type(type: str) -> str:
+    return type.removeprefix("jp.tsunagu.").removesuffix(".v1")
 
 
 def handles_own(shown: Item) -> bool:
@@ -105,9 +112,9 @@ def padded(plain: bytes) -> bytes:
     return plain.ljust(-(-len(plain) // PAD) * PAD)
 
 
-def only(shown: Shown, allowed: Iterable[tuple[UUID, str]]) -> Shown:
-    """The part of `shown` that is among `allowed` (event, field): shrinking never waits."""
+def only(shown: Shown, allowed: Iterable[ItemKey]) -> Shown:
+    """The part of `shown` that is among `allowed`: shrinking never waits."""
     kept = set(allowed)
-    items = tuple(i for i in shown.items if (i.fact.event, i.fact.field) in kept)
+    items = tuple(i for i in shown.items if i.key in kept)
     people = {person for i in items for person in i.fact.subjects}
     return Shown(items, {p: c for p, c in shown.persons.items() if p in people})

@@ -1,18 +1,19 @@
 """What has to change in the documents of one case. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from shared.basis import Consent, World
+from shared.basis import World
 from shared.contracts import Recorded
 from shared.contracts.views import BasisRef, DocumentChanged, ItemRef
 
-from .disclose import Item, Shown, disclose
+from .disclose import Item, ItemKey, Shown, disclose
 from .document import Handles, content, digest, only
 from .facts import Fact, replaced
+from .grant import Bases
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,17 @@ class Held:
     data: Mapping[str, Any]
 
     @property
-    def items(self) -> set[tuple[UUID, str]]:
-        return {(UUID(item["event"]), item["field"]) for item in self.data["items"]}
+    def items(self) -> set[ItemKey]:
+        return {
+            (UUID(item["event"]), item["field"], item.get("warned", False))
+            for item in self.data["items"]
+        }
 
 
 @dataclass(frozen=True)
 class Verdict:
     """`changes`: the new documents, each with the version of its stream so far. `waits`: something
-    may not be shown yet. `again_at`: when a consent of the case begins or ends next.
+    may not be shown yet. `again_at`: when a basis of the case begins, ends or stands still next.
     """
 
     changes: Sequence[tuple[int, DocumentChanged]]
@@ -46,7 +50,7 @@ class Evidence:
 
     case: UUID
     found: Sequence[Fact]
-    given: Mapping[UUID, Consent]
+    given: Bases
     known: World
     held: Mapping[str, Held]
     may_grow: bool
@@ -63,7 +67,7 @@ def verdict(of: Evidence, now: datetime, key: bytes) -> Verdict:
         waits |= later
         if change:
             changes.append((before.version if before else 0, change))
-    return Verdict(changes, waits, _next_boundary(of.given.values(), now))
+    return Verdict(changes, waits, _next_boundary(of.given, now))
 
 
 def _document(
@@ -76,22 +80,24 @@ def _document(
     if _as_before(before, shown, mark):
         return None, False
     had = before.items if before else set()
-    waits = not of.may_grow and any((i.fact.event, i.fact.field) not in had for i in shown.items)
+    waits = not of.may_grow and any(item.key not in had for item in shown.items)
     if waits:
-        old = [fact for fact in of.found if (fact.event, fact.field) in had]
+        known = {(event, field) for event, field, _ in had}
+        old = [fact for fact in of.found if (fact.event, fact.field) in known]
         shown = only(disclose(old, of.given, of.known, agency, now), had)
         mark = digest(key, content(handles, shown))
         if _as_before(before, shown, mark):
             return None, True
     refs = tuple(_ref(item) for item in shown.items)
-    kept = {(ref.event, ref.field) for ref in refs}
+    kept = {item.key for item in shown.items}
+    more = {key for key in kept - had if not key[2]}
     change = DocumentChanged(
         agency=agency,
         case=of.case,
         document=before.data["document"] + 1 if before else 1,
         items=refs,
         digest=mark,
-        cause="content_ended" if had - kept and not kept - had else "content_changed",
+        cause="content_ended" if had - kept and not more else "content_changed",
         withdrawn=_withdrawn(of, before, shown) if before and had - kept else (),
     )
     return change, waits
@@ -99,16 +105,19 @@ def _document(
 
 def _withdrawn(of: Evidence, before: Held, shown: Shown) -> tuple[ItemRef, ...]:
     """What is shown no more, with its bases, unless a newer value stands in its place (L17)."""
-    slots = {item.fact.slot for item in shown.items if item.fact.slot}
+    slots = {item.fact.slot for item in shown.items if item.fact.slot and not item.warned}
     newer = {(fact.event, fact.field) for fact in of.found if fact.slot in slots}
     standing = {item.fact.event for item in shown.items}
     corrected = {old for old, new in replaced(of.events).items() if new in standing}
-    kept = {(item.fact.event, item.fact.field) for item in shown.items}
+    kept = {item.key for item in shown.items}
     refs = [ItemRef.model_validate(item) for item in before.data["items"]]
     return tuple(
         ref
         for ref in refs
-        if (ref.event, ref.field) not in kept | newer and ref.event not in corrected
+        if (ref.event, ref.field, ref.warned) not in kept
+        and (ref.event, ref.field) not in newer
+        and ref.event not in corrected
+        and not ref.warned
     )
 
 
@@ -120,16 +129,11 @@ def _candidates(of: Evidence, now: datetime) -> set[str]:
     """Every agency that could hold something, or did."""
     agencies = {fact.recorded_by for fact in of.found if fact.recorded_by}
     agencies |= of.held.keys()
-    for consent in of.given.values():
-        agencies |= set(consent.recorded.holders)
-        if consent.recorded.group:
-            agencies |= of.known.pool(consent.recorded.group, now)
-    return agencies
+    return agencies | of.given.holders(of.known, now)
 
 
-def _next_boundary(given: Iterable[Consent], now: datetime) -> datetime | None:
-    moments = [m for c in given for m in (c.recorded.begins, c.end) if m and m > now]
-    return min(moments, default=None)
+def _next_boundary(given: Bases, now: datetime) -> datetime | None:
+    return min((moment for moment in given.moments() if moment > now), default=None)
 
 
 def _ref(item: Item) -> ItemRef:
@@ -137,4 +141,5 @@ def _ref(item: Item) -> ItemRef:
         event=item.fact.event,
         field=item.fact.field,
         bases=tuple(BasisRef(kind=b.kind, id=b.id) for b in item.bases),
+        warned=item.warned,
     )

@@ -9,6 +9,15 @@ from .assignment import (
     StaffRelieved,
     StaffUnblocked,
 )
+from .basis import (
+    BasisEnded,
+    BasisEvent,
+    BasisExpired,
+    BasisReviewed,
+    BasisReviewOverdue,
+    GroundRecorded,
+    UrgentAsserted,
+)
 from .case import (
     CaseAssessed,
     CaseClosed,
@@ -20,6 +29,7 @@ from .case import (
     CoordinatorRelieved,
     HealthRecorded,
     InvolvedRecorded,
+    ItemProtected,
     LeadAccepted,
     LeadDeclined,
     LeadOffered,
@@ -27,6 +37,7 @@ from .case import (
     PersonDescribed,
     PersonFlagged,
     PersonJoined,
+    ProtectionLifted,
     ReporterRecorded,
     SituationRecorded,
     UrgencyJudged,
@@ -63,6 +74,11 @@ from .record import (
 
 __all__ = [
     "AssignmentEvent",
+    "BasisEnded",
+    "BasisEvent",
+    "BasisExpired",
+    "BasisReviewOverdue",
+    "BasisReviewed",
     "CaseAssessed",
     "CaseClosed",
     "CaseEvent",
@@ -84,11 +100,13 @@ __all__ = [
     "CoordinatorRelieved",
     "DeputyEnded",
     "DeputyNamed",
+    "GroundRecorded",
     "HealthRecorded",
     "HouseholdEvent",
     "HouseholdJoined",
     "HouseholdLeft",
     "InvolvedRecorded",
+    "ItemProtected",
     "KeyPersonNamed",
     "LeadAccepted",
     "LeadDeclined",
@@ -109,6 +127,7 @@ __all__ = [
     "PersonJoined",
     "PersonNoted",
     "PersonsRelated",
+    "ProtectionLifted",
     "RecordCirculated",
     "RecordEvent",
     "RecordRead",
@@ -119,5 +138,6 @@ __all__ = [
     "StaffRelieved",
     "StaffUnblocked",
     "UrgencyJudged",
+    "UrgentAsserted",
     "WorriesRecorded",
 ]

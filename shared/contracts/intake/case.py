@@ -217,6 +217,21 @@ class CaseReopened(CaseEvent):
     note: Annotated[str | None, Personal("judgement")] = None
 
 
+@event("case.item_protected")
+class ItemProtected(CaseEvent):
+    """Only `named` agencies see this item of the person, whatever bases live (L11). Newest replaces."""
+
+    person: PersonId
+    item: Annotated[str, Coded("judgement")]
+    named: Agencies = ()
+
+
+@event("case.protection_lifted")
+class ProtectionLifted(CaseEvent):
+    person: PersonId
+    item: Annotated[str, Coded("judgement")]
+
+
 @event("case.person_flagged")
 class PersonFlagged(CaseEvent):
     """All that stands of a person now: newest replaces. Dead: no consent gives anything new (L4a);

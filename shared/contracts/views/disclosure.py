@@ -9,17 +9,18 @@ from ..event import AgencyCode, CaseId, Event, Id, S, event
 
 class BasisRef(BaseModel):
     model_config = ConfigDict(frozen=True)
-    kind: Literal["own_record", "consent", "matter"]
+    kind: Literal["own_record", "consent", "matter", "urgent", "ground"]
     id: str
 
 
 class ItemRef(BaseModel):
-    """One disclosed fact by reference: never its content."""
+    """One disclosed fact by reference: never its content. `warned`: only that it is protected (L11)."""
 
     model_config = ConfigDict(frozen=True)
     event: Id
     field: str
     bases: tuple[BasisRef, ...]
+    warned: bool = False
 
 
 class DisclosureEvent(Event):

@@ -1,0 +1,117 @@
+"""What the bases of a case give to one agency at a moment, and what is kept from it all the same. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+from shared.basis import Consent, World, consents, reaches
+from shared.contracts import CONSENTABLE, Recorded
+from shared.grounds import Ground, grounds
+from shared.protection import Protections, hidden_since, protections
+
+from .facts import Fact
+
+WITHOUT_CONSENT = frozenset((*CONSENTABLE, "judgement"))
+"""L22: a reporter is nobody's to share; what is sealed has its own way (L12)."""
+
+
+class Basis(NamedTuple):
+    """Why an item is shown. `id` is the consent, ground or matter; for an own record the agency."""
+
+    kind: Literal["own_record", "consent", "matter", "urgent", "ground"]
+    id: str
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What one basis gives to one agency now: classes of persons. `before`: nothing recorded since;
+    `provider`: what that agency recorded, None: what anybody did.
+    """
+
+    basis: Basis
+    persons: frozenset[UUID]
+    classes: frozenset[str]
+    before: datetime | None = None
+    provider: str | None = None
+
+    def gives(self, fact: Fact, person: UUID) -> bool:
+        known = self.before is None or fact.at < self.before
+        theirs = self.provider in (None, fact.recorded_by)
+        return known and theirs and person in self.persons and fact.data_class in self.classes
+
+
+@dataclass(frozen=True)
+class Bases:
+    """All bases of a case, and what is protected in it."""
+
+    consents: Mapping[UUID, Consent] = field(default_factory=dict)
+    grounds: Mapping[UUID, Ground] = field(default_factory=dict)
+    protected: Protections = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, events: Iterable[Recorded]) -> "Bases":
+        """From the set of the case's events, in any order (L19)."""
+        events = list(events)
+        return cls(consents(events), grounds(events), protections(events))
+
+    def recorded_before(self, at: datetime) -> "Bases":
+        """Those that were known by then, whatever they say of the time before."""
+        return replace(
+            self,
+            consents={id: c for id, c in self.consents.items() if _before(c.recorded_at, at)},
+            grounds={id: g for id, g in self.grounds.items() if _before(g.recorded_at, at)},
+        )
+
+    def holders(self, world: World, at: datetime) -> set[str]:
+        """Agencies that any of them is meant for."""
+        found: set[str] = set()
+        for consent in self.consents.values():
+            found |= set(consent.recorded.holders)
+            if consent.recorded.group:
+                found |= world.pool(consent.recorded.group, at)
+        return found.union(*(ground.recorded.holders for ground in self.grounds.values()))
+
+    def moments(self) -> Iterator[datetime]:
+        """When time alone changes what they give."""
+        for consent in self.consents.values():
+            yield consent.recorded.begins
+            if consent.end:
+                yield consent.end
+        for ground in self.grounds.values():
+            yield from ground.moments()
+
+    def hidden_since(self, fact: Fact, agency: str, at: datetime) -> datetime | None:
+        """L11"""
+        return hidden_since(self.protected, fact.type, fact.field, fact.person, agency, at)
+
+
+def _before(recorded_at: datetime | None, at: datetime) -> bool:
+    return recorded_at is None or recorded_at < at
+
+
+def grants(bases: Bases, world: World, agency: str, at: datetime) -> list[Grant]:
+    """L3, L4a, L7, L8: what is live and meant for the agency, by kind and id."""
+    consented = [
+        Grant(
+            Basis("consent", str(id)),
+            frozenset((consent.recorded.person,)),
+            consent.classes(at) & set(CONSENTABLE),
+            consent.stopped(at),
+        )
+        for id, consent in bases.consents.items()
+        if reaches(consent, agency, world, at)
+    ]
+    others = [
+        Grant(
+            Basis(ground.kind, str(id)),
+            frozenset(ground.recorded.persons),
+            WITHOUT_CONSENT.intersection(ground.recorded.classes),
+            ground.stopped(at),
+            ground.provider,
+        )
+        for id, ground in bases.grounds.items()
+        if ground.live(at) and agency in ground.recorded.holders and agency in world.agencies
+    ]
+    return sorted((*consented, *others), key=lambda grant: grant.basis)
