@@ -77,6 +77,7 @@ def ask(
         "holders": list(holders),
         "group": group,
         "excluded": list(excluded),
+        "assessment": _assessment(day) if status == "cannot_consent" else None,
         "until": datetime.combine(until, time(0), TOKYO) if until else None,
         "text_version": TEXT,
     }
@@ -92,3 +93,14 @@ def withdraw(story: Story, day: date | None, lead: Actor, given: Given) -> str |
     path = "/v1/consents/{consent}/withdrawal"
     refs = {"consent": given.intent}
     return story.add(day, "withdrawal", "intake", "POST", path, {}, lead, refs=refs)
+
+
+def _assessment(day: date | None) -> dict[str, object] | None:
+    """Who found that the person cannot consent, and when that is looked at again (L4a)."""
+    if day is None:
+        return None
+    return {
+        "by": "嘱託医",
+        "on": day.isoformat(),
+        "review_on": (day + timedelta(days=180)).isoformat(),
+    }

@@ -1,0 +1,82 @@
+"""What is recorded of a document when bases end, stand still, or an item is protected; fail closed."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from services.views.domain.facts import facts
+from services.views.domain.grant import Bases
+from services.views.domain.verdict import Evidence, Held, Verdict, verdict
+from shared.basis import world
+from shared.contracts.intake import BasisReviewed, SituationRecorded
+from shared.contracts.views import DocumentChanged
+from tests.unit._town import CASE, HANA, HOUR, Town, town
+
+KEY = b"k" * 32
+
+
+def judged(case: Town, held: DocumentChanged | None = None, **more: Any) -> Verdict:
+    """Of the care centre's document alone."""
+    at: datetime = more.pop("at", case.now())
+    before = {"care": Held(1, held.model_dump(mode="json"))} if held else {}
+    evidence = Evidence(
+        CASE, facts(case.events), Bases.of(case.events), world(case.events), before, True
+    )
+    found = verdict(replace(evidence, **more), at, KEY)
+    mine = [one for one in found.changes if one[1].agency == "care"]
+    return replace(found, changes=mine)
+
+
+def change(found: Verdict) -> DocumentChanged:
+    ((_, changed),) = found.changes
+    return changed
+
+
+def fields(changed: DocumentChanged, warned: bool = False) -> set[str]:
+    return {item.field for item in changed.items if item.warned == warned}
+
+
+def test_a_protected_address_is_withdrawn_and_a_warning_is_left() -> None:
+    """L11, L16: by the ordinary cause; the agency is asked to give the address back."""
+    case = town().consent("a", HANA, "care")
+    first = change(judged(case))
+    second = change(judged(case.protect(HANA, "address"), first))
+    assert second.cause == "content_ended"
+    assert [item.field for item in second.withdrawn] == ["address"]
+    assert fields(second) == fields(first) - {"address"}
+    assert fields(second, warned=True) == {"address"}
+    assert judged(case, second).changes == []
+
+
+def test_the_address_comes_back_only_when_everybody_is_heard() -> None:
+    """Fail closed: a warning is no address. Nor is one left where a warning may not be given yet."""
+    case = town().consent("a", HANA, "care")
+    first = change(judged(case))
+    deaf = judged(case.protect(HANA, "address"), first, may_grow=False)
+    assert deaf.waits
+    assert fields(change(deaf)) == fields(first) - {"address"}
+    warned = change(judged(case, change(deaf)))
+    assert fields(warned, warned=True) == {"address"}
+    lifted = judged(case.lift(HANA, "address"), warned, may_grow=False)
+    assert lifted.waits
+    assert "address" not in fields(change(lifted))
+    assert "address" in fields(change(judged(case, warned)))
+
+
+def test_a_missed_review_moves_nothing_and_a_late_one_all_that_came_since() -> None:
+    """L7, L16: and time itself brings the case before the judge at each of its moments."""
+    case = town().urgent("u", "care", classes=("health_disability",))
+    first = judged(case)
+    assert first.again_at == case.events[-1].envelope.at + HOUR
+    late = case.now() + HOUR
+    case.tell(SituationRecorded(case=CASE, person=HANA, health="骨折"), at=late)
+    overdue = judged(case, change(first), at=late)
+    assert overdue.changes == []
+    assert overdue.again_at == case.events[-2].envelope.at + 2 * HOUR
+    case.on_basis("u", BasisReviewed)
+    case.events[-1] = case.events[-1]._replace(
+        envelope=case.events[-1].envelope._replace(occurred_at=late, at=late)
+    )
+    assert len(change(judged(case, change(first), at=late)).items) == 1
+    ended = change(judged(case, change(first), at=late + HOUR))
+    assert (ended.items, ended.cause) == ((), "content_ended")
