@@ -24,7 +24,7 @@ def change_of(entry: Mapping[str, Any]) -> Change:
         document = Document.model_validate(entry["content"])
     except (KeyError, ValidationError):
         raise Poison("the entry has another shape") from None
-    body = json.dumps(entry["content"], ensure_ascii=False, separators=(",", ":"))
+    body = json.dumps(entry["content"], ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return Change(handle, version, edition, body, document)
 
 

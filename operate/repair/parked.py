@@ -27,7 +27,7 @@ from shared.runtime import Runtime
 TRIES = 20
 RELEASED = 15.0
 """Seconds in which a relay sends what was released, or is refused again."""
-RELAY, DOCUMENTS = "relay", "documents"
+RELAY, DOCUMENTS, WEBHOOKS = "relay", "documents", "webhooks"
 STRUCTURAL = ("ce_id", "ce_type", "ce_source", "ce_stream", "ce_version", "ce_subject", "ce_time")
 CAUSE = f"case when cause like '{GAP}:%' then '{GAP}' else cause end"
 PARKED = f"""
@@ -41,6 +41,13 @@ REFUSED = """
 select 'view.' || agency as stream, refused as cause, count(*) as records, null::int as first,
        min(changed_at) as since
   from delivery where refused is not null group by 1, 2 order by 1, 2"""
+HOOKS = """
+select 'webhook/' || agency as stream, reason as cause, count(*) as records, min(document) as first,
+       min(at) as since
+  from webhook_parked group by 1, 2
+union all
+select 'webhook/' || agency, 'endpoint: ' || trouble, 0, null, troubled_since
+  from webhook where trouble is not null order by 1, 2"""
 RECORDS = """
 select view, topic, partition, "offset", stream, version, cause, parked_at, headers,
        length(value) as bytes
@@ -56,6 +63,11 @@ select count(*) filter (where held is not null) as held,
 RETRY = (
     "update delivery set retry_at = null, refused = null where agency = $1 and refused is not null"
 )
+TELL_AGAIN = """
+with freed as (delete from webhook_parked where agency = $1 returning case_id),
+     due as (update webhook set retry_at = null where agency = $1)
+update delivery set place = null where agency = $1 and case_id in (select case_id from freed)"""
+"""They come after all that is told now, in a place of their own."""
 UNSENT = """
 select count(*) filter (where refused is not null) as held,
        count(*) filter (where refused is null) as waiting
@@ -109,6 +121,7 @@ async def waiting(stack: Stack, service: str | None = None) -> list[Group]:
             found += [Group(name, RELAY, **row) for row in await db.fetch(HELD)]
             if name == "views":
                 found += [Group(name, DOCUMENTS, **row) for row in await db.fetch(REFUSED)]
+                found += [Group(name, WEBHOOKS, **row) for row in await db.fetch(HOOKS)]
     return found
 
 
@@ -161,6 +174,8 @@ async def replay(stack: Stack, groups: Sequence[Group], *, dry: bool) -> list[Re
                     elif place in (RELAY, DOCUMENTS) and stream:
                         runs = stack.pid(service) is not None
                         found.append(await _released(rt.pool, service, place, stream, dry, runs))
+                    elif place == WEBHOOKS and stream:
+                        found.append(await _told_again(rt.pool, service, stream, dry))
                     shown(len(found))
     return found
 
@@ -201,6 +216,13 @@ async def _in_transaction(rt: Runtime, db: Connection, stream: str | None) -> Re
     return Replayed(
         rt.service.name, applier.name, stream, before, after, len(versions), dict(stayed), in_order
     )
+
+
+async def _told_again(db: Pool, service: str, stream: str, dry: bool) -> Replayed:
+    if not dry:
+        await db.execute(TELL_AGAIN, stream.removeprefix("webhook/"))
+        point("repair.released")
+    return Replayed(service, WEBHOOKS, stream, 0, 0, 0, {}, True)
 
 
 async def _released(

@@ -7,6 +7,7 @@ from .delivery import DUE, Delivery
 from .domain.deadlines import fire, plan
 from .resending import resending
 from .view import reached, view
+from .webhooks import Webhooks
 
 UNDELIVERED = f"""
 select exists (select from delivery d join subscription s using (agency)
@@ -31,6 +32,7 @@ SERVICE = Service(
         rt.state["judge"].run(),
         rt.state["bells"].run(),
         resending(rt),
+        Webhooks(rt).run(),
     ],
     settled=settled,
     reached=reached,

@@ -53,7 +53,8 @@ class Bells:
         while True:
             await together()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._woken.wait()
             self._woken.clear()
             if wanted := set(self._waiting.values()):
                 try:

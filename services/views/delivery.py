@@ -261,15 +261,20 @@ def _tombstone(row: Any) -> Message:
     return Message(f"view.{row['agency']}", str(row["handle"]).encode(), None, headers)
 
 
+def sealed_to(public_key: dict[str, Any], plain: bytes) -> str:
+    """As every way but an agency's own reading carries it: JWE, padded."""
+    return jwe.encrypt_compact(
+        {"alg": "ECDH-ES", "enc": "A256GCM", "cty": "application/json"},
+        padded(plain),
+        OKPKey.import_key(public_key),
+        algorithms=["ECDH-ES", "A256GCM"],
+    )
+
+
 def _sealed(row: Any, document: int, plain: bytes) -> Message:
     # A newer one may have been recorded since the row was read: the record names what it holds.
     headers = _headers("view.changed", str(document), str(row["edition"]))
-    sealed = jwe.encrypt_compact(
-        {"alg": "ECDH-ES", "enc": "A256GCM", "cty": "application/json"},
-        padded(plain),
-        OKPKey.import_key(row["public_key"]),
-        algorithms=["ECDH-ES", "A256GCM"],
-    )
+    sealed = sealed_to(row["public_key"], plain)
     point("views.sealed")
     key = str(row["handle"]).encode()
     return Message(f"view.{row['agency']}", key, sealed.encode(), headers)

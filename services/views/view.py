@@ -27,6 +27,7 @@ from shared.protection import PROTECTION_TYPES
 from shared.runtime import Runtime
 from shared.views import View
 
+from . import endpoints
 from .account import receive
 from .bells import Bells
 from .domain.facts import FACT_EVENTS
@@ -136,6 +137,7 @@ def view(rt: Runtime) -> View:
             match recorded.event:
                 case SubscriptionEvent() as event:
                     await subscribed(db, event, recorded.envelope.version)
+                    await endpoints.fold(db, event)
                 case RetractionConfirmed(agency=agency, case=case, document=document):
                     stream = f"disclosure/{agency}/{case}"
                     await db.execute(END, agency, case, document, stream, DocumentChanged.TYPE)

@@ -365,6 +365,9 @@ SAMPLES: tuple[Event, ...] = (
     views.SubscriptionQuarantined(agency="care-centre", reason="key_exposed"),
     views.SubscriptionReleased(agency="care-centre"),
     views.SubscriptionEnded(agency="care-centre"),
+    views.WebhookRegistered(agency="care-centre", way=an_id(22), url="https://care.example/hook"),
+    views.WebhookRestarted(agency="care-centre", way=an_id(22)),
+    views.WebhookRemoved(agency="care-centre", way=an_id(22)),
     metrics.SurveyRecorded(
         survey=an_id(30), surveyed_on=date(2026, 9, 1), answered=1200, positive=540
     ),

@@ -2,11 +2,22 @@
 
 from fastapi import APIRouter
 
-from . import documents, feed, freshness, history, receipts, retractions, sealed, subscriptions
+from . import (
+    documents,
+    feed,
+    freshness,
+    history,
+    receipts,
+    retractions,
+    sealed,
+    subscriptions,
+    ways,
+)
 
 router = APIRouter(tags=["views"])
 for part in (
     subscriptions,
+    ways,
     documents,
     feed,
     receipts,

@@ -36,7 +36,7 @@ class Document(BaseModel):
     handle: UUID
     document: int
     cause: str
-    at: datetime
+    at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]  # as every way has it
     persons: list[dict[str, Any]]
     items: list[dict[str, Any]]
 

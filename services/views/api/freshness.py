@@ -7,10 +7,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from shared.calendar import TOKYO
-from shared.http import Caller, Page, Route
+from shared.http import Call, Caller, Page, Route
 from shared.problems import not_found
 
 from .. import account
+from ..endpoints import states
 from .common import Code
 
 router = APIRouter(route_class=Route)
@@ -22,6 +23,18 @@ class Words(BaseModel):
 
     ja: str
     en: str
+
+
+class Hook(BaseModel):
+    """The agency's webhook: `behind` documents; `trouble`: why nothing is sent now; `parked` documents
+    that it refused for themselves.
+    """
+
+    behind: int
+    confirmed_at: datetime | None
+    trouble: str | None
+    troubled_since: datetime | None
+    parked: int
 
 
 class Freshness(BaseModel):
@@ -40,28 +53,40 @@ class Freshness(BaseModel):
     last_delivered_at: datetime | None = None
     last_receipt_at: datetime | None = None
     words: Words
+    webhook: Hook | None = None
 
 
 @router.get("/v1/freshness")
 async def list_freshness(call: Caller) -> Page[Freshness]:
     """How far each subscribed agency's topic is behind. No case content."""
     call.need(*WATCHERS)
-    rows = await account.freshness(call.rt, None)
-    return Page(items=[_freshness(row, call.now()) for row in rows])
+    return Page(items=await _all(call, None))
 
 
 @router.get("/v1/agencies/{code}/freshness")
 async def get_freshness(code: Code, call: Caller) -> Freshness:
     if call.who.agency != code and not call.who.roles & set(WATCHERS):
         raise not_found()
-    return _freshness((await account.freshness(call.rt, code))[0], call.now())
+    return (await _all(call, code))[0]
 
 
-def _freshness(row: dict[str, Any], now: datetime) -> Freshness:
+async def _all(call: Call, agency: str | None) -> list[Freshness]:
+    hooks, rows = await states(call.rt, agency), await account.freshness(call.rt, agency)
+    return [_freshness(row, _hook(hooks.get(row["agency"])), call.now()) for row in rows]
+
+
+def _hook(state: dict[str, Any] | None) -> Hook | None:
+    if state is None:
+        return None
+    return Hook.model_validate({**state, "parked": len(state["parked"])})
+
+
+def _freshness(row: dict[str, Any], hook: Hook | None, now: datetime) -> Freshness:
     since, receipt = row.get("undelivered_since"), row.get("last_receipt_at")
     minutes = int((now - since).total_seconds() // 60) if since else 0
     words = _words(row["subscribed"], since is not None, minutes, receipt, now)
-    return Freshness.model_validate({**row, "minutes_behind": minutes, "words": words})
+    more = {"minutes_behind": minutes, "words": words, "webhook": hook}
+    return Freshness.model_validate({**row, **more})
 
 
 def _words(

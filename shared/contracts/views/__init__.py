@@ -22,6 +22,7 @@ from .subscription import (
     SubscriptionReleased,
     SubscriptionResumed,
 )
+from .way import WebhookRegistered, WebhookRemoved, WebhookRestarted
 
 __all__ = [
     "BasisRef",
@@ -42,4 +43,7 @@ __all__ = [
     "SubscriptionRegistered",
     "SubscriptionReleased",
     "SubscriptionResumed",
+    "WebhookRegistered",
+    "WebhookRemoved",
+    "WebhookRestarted",
 ]

@@ -1,0 +1,222 @@
+"""Webhooks: each subscriber has its own place in its feed; one that is dead holds up nobody else.
+
+A page of the feed has each case once, so its documents may go side by side, and the next page only
+after it: nothing is ever reordered within a case.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from shared.db import PASSING
+from shared.kill import point
+from shared.loops import pace
+from shared.runtime import Runtime
+
+from . import feed
+from .cursor import Cursor
+from .delivery import sealed_to
+from .domain.document import canonical
+from .feed import Entry
+from .post import Outcome, Post, secret
+
+TOGETHER, ENDPOINTS = 8, 16
+LOOK_SECONDS = 0.5
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0
+DOUBTS = 3
+"""After so many failures of an endpoint that answers, one document may be what it fails on: two are
+tried, and if the other is taken, the one is put aside.
+"""
+REFUSES_ALL, ALL = 5, "refuses-all"
+"""So many refusals together, and nothing taken: it is the endpoint, not the documents."""
+
+TAKE = """
+update webhook w set leased_until = now() + interval '20 seconds'
+  from (select h.agency from webhook h join subscription s using (agency)
+         where s.public_key is not null and not s.quarantined
+           and not exists (select from journal
+                            where stream = 'subscription/' || h.agency and version > s.version)
+           and (leased_until is null or leased_until < now())
+           and (retry_at is null or retry_at < now())
+           and (exists (select from feed f where f.agency = h.agency
+                           and (f.place > h.place or f.era <> h.era))
+                or exists (select from delivery d where d.agency = h.agency and d.place is null
+                              and (d.placed_after is null or d.placed_after < now())))
+         order by h.agency limit $1 for update of h skip locked) due, subscription s
+ where w.agency = due.agency and s.agency = w.agency
+returning w.*, s.public_key, s.paused <> '{}' as paused"""
+"""Replicas share by the lease, which outlives a page. What was revoked a moment ago is not sealed to."""
+TAKES_AWAY = """
+select d.case_id from delivery d join webhook_told t using (agency, case_id)
+ where d.agency = $1 and d.case_id = any($2::uuid[])
+   and (d.ended or d.document = t.document or exists (
+        select from journal where stream = 'disclosure/' || d.agency || '/' || d.case_id
+           and (data ->> 'cause' = 'content_ended' or jsonb_array_length(data -> 'withdrawn') > 0)
+           and (data ->> 'document')::int > t.document))"""
+"""To a paused agency only what takes content away, or seals anew what it was sent."""
+DONE = """
+with moved as (
+     update webhook set era = $3, place = $4, failures = $5, trouble = $6, leased_until = null,
+            troubled_since = case when $6::text is null then null
+                                  else coalesce(troubled_since, now()) end,
+            retry_at = now() + make_interval(secs => $7),
+            confirmed_at = case when $8 then now() else confirmed_at end
+      where agency = $1 and way = $2 and leased_until = $9 returning agency),
+     told as (
+     insert into webhook_told (agency, case_id, document)
+     select m.agency, n.* from moved m, unnest($10::uuid[], $15::int[]) n (case_id, document)
+         on conflict (agency, case_id) do update set document = excluded.document),
+     healed as (
+     delete from webhook_parked p using moved m
+      where p.agency = m.agency and p.case_id = any($10::uuid[]))
+insert into webhook_parked (agency, case_id, handle, document, reason)
+select m.agency, n.* from moved m,
+       unnest($11::uuid[], $12::uuid[], $13::int[], $14::text[]) n (case_id, handle, document, reason)
+on conflict (agency, case_id) do update
+   set document = excluded.document, reason = excluded.reason, at = now()"""
+"""Nothing, if the webhook was registered anew or another has the lease: then it goes out once more."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a page came to. `reached`: how many of its documents are done, from its start."""
+
+    reached: int
+    taken: list[Entry]
+    parked: list[tuple[Entry, str]]
+    trouble: str | None = None
+    after: int = 0
+
+
+def verdict(sent: Sequence[tuple[Entry, Outcome]], failures: int, trouble: str | None) -> Verdict:
+    """Tells a bad document, which is put aside, from a dead endpoint, which stops everything."""
+    if not sent:
+        return Verdict(0, [], [], trouble)
+    taken = [entry for entry, out in sent if out.meaning == "taken"]
+    bad = ("refused", "broken") if failures >= DOUBTS and taken else ("refused",)
+    parked = [(entry, out.reason) for entry, out in sent if out.meaning in bad]
+    if parked and not taken and (len(parked) >= REFUSES_ALL or trouble == ALL):
+        return Verdict(0, [], [], ALL)
+    stops = [(n, out) for n, (_, out) in enumerate(sent) if out.meaning not in ("taken", *bad)]
+    if not stops:
+        return Verdict(len(sent), taken, parked)
+    (reached, first), after = stops[0], max(out.after for _, out in stops)
+    return Verdict(reached, taken, parked, first.reason, after)
+
+
+class Webhooks:
+    """One a process; it leases endpoints that have news and are due."""
+
+    def __init__(self, rt: Runtime) -> None:
+        self._rt = rt
+        self._post = Post(rt.http.development)
+        self._woken = asyncio.Event()
+        rt.on_commit.append(self._woken.set)
+
+    async def run(self) -> None:
+        together, busy = pace(), set[asyncio.Task[None]]()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await together()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._woken.wait()
+                self._woken.clear()
+                for hook in await self._due(ENDPOINTS - len(busy)):
+                    task = group.create_task(self._some(hook))
+                    busy.add(task)
+                    task.add_done_callback(busy.discard)
+                    task.add_done_callback(lambda _: self._woken.set())
+
+    async def _due(self, limit: int) -> Sequence[Any]:
+        if limit <= 0 or not self._rt.applier.live or self._rt.recovering:
+            return []
+        try:
+            found: Sequence[Any] = await self._rt.pool.fetch(TAKE, limit)
+        except PASSING as error:
+            log.warning("webhooks.wait", error=type(error).__name__)
+            await asyncio.sleep(LOOK_SECONDS)
+            return []
+        return found
+
+    async def _some(self, hook: Any) -> None:
+        """A page, or where the endpoint was in trouble, what it takes to know whether it still is."""
+        agency, failures = hook["agency"], hook["failures"]
+        limit = TOGETHER if not failures else 1 if failures < DOUBTS else 2
+        try:
+            page = await feed.page(self._rt, agency, Cursor(hook["era"], hook["place"]), limit)
+            entries = await self._admitted(hook, page.entries)
+            found = verdict(await self._sent(hook, entries), failures, hook["trouble"])
+            point("views.webhook_sent")
+            await self._done(hook, page, entries, found)
+        except PASSING as error:  # the lease runs out
+            log.warning("webhooks.wait", error=type(error).__name__)
+
+    async def _admitted(self, hook: Any, entries: Sequence[Entry]) -> Sequence[Entry]:
+        if not hook["paused"]:
+            return entries
+        cases = [entry.case for entry in entries]
+        rows = await self._rt.pool.fetch(TAKES_AWAY, hook["agency"], cases)
+        admitted = {row["case_id"] for row in rows}
+        return [entry for entry in entries if entry.case in admitted]
+
+    async def _sent(self, hook: Any, entries: Sequence[Entry]) -> list[tuple[Entry, Outcome]]:
+        key = secret(self._rt.keys.index_key, hook["way"])
+
+        async def one(entry: Entry) -> Outcome:
+            content = entry.content
+            sealed = None if content is None else sealed_to(hook["public_key"], canonical(content))
+            return await self._post.send(hook["url"], key, entry, sealed)
+
+        outcomes = await asyncio.gather(*map(one, entries))
+        return list(zip(entries, outcomes, strict=True))
+
+    async def _done(
+        self, hook: Any, page: feed.Page, entries: Sequence[Entry], found: Verdict
+    ) -> None:
+        whole = found.reached == len(entries)
+        before = 0 if page.restarted else hook["place"]
+        place = page.cursor.place if whole else before
+        if not whole and found.reached:
+            place = entries[found.reached - 1].cursor.place
+        failures = hook["failures"] + bool(entries) if found.trouble else 0
+        await self._rt.pool.execute(
+            DONE,
+            hook["agency"],
+            hook["way"],
+            page.cursor.era,
+            place,
+            failures,
+            found.trouble,
+            max(_pause(failures), found.after),
+            bool(found.taken),
+            hook["leased_until"],
+            [entry.case for entry in found.taken],
+            *_columns(found.parked),
+            [entry.document for entry in found.taken],
+        )
+
+
+def _pause(failures: int) -> float:
+    """Twice as long each time, and never all at once: half of it is left to chance."""
+    longest = min(FIRST_PAUSE * 2 ** min(failures - 1, 20), LONGEST_PAUSE)
+    return longest * random.uniform(0.5, 1) if failures else 0  # noqa: S311 - no secret
+
+
+def _columns(
+    parked: Sequence[tuple[Entry, str]],
+) -> tuple[list[UUID], list[UUID], list[int], list[str]]:
+    return (
+        [entry.case for entry, _ in parked],
+        [entry.handle for entry, _ in parked],
+        [entry.document for entry, _ in parked],
+        [reason for _, reason in parked],
+    )
