@@ -176,10 +176,17 @@ class Journal:
         """All events of a stream, opened, in order; version 0 if there are none. Raises Damaged."""
         if db is None:
             return await self._loads(stream)
-        (past,) = await self._pasts([stream], db)
-        if isinstance(past, Damaged):
-            raise past
+        (past,) = await self.load_all([stream], db)
         return past
+
+    async def load_all(self, streams: Sequence[str], db: Connection) -> list[Past]:
+        """The same for several, in their order, in the caller's transaction."""
+        found: list[Past] = []
+        for past in await self._pasts(streams, db) if streams else ():
+            if isinstance(past, Damaged):
+                raise past
+            found.append(past)
+        return found
 
     async def _pasts(
         self, streams: Sequence[str], db: Connection | None = None

@@ -1,15 +1,17 @@
 """Timers fire as ordinary commands through the journal, when domain time has come."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
 
 from shared.clock import Clock
+from shared.contracts import Event
 from shared.db import PASSING, RACED, Connection
 from shared.deadline import Fire
-from shared.decider import Refused
-from shared.journal import Context, Journal
+from shared.decider import Anything, Refused
+from shared.journal import Addition, Context, Journal
 from shared.kill import point
 from shared.plan import CANCEL
 
@@ -76,10 +78,8 @@ class Timers:
     async def _carry_out(self, db: Connection, row: Any) -> None:
         due = self._fire(row["stream"], row["command"], row["due"])
         past = await self._journal.load(row["stream"], db)
-        try:
-            events = due.decider.decide(past.fold(due.decider), due.command)
-        except Refused:
-            events = ()
+        state = past.fold(due.decider)
+        events = _decided(due.decider, state, due.command)
         await db.execute(CANCEL, row["id"])
         last = past.events[-1].envelope
         context = Context(
@@ -90,5 +90,18 @@ class Timers:
             correlation=last.correlation,
             causation=last.id,
         )
-        await self._journal.append(db, row["stream"], due.key, past.version, events, context)
+        additions = [Addition(row["stream"], due.key, past.version, events, context)]
+        others = due.also(state) if events else ()
+        pasts = await self._journal.load_all([other.stream for other in others], db)
+        for other, its in zip(others, pasts, strict=True):
+            then = _decided(other.decider, its.fold(other.decider), other.command)
+            additions.append(Addition(other.stream, other.key, its.version, then, context))
+        await self._journal.append_all(db, additions)
         point("timers.fired")
+
+
+def _decided(decider: Anything, state: Any, command: Any) -> Sequence[Event]:
+    try:
+        return decider.decide(state, command)
+    except Refused:
+        return ()

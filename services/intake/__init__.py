@@ -19,6 +19,8 @@ SERVICE = Service(
         "deputyship",
         "merge",
         "match",
+        "transfer",
+        "handover",
     ),
     router=router,
     view=view,

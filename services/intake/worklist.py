@@ -48,6 +48,10 @@ select record, case_id, due from next_action w
  where agency = $1 and asked and not done and {NOT_BLOCKED.format(**HERE)}
    and ($3::date is null or {HIS.format(**HERE)})
  order by due nulls last, record limit 500"""
+OPEN_OF = """
+select record, case_id, due from next_action
+ where agency = $1 and case_id = any($2::uuid[]) and asked and not done
+ order by due nulls last, record"""
 UNREAD = f"""
 select record, case_id, since from circulation w
  where agency = $1 and reader = $2 and not read and {NOT_BLOCKED.format(**HERE)}
@@ -99,6 +103,10 @@ async def project(db: Connection, events: Iterable[Recorded]) -> None:
 async def next_actions(rt: Runtime, agency: str, staff: str, mine: bool) -> list[dict[str, Any]]:
     rows = await rt.reads.fetch(OPEN, agency, staff, today(rt) if mine else None)
     return [dict(row) for row in rows]
+
+
+async def actions_of(rt: Runtime, agency: str, cases: list[UUID]) -> list[dict[str, Any]]:
+    return [dict(row) for row in await rt.reads.fetch(OPEN_OF, agency, cases)]
 
 
 async def circulations(rt: Runtime, agency: str, reader: str) -> list[dict[str, Any]]:

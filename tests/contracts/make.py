@@ -30,6 +30,7 @@ ITEMS = (views.ItemRef(event=an_id(20), field="name", bases=BASES, warned=True),
 REFERRED = {"referral": REFERRAL, "case": CASE, "person": HANA}
 ON_MATTER = {"matter": MATTER, "case": CASE}
 AT_SITTING = {"meeting": MEETING, "case": CASE}
+TRANSFER = an_id(41)
 STAFF: dict[str, Any] = {"case": CASE, "agency": "city-fukushi", "staff": "tanaka"}
 DISCLOSED: dict[str, Any] = {"agency": "care-centre", "case": CASE}
 
@@ -164,6 +165,20 @@ SAMPLES: tuple[Event, ...] = (
         until=date(2026, 8, 14),
     ),
     intake.DeputyEnded(deputyship=an_id(40)),
+    intake.TransferProposed(
+        transfer=TRANSFER,
+        agency="city-fukushi",
+        staff="tanaka",
+        cases=(CASE, an_id(42)),
+        successors=("sato", "abe"),
+        effective_at=OCCURRED,
+    ),
+    intake.TransferAccepted(transfer=TRANSFER, successor="sato"),
+    intake.TransferAgreed(transfer=TRANSFER, effective_at=OCCURRED),
+    intake.TransferDeclined(transfer=TRANSFER, successor="abe", note="𠮷田さんの隣に住む"),
+    intake.TransferWithdrawn(transfer=TRANSFER),
+    intake.TransferEffected(transfer=TRANSFER),
+    intake.HandoverWritten(transfer=TRANSFER, case=CASE, text="葛󠄀城さんは電話に出ない"),
     intake.NoticeReceived(
         notice=RECORD,
         to="care-centre",
@@ -381,6 +396,7 @@ def stream_of(event: Event) -> str:
     names = {
         "sitting": ("meeting", "case"),
         "assignment": ("agency", "case"),
+        "handover": ("transfer", "case"),
         "disclosure": ("agency", "case"),
         "subscription": ("agency",),
     }

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from uuid import UUID
 
+from services.intake.domain import deadlines
 from shared.recover import take_back
 from tests.integration._kit import KEY, Place, kit_at, timers_of
 
@@ -23,6 +24,8 @@ async def main(role: str) -> None:
                 await (await kit.follower(os.environ.get("INSTANCE"))).run()
             case "timers":
                 await timers_of(kit).run()
+            case "timers_of_intake":
+                await timers_of(kit, deadlines.plan, deadlines.fire).run()
             case "take_back":
                 await take_back(kit.journal, kit.kafka, kit.topic)
 

@@ -24,7 +24,7 @@ from shared.clock import SimulatedClock
 from shared.contracts import Envelope, Event, Recorded, Unreadable
 from shared.contracts.intake import PersonDescribed, WorriesRecorded
 from shared.db import Connection, Pool, pool
-from shared.deadline import Due, Plan, Timer, no_plan
+from shared.deadline import Due, Fire, Plan, Timer, no_plan
 from shared.decider import Decider, Refused
 from shared.follow import Applier, Follower, Record
 from shared.journal import Context, Journal, Written
@@ -106,9 +106,9 @@ def fire(stream: str, command: dict[str, Any], due: datetime) -> Due:
     return Due(DECIDER, str(case), [worry(case, "fired")])
 
 
-def timers_of(kit: "Kit") -> Timers:
+def timers_of(kit: "Kit", plan: Plan = at_once, fire: Fire = fire) -> Timers:
     """They see all that is set as due."""
-    journal = Journal(kit.pool, kit.codec, lambda: None, at_once)
+    journal = Journal(kit.pool, kit.codec, lambda: None, plan)
     return Timers(journal, SimulatedClock(datetime.now(UTC) + timedelta(1)), fire)
 
 

@@ -16,7 +16,7 @@ from shared.http import Route
 from tests.integration._service import Running, service_on
 
 HANA, NAME = uuid4(), "𠮷田 葛󠄀花"
-FREE = {"/v1/circulations", "/v1/deputyships"}
+FREE = {"/v1/circulations", "/v1/deputyships", "/v1/transfers", "/v1/transfers/{id}"}
 """GETs whose answer tells nothing of a person: each is argued for here."""
 
 
@@ -44,7 +44,16 @@ async def told(running: Running) -> dict[str, str]:
     record = (await city.post(f"/v1/cases/{case}/records", json=line)).json()["id"]
     notice = (await city.post("/v1/notices", json={"kind": "memo", "text": "折り返し"})).json()
     await running.apply(await running.own())
-    return {"{id}": case, "{record}": record, "{notice}": notice["id"], "{name}": "person"}
+    handover = {"case": case, "successor": "sato", "text": "玄関先で"}
+    passing = {"effective_on": "2027-04-01", "handovers": [handover]}
+    transfer = (await city.post("/v1/transfers", json=passing)).json()
+    return {
+        "{transfer}": transfer["id"],
+        "{id}": case,
+        "{record}": record,
+        "{notice}": notice["id"],
+        "{name}": "person",
+    }
 
 
 def gets(router: APIRouter = SERVICE.router) -> list[APIRoute]:

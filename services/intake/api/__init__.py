@@ -19,6 +19,7 @@ from . import (
     readings,
     records,
     sections,
+    transfers,
 )
 from .common import purpose
 
@@ -39,6 +40,7 @@ PARTS = (
     notices,
     protections,
     readings,
+    transfers,
 )
 router = APIRouter(tags=["intake"], dependencies=[Depends(purpose)])
 for part in PARTS:

@@ -80,7 +80,8 @@ async def name_coordinator(on: OnCaseDep, body: Coordinator) -> Receipt:
 @router.post("/v1/cases/{id}/coordinator/relief")
 async def relieve_coordinator(on: OnCaseDep, body: Relief) -> Receipt:
     _led(on)
-    event = CoordinatorRelieved(case=on.case, coordinator=on.state.coordinator or "-")
+    who = on.state.coordinator[0] if on.state.coordinator else on.call.who.subject
+    event = CoordinatorRelieved(case=on.case, coordinator=who)
     return await on.write(cases.RelieveCoordinator(event), body)
 
 

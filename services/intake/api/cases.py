@@ -149,7 +149,7 @@ async def get_case(on: OnCaseDep) -> CaseFile:
         status=first.state.status,
         lead=first.state.lead,
         version=first.version,
-        coordinator=first.state.coordinator or None,
+        coordinator=first.state.coordinator and first.state.coordinator[0],
         people=sorted({person for file in files for person in file.state.people}),
         facts=[fact(file, e) for file in files for e in file.shown()],
     )

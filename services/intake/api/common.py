@@ -11,7 +11,7 @@ from pydantic import BaseModel, StringConstraints
 
 from shared.contracts import Event, Recorded, Unreadable
 from shared.contracts.codes import labels
-from shared.contracts.intake import CaseOpened, LeadAccepted, StaffAssigned
+from shared.contracts.intake import CaseOpened, LeadAccepted, PersonDescribed, StaffAssigned
 from shared.http import (
     Body,
     Call,
@@ -174,6 +174,15 @@ OnCaseDep = Annotated[OnCase, Depends(on_case)]
 def all_known(on: OnCase, people: list[UUID], field: str) -> None:
     if set(people) - on.state.people:
         raise bad_input(field, "not a person of this case / このケースの人ではありません")
+
+
+def names(on: OnCase) -> dict[UUID, str]:
+    """By person, as far as the caller sees them."""
+    return {
+        e.event.person: e.event.name
+        for e in on.shown()
+        if isinstance(e.event, PersonDescribed) and isinstance(e.event.name, str)
+    }
 
 
 async def in_directory(on: OnCase, codes: set[str], field: str) -> None:

@@ -1,28 +1,23 @@
 """The 支援経過記録 of a case: lines, corrections, 供覧, next actions, the printed 経過一覧."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import date, datetime
-from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, Field, model_validator
 from uuid_utils.compat import uuid7
 
 from shared.audit import content_free
 from shared.calendar import TOKYO
-from shared.contracts import Recorded
-from shared.contracts.codes import OneOf, labels
+from shared.contracts.codes import OneOf
 from shared.contracts.intake import (
     Contact,
     ContactCorrected,
     ContactRecorded,
     NextActionDone,
-    PersonDescribed,
     PersonNoted,
     RecordCirculated,
     RecordRead,
@@ -33,15 +28,11 @@ from shared.problems import Problem, not_found
 
 from .. import view, worklist
 from ..domain import record
-from .common import OnCase, OnCaseDep, Staff, all_known, worker
+from .common import OnCase, OnCaseDep, Staff, all_known, names, worker
 from .line import RecordFile, RecordLine, Version, contacts, folded, opened
+from .page import page
 
 router = APIRouter(route_class=Route)
-PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("pages")),
-    autoescape=True,
-    undefined=StrictUndefined,
-)
 
 
 class Note(BaseModel):
@@ -190,16 +181,14 @@ async def print_records(
     until: Annotated[date | None, Query()] = None,
 ) -> HTMLResponse:
     """The 経過一覧 as a page for A4 paper, of the same lines as the list."""
-    page = PAGES.get_template("records.html").render(
+    return page(
+        "records.html",
         case=on.case,
-        names=_names(on),
+        names=names(on),
         lines=await _lines(on, since, until),
-        label=lambda name, code: labels(name).get(code, code or ""),
-        local=lambda at: at.astimezone(TOKYO).strftime("%Y-%m-%d %H:%M"),
         printed=on.call.now(),
         by=on.call.who.agency,
     )
-    return HTMLResponse(page, headers={"Cache-Control": "no-store"})
 
 
 @router.get("/v1/cases/{id}/records/{record}")
@@ -307,12 +296,3 @@ async def _lines(on: OnCase, since: date | None, until: date | None) -> list[Rec
         if (since or date.min) <= line.occurred_at.astimezone(TOKYO).date() <= (until or date.max)
     ]
     return sorted(within, key=lambda line: (line.occurred_at, line.id))
-
-
-def _names(on: OnCase) -> dict[UUID, str]:
-    described: Sequence[Recorded] = [e for e in on.shown() if isinstance(e.event, PersonDescribed)]
-    return {
-        e.event.person: e.event.name
-        for e in described
-        if isinstance(e.event, PersonDescribed) and isinstance(e.event.name, str)
-    }

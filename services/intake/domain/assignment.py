@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import date
+from uuid import UUID
 
 from shared.contracts import Event
 from shared.contracts.intake import (
@@ -22,10 +23,23 @@ class Assignment:
     blocked: frozenset[str] = frozenset()
 
 
-def decide(state: Assignment, command: AssignmentEvent) -> list[Event]:
+@dataclass(frozen=True)
+class PassOn:
+    """The case passes from one worker to the next, if it is still his and the next may have it."""
+
+    case: UUID
+    agency: str
+    staff: str
+    to: str
+
+
+def decide(state: Assignment, command: AssignmentEvent | PassOn) -> list[Event]:
     """What is so already writes nothing. Who is blocked from a case stops working it."""
     who = command.staff
     match command:
+        case PassOn(case=case, agency=agency, to=to) if who in state.assigned - {to}:
+            relieved = StaffRelieved(case=case, agency=agency, staff=who)
+            return [*decide(state, StaffAssigned(case=case, agency=agency, staff=to)), relieved]
         case StaffAssigned() if who in state.blocked:
             raise Refused("staff-is-blocked", "blocked", ("blocks/lifting",))
         case StaffAssigned():

@@ -37,7 +37,8 @@ class Case:
     """The agency that is asked to take the case over; its standing waits for its answer."""
     household: UUID | None = None
     people: frozenset[UUID] = frozenset()
-    coordinator: str = ""
+    coordinator: tuple[str, str] | None = None
+    """Who coordinates the case, and of which agency."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,16 @@ class NameCoordinator:
 @dataclass(frozen=True)
 class RelieveCoordinator:
     relieved: CoordinatorRelieved
+
+
+@dataclass(frozen=True)
+class PassCoordination:
+    """With a worker's cases: only where he coordinates."""
+
+    case: UUID
+    agency: str
+    staff: str
+    to: str
 
 
 @dataclass(frozen=True)
@@ -118,6 +129,7 @@ Command = (
     | Assess
     | NameCoordinator
     | RelieveCoordinator
+    | PassCoordination
     | OfferLead
     | AcceptLead
     | DeclineLead
@@ -152,11 +164,15 @@ def decide(state: Case, command: Command) -> list[Event]:
         case "open", Assess(assessed):
             return _known(state, (assessed,))
         case "open", NameCoordinator(named):
-            return [] if named.coordinator == state.coordinator else [named]
+            new = named.coordinator, named.agency
+            return [] if new == state.coordinator else [named]
         case "open", RelieveCoordinator(relieved):
-            if relieved.coordinator != state.coordinator:
+            if state.coordinator is None or relieved.coordinator != state.coordinator[0]:
                 raise Refused("not-the-coordinator", state.status, ALLOWED[state.status])
             return [relieved]
+        case _, PassCoordination(case=case, agency=agency, staff=staff, to=to):
+            named = CoordinatorNamed(case=case, coordinator=to, agency=agency)
+            return [named] if (staff, agency) == state.coordinator else []
         case "open", OfferLead(offered):
             if offered.to == state.lead:
                 raise Refused("agency-leads-already", state.status, ALLOWED[state.status])
@@ -216,10 +232,10 @@ def evolve(state: Case, event: Event) -> Case:
             return replace(state, lead=lead, offered="")
         case LeadDeclined():
             return replace(state, offered="")
-        case CoordinatorNamed(coordinator=coordinator):
-            return replace(state, coordinator=coordinator)
+        case CoordinatorNamed(coordinator=coordinator, agency=agency):
+            return replace(state, coordinator=(coordinator, agency))
         case CoordinatorRelieved():
-            return replace(state, coordinator="")
+            return replace(state, coordinator=None)
         case PersonJoined(person=person):
             return replace(state, people=state.people | {person})
         case CaseClosed():

@@ -1,8 +1,9 @@
-"""Deadlines of intake: consents and other bases end by themselves, an urgent one is reviewed in time."""
+"""Deadlines of intake: bases end, an urgent one is reviewed in time, a transfer takes effect."""
 
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from shared.contracts import Envelope, Event
 from shared.contracts.intake import (
@@ -12,11 +13,14 @@ from shared.contracts.intake import (
     ConsentRecorded,
     ConsentWithdrawn,
     GroundRecorded,
+    TransferAgreed,
+    TransferEffected,
+    TransferWithdrawn,
     UrgentAsserted,
 )
 from shared.deadline import Due, Timer
 
-from . import basis, consent
+from . import basis, consent, transfer
 
 
 def plan(event: Event, envelope: Envelope) -> Iterable[Timer]:
@@ -34,12 +38,18 @@ def plan(event: Event, envelope: Envelope) -> Iterable[Timer]:
         case BasisEnded():
             yield Timer(stream, None)
             yield Timer(f"{stream}/review", None)
-        case ConsentWithdrawn():
+        case TransferAgreed(effective_at=at):
+            yield Timer(stream, at, stream, {})
+        case ConsentWithdrawn() | TransferWithdrawn():
             yield Timer(stream, None)
 
 
 def fire(stream: str, command: dict[str, Any], due: datetime) -> Due:
-    if stream.startswith("consent/"):
+    kind, _, name = stream.partition("/")
+    if kind == "transfer":
+        effected = TransferEffected(transfer=UUID(name))
+        return Due(transfer.DECIDER, name, effected, transfer.moves)
+    if kind == "consent":
         return Due(consent.DECIDER, command["case"], consent.Expire())
     missed = basis.MissReview() if command.get("review") else basis.Expire()
     return Due(basis.DECIDER, command["case"], missed)

@@ -119,3 +119,10 @@ create table enquiry (
 );
 create index enquiry_waits on enquiry (agency, asked_at) where waits;
 create index enquiry_cases on enquiry using gin (cases);
+create table transfer (
+    id uuid primary key,
+    agency text not null,
+    effective_at timestamptz not null,
+    over bool not null default false
+);
+create index transfer_waiting on transfer (agency, effective_at) where not over;

@@ -71,6 +71,16 @@ from .record import (
     RecordEvent,
     RecordRead,
 )
+from .transfer import (
+    HandoverWritten,
+    TransferAccepted,
+    TransferAgreed,
+    TransferDeclined,
+    TransferEffected,
+    TransferEvent,
+    TransferProposed,
+    TransferWithdrawn,
+)
 
 __all__ = [
     "AssignmentEvent",
@@ -101,6 +111,7 @@ __all__ = [
     "DeputyEnded",
     "DeputyNamed",
     "GroundRecorded",
+    "HandoverWritten",
     "HealthRecorded",
     "HouseholdEvent",
     "HouseholdJoined",
@@ -137,6 +148,13 @@ __all__ = [
     "StaffBlocked",
     "StaffRelieved",
     "StaffUnblocked",
+    "TransferAccepted",
+    "TransferAgreed",
+    "TransferDeclined",
+    "TransferEffected",
+    "TransferEvent",
+    "TransferProposed",
+    "TransferWithdrawn",
     "UrgencyJudged",
     "UrgentAsserted",
     "WorriesRecorded",
