@@ -21,6 +21,7 @@ SERVICE = Service(
         "match",
         "transfer",
         "handover",
+        "message",
     ),
     router=router,
     view=view,

@@ -9,6 +9,8 @@ from shared.contracts import Recorded
 from shared.contracts.intake import (
     ContactCorrected,
     ContactRecorded,
+    MessageRead,
+    MessageSent,
     NextActionDone,
     NoticeClosed,
     NoticeReceived,
@@ -33,6 +35,10 @@ on conflict do nothing"""
 READ = """
 update circulation c set read = true from unnest($1::uuid[], $2::text[]) as r(record, reader)
  where c.record = r.record and c.reader = r.reader"""
+MESSAGES = """
+insert into message (id, case_id, sender, agency, sent_at)
+select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[])"""
+MESSAGES_READ = "update message set read = true where id = any($1::uuid[])"
 NOTICES = """
 insert into notice (id, agency, received_at)
 select * from unnest($1::uuid[], $2::text[], $3::timestamptz[])"""
@@ -57,6 +63,11 @@ select record, case_id, since from circulation w
  where agency = $1 and reader = $2 and not read and {NOT_BLOCKED.format(**HERE)}
  order by since, record limit 500"""
 
+UNREAD_MESSAGES = f"""
+select id, case_id, sender, sent_at from message w
+ where agency = $1 and not read and {NOT_BLOCKED.format(**HERE)}
+ order by sent_at, id limit 500"""
+
 
 async def project(db: Connection, events: Iterable[Recorded]) -> None:
     """Events of one record come in their order; the last one of a batch that speaks of it counts."""
@@ -64,6 +75,8 @@ async def project(db: Connection, events: Iterable[Recorded]) -> None:
     done: list[UUID] = []
     circulated: list[tuple[UUID, str, UUID, str, datetime]] = []
     read: list[tuple[UUID, str]] = []
+    sent: list[tuple[UUID, UUID, str, str, datetime]] = []
+    messages_read: list[UUID] = []
     received: list[tuple[UUID, str, datetime]] = []
     dealt_with: list[tuple[UUID, UUID | None]] = []
     for recorded in events:
@@ -80,12 +93,20 @@ async def project(db: Connection, events: Iterable[Recorded]) -> None:
                 circulated += [(id, reader, case, agency, at) for reader in to]
             case RecordRead(record=id, reader=reader):
                 read.append((id, reader))
+            case MessageSent(message=id, case=case, to=to_agency):
+                sent.append((id, case, agency, to_agency, at))
+            case MessageRead(message=id):
+                messages_read.append(id)
             case NoticeReceived(notice=id, to=to_agency):
                 received.append((id, to_agency, at))
             case NoticeTaken(notice=id, into=case):
                 dealt_with.append((id, case))
             case NoticeClosed(notice=id):
                 dealt_with.append((id, None))
+    if sent:
+        await db.execute(MESSAGES, *by_column(sent, 5))
+    if messages_read:
+        await db.execute(MESSAGES_READ, messages_read)
     if received:
         await db.execute(NOTICES, *by_column(received, 3))
     if dealt_with:
@@ -111,6 +132,10 @@ async def actions_of(rt: Runtime, agency: str, cases: list[UUID]) -> list[dict[s
 
 async def circulations(rt: Runtime, agency: str, reader: str) -> list[dict[str, Any]]:
     return [dict(row) for row in await rt.reads.fetch(UNREAD, agency, reader)]
+
+
+async def messages(rt: Runtime, agency: str, staff: str) -> list[dict[str, Any]]:
+    return [dict(row) for row in await rt.reads.fetch(UNREAD_MESSAGES, agency, staff)]
 
 
 async def notices(rt: Runtime, agency: str) -> list[UUID]:

@@ -165,6 +165,16 @@ SAMPLES: tuple[Event, ...] = (
         until=date(2026, 8, 14),
     ),
     intake.DeputyEnded(deputyship=an_id(40)),
+    intake.MessageSent(
+        message=an_id(43),
+        case=CASE,
+        to="care-centre",
+        topic="question",
+        text="𠮷田さん宅の鍵は誰が持っていますか",
+        answers=an_id(44),
+    ),
+    intake.PersonToldOf(message=an_id(43), case=CASE, person=HANA, text="葛󠄀城さんは火曜に通院"),
+    intake.MessageRead(message=an_id(43), case=CASE, reader="sato"),
     intake.TransferProposed(
         transfer=TRANSFER,
         agency="city-fukushi",

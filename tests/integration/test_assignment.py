@@ -124,6 +124,20 @@ async def test_for_a_blocked_member_of_staff_the_case_is_nowhere(office: Office)
     assert (await office.call("GET", path, "sato")).status_code == 200
 
 
+async def test_nor_is_it_told_through_another_case_of_the_household(office: Office) -> None:
+    path = await office.open()
+    household = (await office.get(f"{path}/household"))["id"]
+    member = {"joined": [{"person": HANA, "since": "2020"}]}
+    await office.post(f"{path}/household", **member)
+    other = (await office.post("/v1/cases", route="agency", household=household)).headers[
+        "location"
+    ]
+    for who, members, cases in (("sato", 1, 2), ("sato", 0, 1)):
+        seen = await office.get(f"{other}/household", who)
+        assert (len(seen["members"]), len(seen["cases"])) == (members, cases)
+        await office.post(f"{path}/blocks", staff="sato", reason="neighbour")
+
+
 async def test_an_assessment_is_partial_and_a_coordinator_is_named_by_the_lead(
     office: Office,
 ) -> None:

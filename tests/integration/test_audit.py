@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
@@ -11,12 +11,18 @@ from fastapi.routing import APIRoute, APIRouter
 from operate.stack import Stack
 from services.intake import SERVICE
 from shared.audit import leaves_a_row
-from shared.contracts.referral import AgencyRegistered
+from shared.contracts.referral import AgencyRegistered, ReferralRequested
 from shared.http import Route
 from tests.integration._service import Running, service_on
 
 HANA, NAME = uuid4(), "𠮷田 葛󠄀花"
-FREE = {"/v1/circulations", "/v1/deputyships", "/v1/transfers", "/v1/transfers/{id}"}
+FREE = {
+    "/v1/circulations",
+    "/v1/deputyships",
+    "/v1/messages",
+    "/v1/transfers",
+    "/v1/transfers/{id}",
+}
 """GETs whose answer tells nothing of a person: each is argued for here."""
 
 
@@ -43,17 +49,36 @@ async def told(running: Running) -> dict[str, str]:
     }
     record = (await city.post(f"/v1/cases/{case}/records", json=line)).json()["id"]
     notice = (await city.post("/v1/notices", json={"kind": "memo", "text": "折り返し"})).json()
+    await running.tell(asked_in(case))
+    asks = {"to": "shakyo", "topic": "call_back"}
+    message = (await city.post(f"/v1/cases/{case}/messages", json=asks)).json()
     await running.apply(await running.own())
     handover = {"case": case, "successor": "sato", "text": "玄関先で"}
     passing = {"effective_on": "2027-04-01", "handovers": [handover]}
     transfer = (await city.post("/v1/transfers", json=passing)).json()
     return {
+        "{message}": message["id"],
         "{transfer}": transfer["id"],
         "{id}": case,
         "{record}": record,
         "{notice}": notice["id"],
         "{name}": "person",
     }
+
+
+def asked_in(case: str) -> ReferralRequested:
+    """Gives another agency its standing."""
+    return ReferralRequested(
+        referral=uuid4(),
+        case=UUID(case),
+        person=HANA,
+        sender="city",
+        receiver="shakyo",
+        classes=("contact",),
+        need="訪問",
+        urgency="standard",
+        bases=(),
+    )
 
 
 def gets(router: APIRouter = SERVICE.router) -> list[APIRoute]:
@@ -68,8 +93,8 @@ def gets(router: APIRouter = SERVICE.router) -> list[APIRoute]:
 
 def path_of(route: APIRoute, places: dict[str, str]) -> str:
     path = route.path
-    if path == "/v1/notices/{id}":
-        return f"/v1/notices/{places['{notice}']}"
+    for own in ("notice", "transfer"):
+        path = path.replace(f"/{own}s/{{id}}", f"/{own}s/{places[f'{{{own}}}']}")
     for name, value in places.items():
         path = path.replace(name, value)
     if path == "/v1/cases":
@@ -101,7 +126,7 @@ async def test_every_get_writes_who_what_why_and_when_and_never_a_value(intake: 
             )
             assert row["path"] == route.path
             assert NAME not in str(dict(row))
-            if "{id}" in route.path and "notices/{id}" not in route.path:
+            if "cases/{id}" in route.path:
                 assert str(row["case_id"]) == places["{id}"]
                 assert row["basis"] in ("lead", "officer")
 

@@ -14,6 +14,7 @@ from . import (
     lead,
     matches,
     merges,
+    messages,
     notices,
     protections,
     readings,
@@ -41,6 +42,7 @@ PARTS = (
     protections,
     readings,
     transfers,
+    messages,
 )
 router = APIRouter(tags=["intake"], dependencies=[Depends(purpose)])
 for part in PARTS:

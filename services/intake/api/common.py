@@ -126,12 +126,15 @@ async def stands_in(call: Call, case: UUID) -> OnCase | None:
         call.load(f"case/{case}"), call.load(assignment_of(call, case))
     )
     on = OnCase(call, case, past, staff_past)
-    mine = {e.envelope.agency for e in past.events}
-    if not past.version or not (
-        call.who.agency in mine or await view.is_party(call.rt, call.who.agency, case)
-    ):
+    if not past.version or not await stands(call, call.who.agency, case, past):
         return None
     return None if call.who.subject in on.staff.blocked else on
+
+
+async def stands(call: Call, agency: str, case: UUID, past: Past) -> bool:
+    """It recorded something of the case, or was asked to do something in it."""
+    mine = {e.envelope.agency for e in past.events}
+    return agency in mine or await view.is_party(call.rt, agency, case)
 
 
 def assignment_of(call: Call, case: UUID) -> str:

@@ -1,21 +1,20 @@
 """The lead agency (主担当) of a case: there is always exactly one; it is handed over by consent of both."""
 
 from collections.abc import Iterable
-from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from shared.basis import World, consents, covers
+from shared.basis import World
 from shared.contracts.codes import lead_minimum
 from shared.contracts.intake import LeadAccepted, LeadDeclined, LeadOffered
-from shared.decider import Refused
 from shared.http import Body, Receipt, Route, Text
 from shared.problems import Problem, bad_input
 
 from .. import view
 from ..domain import case as cases
 from .common import Agency, OnCase, OnCaseDep
+from .given import given, no_live_basis
 
 router = APIRouter(route_class=Route)
 
@@ -83,15 +82,8 @@ async def decline(on: OnCaseDep, body: Decline) -> Receipt:
 
 async def _has_basis(on: OnCase, agency: str, world: World) -> None:
     """L9: for one person of the case at least, live consents cover the minimum of classes."""
-    events, now = list(on.events), on.call.now()
-    for stream in await view.streams_of(on.call.rt, on.case, "consent"):
-        events += (await on.call.load(stream)).events
-    given: dict[UUID, set[str]] = {}
-    for consent in consents(events).values():
-        if covers(consent, agency, world, now):
-            given.setdefault(consent.recorded.person, set()).update(consent.classes(now))
-    if not _enough(given.values()):
-        raise Refused("no-live-basis", on.state.status, ("consents",))
+    if not _enough((await given(on, agency, world)).values()):
+        raise no_live_basis(on)
 
 
 def _enough(given: Iterable[set[str]]) -> bool:

@@ -126,3 +126,12 @@ create table transfer (
     over bool not null default false
 );
 create index transfer_waiting on transfer (agency, effective_at) where not over;
+create table message (
+    id uuid primary key,
+    case_id uuid not null,
+    sender text not null,
+    agency text not null,
+    sent_at timestamptz not null,
+    read bool not null default false
+);
+create index message_unread on message (agency, sent_at) where not read;

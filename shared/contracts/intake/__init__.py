@@ -60,6 +60,7 @@ from .household import (
 )
 from .match import MatchAnswered, MatchEnquired, MatchEvent
 from .merge import CasesMerged, ConsentConfirmed, MergeEvent, MergeUndone
+from .message import MessageEvent, MessageRead, MessageSent, PersonToldOf
 from .notice import NoticeClosed, NoticeEvent, NoticeReceived, NoticeTaken
 from .record import (
     Contact,
@@ -128,6 +129,9 @@ __all__ = [
     "MatchEvent",
     "MergeEvent",
     "MergeUndone",
+    "MessageEvent",
+    "MessageRead",
+    "MessageSent",
     "NextActionDone",
     "NoticeClosed",
     "NoticeEvent",
@@ -137,6 +141,7 @@ __all__ = [
     "PersonFlagged",
     "PersonJoined",
     "PersonNoted",
+    "PersonToldOf",
     "PersonsRelated",
     "ProtectionLifted",
     "RecordCirculated",
