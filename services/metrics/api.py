@@ -16,7 +16,7 @@ from shared.problems import bad_input, not_found
 
 from . import view
 from .domain import entry
-from .domain.indicator import Indicator, Number, indicators
+from .domain.indicator import Indicator, Number, Running, indicators, running
 
 router = APIRouter(tags=["metrics"], route_class=Route)
 
@@ -86,6 +86,7 @@ class Figures(BaseModel):
     """Running figures of the year; see `services.metrics.view.Year` for what each one means."""
 
     contacts: int
+    records: dict[str, dict[str, int]]
     cases_opened: int
     cases_open: int
     referrals: dict[str, int]
@@ -95,9 +96,12 @@ class Figures(BaseModel):
 
 
 class IndicatorsShown(BaseModel):
+    """`running`: how figures are counted that are not the plan's."""
+
     fiscal_year: int
     indicators: list[IndicatorShown]
     figures: Figures
+    running: list[Running]
 
 
 async def writer(call: Caller) -> Call:
@@ -177,12 +181,14 @@ async def list_indicators(call: Reader, fiscal_year: FiscalYear = None) -> Indic
         indicators=[_shown(one, shown, year) for one in indicators().values()],
         figures=Figures(
             contacts=year.contacts,
+            records=year.records,
             cases_opened=year.cases_opened,
             cases_open=year.cases_open,
             referrals=year.referrals,
             median_days_request_to_start=year.days,
             meetings=year.meetings,
         ),
+        running=list(running()),
     )
 
 

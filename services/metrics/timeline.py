@@ -42,11 +42,16 @@ class Case:
 
 @dataclass(frozen=True)
 class Contact:
-    """One line of a 支援経過記録."""
+    """One line of a 支援経過記録, as it was corrected last. A code is None where it was not said, or its
+    key is gone; what is left then counts without it.
+    """
 
     id: UUID
     version: int
     at: datetime
+    kind: str | None = None
+    method: str | None = None
+    counterpart: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ FACTS: dict[str, type[Fact]] = {
 def evolve(fact: Fact | None, recorded: Recorded) -> Fact | None:
     """What is known of one subject after one more event of its stream; a repeat changes nothing.
 
-    Only structural fields are read: nothing here depends on a key that metrics does not hold.
+    Structural fields are read, and codes of closed lists, whose keys metrics holds: no personal content.
     """
     version, at = recorded.envelope.version, recorded.envelope.occurred_at
     if fact and version <= fact.version:
@@ -119,9 +124,9 @@ def evolve(fact: Fact | None, recorded: Recorded) -> Fact | None:
         case Case(), CaseReopened():
             return replace(fact, version=version, reopened_at=(*fact.reopened_at, at))
         case None, ContactRecorded() as e:
-            return Contact(e.record, version, at)
-        case Contact(), ContactCorrected():
-            return replace(fact, version=version, at=at)
+            return _line(e, version, at)
+        case Contact(), ContactCorrected() as e:
+            return _line(e, version, at)
         case None, ReferralRequested() as e:
             return Referral(e.referral, version, at)
         case Referral(), ReferralReceived():
@@ -146,6 +151,11 @@ def evolve(fact: Fact | None, recorded: Recorded) -> Fact | None:
             return Course(e.course, version, e.held_on, e.completed)
         case _:
             return fact
+
+
+def _line(e: ContactRecorded | ContactCorrected, version: int, at: datetime) -> Contact:
+    codes = (code if isinstance(code, str) else None for code in (e.kind, e.method, e.counterpart))
+    return Contact(e.record, version, at, *codes)
 
 
 def fold(known: Mapping[str, Fact], events: Iterable[Recorded]) -> dict[str, Fact]:

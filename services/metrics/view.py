@@ -12,7 +12,7 @@ from pydantic_core import to_jsonable_python
 from shared.broker import SERVICE_TOPICS
 from shared.calendar import TOKYO
 from shared.contracts import Recorded
-from shared.contracts.codes import bodies
+from shared.contracts.codes import bodies, labels
 from shared.db import Connection, Pool
 from shared.runtime import Runtime
 from shared.views import View
@@ -40,6 +40,10 @@ with held as (
                 then (started_at at time zone 'Asia/Tokyo')::date
                      - (requested_at at time zone 'Asia/Tokyo')::date end as days
       from referrals where requested_at >= $1 and requested_at < $2
+), lines as (
+    select to_char(at at time zone 'Asia/Tokyo', 'YYYY-MM') as month, coalesce(kind, 'unknown') as kind,
+           coalesce(method, 'unknown') as method, coalesce(counterpart, 'unknown') as counterpart
+      from records where at >= $1 and at < $2
 )
 select (select count(*) from held where counted > 0) as sittings,
        (select count(*) from held where counted > 1) as combined,
@@ -51,7 +55,15 @@ select (select count(*) from held where counted > 0) as sittings,
          order by surveyed_on desc, id desc limit 1) as share,
        (select coalesce(sum(completed), 0) from courses where held_on < $4) as completed,
        (select count(*) from cases where opened_at >= $1 and opened_at < $2) as cases_opened,
-       (select count(*) from records where at >= $1 and at < $2) as records,
+       (select count(*) from lines) as records,
+       (select coalesce(jsonb_object_agg(month, n), '{}')
+          from (select month, count(*) as n from lines group by month) l) as by_month,
+       (select coalesce(jsonb_object_agg(kind, n), '{}')
+          from (select kind, count(*) as n from lines group by kind) l) as by_kind,
+       (select coalesce(jsonb_object_agg(method, n), '{}')
+          from (select method, count(*) as n from lines group by method) l) as by_method,
+       (select coalesce(jsonb_object_agg(counterpart, n), '{}')
+          from (select counterpart, count(*) as n from lines group by counterpart) l) as by_counterpart,
        (select count(*) from cases
          where opened_at < $2
            and (select count(*) from unnest(closed_at) t where t < $2)
@@ -60,6 +72,8 @@ select (select count(*) from held where counted > 0) as sittings,
           from (select state, count(*) as n from asked group by state) s) as referrals,
        (select percentile_cont(0.5) within group (order by days) from asked) as days"""
 
+LISTS = {"kind": "record_kind", "method": "contact_method", "counterpart": "counterpart"}
+"""Of what records are told apart by → the closed list of its codes."""
 STATES = ("requested", "received", "accepted", "declined", "in_progress", "completed")
 
 
@@ -72,6 +86,8 @@ class Year:
     sittings of more than one such body. `meetings`: held, by body, counted or not.
     `share`: percent of the year's newest survey. `completed`: course graduates up to its end.
     `contacts`: 延べ相談, first contacts (cases opened) and lines of the 支援経過記録 together.
+    `records`: 延べ件数, the lines alone, by month (YYYY-MM) and by kind, method and counterpart, each line
+    once under each; `unknown` where it was not said.
     `referrals`: those requested in the year, by the state they had reached by its end.
     `days`: median of whole days from request to start of service, of those that started.
     """
@@ -82,6 +98,7 @@ class Year:
     share: float | None
     completed: int
     contacts: int
+    records: dict[str, dict[str, int]]
     cases_opened: int
     cases_open: int
     referrals: dict[str, int]
@@ -126,6 +143,10 @@ def view(rt: Runtime) -> View:
     return View("metrics", SERVICE_TOPICS, ddl, project)
 
 
+def _months(fiscal_year: int) -> list[str]:
+    return [f"{fiscal_year + (n > 12)}-{(n - 1) % 12 + 1:02}" for n in range(4, 16)]
+
+
 async def year(db: Connection | Pool, fiscal_year: int) -> Year:
     """All figures of one fiscal year from one snapshot."""
     first, after = date(fiscal_year, 4, 1), date(fiscal_year + 1, 4, 1)
@@ -140,6 +161,13 @@ async def year(db: Connection | Pool, fiscal_year: int) -> Year:
         share=row["share"],
         completed=row["completed"],
         contacts=row["cases_opened"] + row["records"],
+        records={
+            "month": {**dict.fromkeys(_months(fiscal_year), 0), **row["by_month"]},
+            **{
+                by: {**dict.fromkeys(labels(name), 0), **row[f"by_{by}"]}
+                for by, name in LISTS.items()
+            },
+        },
         cases_opened=row["cases_opened"],
         cases_open=row["cases_open"],
         referrals={**dict.fromkeys(STATES, 0), **row["referrals"]},

@@ -14,11 +14,11 @@ from services.metrics.api import NewCourse, NewSurvey
 from services.metrics.catch_up import _leaves_out
 from services.metrics.domain import entry
 from services.metrics.domain.indicator import indicators
-from services.metrics.view import STATES, Year, project, year
+from services.metrics.view import LISTS, STATES, Year, project, year
 from shared import db as databases
 from shared.broker import TopicPartition
 from shared.contracts import Event, Recorded
-from shared.contracts.codes import bodies
+from shared.contracts.codes import bodies, labels
 from shared.contracts.intake import CaseClosed, CaseReopened
 from shared.contracts.meetings import MeetingCancelled, MeetingHeld
 from shared.contracts.metrics import CourseHeld, SurveyRecorded
@@ -188,6 +188,14 @@ def a_year() -> list[Recorded]:
     return [event for events in streams for event in events]
 
 
+def lines(unknown: int, by_month: dict[str, int]) -> dict[str, dict[str, int]]:
+    """Of records whose codes were not said or stay shut."""
+    said = {by: dict.fromkeys(labels(name), 0) for by, name in LISTS.items()}
+    months = [f"2026-{n:02}" for n in range(4, 13)] + [f"2027-{n:02}" for n in range(1, 4)]
+    told = {by: codes | ({"unknown": unknown} if unknown else {}) for by, codes in said.items()}
+    return {"month": dict.fromkeys(months, 0) | by_month, **told}
+
+
 YEAR = Year(
     sittings=3,
     combined=1,
@@ -195,6 +203,7 @@ YEAR = Year(
     share=43.1,
     completed=73,
     contacts=6,
+    records=lines(2, {"2026-04": 1, "2027-03": 1}),
     cases_opened=4,
     cases_open=3,
     referrals={
@@ -221,7 +230,17 @@ async def test_each_year_has_its_own(facts: Connection) -> None:
 
 async def test_an_empty_year(facts: Connection) -> None:
     assert await year(facts, 2026) == Year(
-        0, 0, dict.fromkeys(bodies(), 0), None, 0, 0, 0, 0, dict.fromkeys(STATES, 0), None
+        0,
+        0,
+        dict.fromkeys(bodies(), 0),
+        None,
+        0,
+        0,
+        lines(0, {}),
+        0,
+        0,
+        dict.fromkeys(STATES, 0),
+        None,
     )
 
 

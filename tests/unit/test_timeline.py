@@ -78,8 +78,8 @@ def requested(**of: Any) -> ReferralRequested:
     )
 
 
-def contact(record: UUID) -> ContactRecorded:
-    return ContactRecorded(record=record, case=CASE, method=SHUT)
+def contact(record: UUID, method: Any = SHUT, **more: Any) -> ContactRecorded:
+    return ContactRecorded(record=record, case=CASE, method=method, **more)
 
 
 def convened(meeting: UUID, *bodies: str) -> MeetingConvened:
@@ -252,3 +252,20 @@ def test_a_corrected_day_moves_the_contact_and_it_stays_one() -> None:
     assert alone(stream(f"record/{CASE}", (1, contact(CASE)), (0, corrected))) == Contact(
         CASE, 2, day(0)
     )
+
+
+def test_a_line_stands_under_its_codes_as_they_were_corrected_last() -> None:
+    told = contact(CASE, "visit", kind="outreach", counterpart="family")
+    corrected = ContactCorrected(
+        record=CASE, case=CASE, method="absent", kind="outreach", reason="誤り"
+    )
+    first, last = (1, told), (0, corrected)
+    assert alone(stream("record/r", first)) == Contact(
+        CASE, 1, day(1), "outreach", "visit", "family"
+    )
+    assert alone(stream("record/r", first, last)) == Contact(CASE, 2, day(0), "outreach", "absent")
+
+
+def test_a_line_whose_codes_stay_shut_is_a_line_all_the_same() -> None:
+    told = contact(CASE, ERASED, kind=ERASED, counterpart=SHUT)
+    assert alone(stream("record/r", (1, told))) == Contact(CASE, 1, day(1))

@@ -1,8 +1,9 @@
-"""The three indicators of the plan: names, bases and targets, from indicators.toml."""
+"""The three indicators of the plan, and how running figures are counted, from indicators.toml."""
 
 import tomllib
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,8 +32,27 @@ class Indicator(BaseModel):
     counting: Counting
 
 
+class Running(BaseModel):
+    """How a running figure is counted; `confirmed` as for an indicator."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    id: str
+    name: str = Field(validation_alias="name_ja")
+    definition: str = Field(validation_alias="definition_ja")
+    confirmed: bool
+
+
+@cache
+def _configuration() -> dict[str, Any]:
+    return tomllib.loads(files("services.metrics").joinpath("indicators.toml").read_text("utf-8"))
+
+
 @cache
 def indicators() -> dict[str, Indicator]:
-    text = files("services.metrics").joinpath("indicators.toml").read_text("utf-8")
-    rows = tomllib.loads(text)["indicator"]
+    rows = _configuration()["indicator"]
     return {row["id"]: Indicator.model_validate(row) for row in rows}
+
+
+@cache
+def running() -> tuple[Running, ...]:
+    return tuple(Running.model_validate(row) for row in _configuration()["running"])

@@ -10,7 +10,10 @@ create table cases (
 create table records (
     id uuid primary key,
     version int not null,
-    at timestamptz not null
+    at timestamptz not null,
+    kind text,
+    method text,
+    counterpart text
 );
 create table referrals (
     id uuid primary key,
