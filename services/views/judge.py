@@ -7,7 +7,7 @@ stream of the case is parked. Shrinking never waits.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -26,14 +26,14 @@ from shared.runtime import Runtime
 from shared.telemetry import stuck
 
 from .domain.document import Handles
-from .domain.facts import facts
-from .domain.grant import Bases
+from .domain.joined import Merge, below, joined
 from .domain.verdict import Evidence, Held, Verdict, verdict
 from .heard import Heard, Position
+from .merges import BELOW, holding, merges_of
 
 BATCH = 50
 CAREFUL_SECONDS = 0.5
-BASIS_STREAMS = ("case", "consent", "matter", "body", "basis")
+BASIS_STREAMS = ("case", "consent", "matter", "body", "basis", "merge")
 """Of one that is parked nobody knows what it would end; a case's own stream says what is protected."""
 WORLD_TYPES = (*DIRECTORY_TYPES, *POOL_TYPES)
 
@@ -67,6 +67,7 @@ with judged as (
       where c.id = d.id)
 {DELIVER}"""
 LOOK = f"""
+with recursive {BELOW.format(cases="$6::uuid[]")}
 select (select events || '/' || mark from world) as world,
        (select coalesce(jsonb_agg(jsonb_build_array(topic, partition, topic_id, "offset")), '[]')
           from position where view = $3) as positions,
@@ -74,7 +75,10 @@ select (select events || '/' || mark from world) as world,
        array(select distinct key from parked
               where view = $3
                 and (stream is null or split_part(stream, '/', 1) = any($4::text[]))
-                and (key is null or key = any($5::bytea[]))) as parked"""
+                and (key is null or key = any($5::bytea[])
+                     or key in (select convert_to(unnest(array[id, merged])::text, 'UTF8')
+                                  from below))) as parked,
+       (select coalesce(jsonb_agg(below), '[]') from below where not again) as merges"""
 """In one round trip what `Seen` says."""
 
 log = structlog.get_logger()
@@ -89,15 +93,27 @@ class Seen(NamedTuple):
     positions: list[Position]
     held: dict[str, dict[str, Held]]
     parked: set[bytes | None]
+    merges: Sequence[Merge]
 
 
 class Told:
-    """What the events of one case tell, each read once."""
+    """What the events of one case tell, with those that were merged into it; each read once. `own`: the
+    events of the case alone.
+    """
 
-    def __init__(self, events: list[Recorded]) -> None:
-        self.events = events
-        self.facts = facts(events)
-        self.bases = Bases.of(events)
+    def __init__(
+        self, case: UUID, events: Mapping[UUID, list[Recorded]], merges: Sequence[Merge]
+    ) -> None:
+        self.own = events[case]
+        self.events = [e for one in below(case, merges) for e in events[one]]
+        self.facts, self.bases = joined(case, events, merges)
+
+
+def _keys(case: UUID, merges: Sequence[Merge]) -> set[bytes]:
+    """Keys of all streams that a case is judged by: its own, those merged into it, the merges."""
+    family = below(case, merges)
+    by = [m.id for m in merges if m.into in family]
+    return {str(id).encode() for id in (*family, *by)}
 
 
 class Judge:
@@ -148,12 +164,15 @@ class Judge:
             self._rt.applier.name,
             BASIS_STREAMS,
             [key.encode() for key in keys],
+            cases,
         )
         assert row is not None
         held: dict[str, dict[str, Held]] = defaultdict(dict)
         for one in row["held"]:
             held[one["key"]][one["data"]["agency"]] = Held(one["version"], one["data"])
-        return Seen(row["world"], row["positions"], held, set(row["parked"]))
+        return Seen(
+            row["world"], row["positions"], held, set(row["parked"]), merges_of(row["merges"])
+        )
 
     async def world(self, db: Connection | Pool, seen: Seen | None = None) -> World:
         """Directory and pools; read again only when there are other events than before."""
@@ -162,12 +181,17 @@ class Judge:
             self._world = mark, world(await self._rt.read(await all_of(db, WORLD_TYPES)))
         return self._world[1]
 
-    async def load(self, db: Connection | Pool, cases: Sequence[UUID]) -> dict[UUID, Told]:
-        """What is known of the cases, opened together."""
-        of: dict[str, list[Recorded]] = defaultdict(list)
-        for event in await self._rt.read(await of_keys(db, [str(case) for case in cases])):
-            of[event.envelope.key].append(event)
-        return {case: Told(of[str(case)]) for case in cases}
+    async def load(
+        self, db: Connection | Pool, cases: Sequence[UUID], merges: Sequence[Merge] | None = None
+    ) -> dict[UUID, Told]:
+        """What is known of the cases, opened together. `merges`: those that hold, if read already."""
+        if merges is None:
+            merges = await holding(db, cases)
+        keys = [str(case) for case in {*cases, *(m.merged for m in merges)}]
+        of: dict[UUID, list[Recorded]] = defaultdict(list)
+        for event in await self._rt.read(await of_keys(db, keys)):
+            of[UUID(event.envelope.key)].append(event)
+        return {case: Told(case, of, merges) for case in cases}
 
     async def _alone(
         self, db: Connection, case: UUID, known: World, now: datetime, seen: Seen
@@ -187,12 +211,12 @@ class Judge:
         self, db: Connection, cases: Sequence[UUID], known: World, now: datetime, seen: Seen
     ) -> None:
         """Record what has to change in the documents of the cases."""
-        told = await self.load(db, cases)
+        told = await self.load(db, cases, seen.merges)
         heard = self.heard.all(seen.positions)
         verdicts: list[Verdict] = []
         for case in cases:
             key, its = str(case), told[case]
-            may_grow = heard and seen.parked.isdisjoint((None, key.encode()))
+            may_grow = heard and seen.parked.isdisjoint((None, *_keys(case, seen.merges)))
             evidence = Evidence(
                 case, its.facts, its.bases, known, seen.held[key], may_grow, its.events
             )

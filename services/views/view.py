@@ -27,7 +27,7 @@ from shared.protection import PROTECTION_TYPES
 from shared.runtime import Runtime
 from shared.views import View
 
-from . import endpoints
+from . import endpoints, merges
 from .account import receive
 from .bells import Bells
 from .domain.facts import FACT_EVENTS
@@ -44,9 +44,8 @@ KEPT_TYPES = frozenset(
         *(event.TYPE for event in (MatterSubmitted, MembersCalled, MembersAsked, MatterEnded)),
     )
 )
-TOUCH = """
-insert into cases (id, dirty) select u, true from unnest($1::uuid[]) u order by u
-on conflict (id) do update set dirty = true, stuck = null"""
+JUDGED_TYPES = KEPT_TYPES | set(merges.TYPES)
+TOUCH = "select touch($1)"
 DEPEND = """
 insert into depends (upon, case_id) select * from unnest($1::text[], $2::uuid[])
 on conflict do nothing"""
@@ -116,6 +115,7 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
         await db.execute(CALL, *map(list, zip(*called, strict=True)))
     if upon:
         touched |= {row["case_id"] for row in await db.fetch(DEPENDING, sorted(upon))}
+    touched |= await merges.project(db, events)
     if touched:
         await db.execute(TOUCH, sorted(touched))
 
@@ -141,7 +141,7 @@ def view(rt: Runtime) -> View:
                 case RetractionConfirmed(agency=agency, case=case, document=document):
                     stream = f"disclosure/{agency}/{case}"
                     await db.execute(END, agency, case, document, stream, DocumentChanged.TYPE)
-        if live and any(e.envelope.type in KEPT_TYPES for e in events):
+        if live and any(e.envelope.type in JUDGED_TYPES for e in events):
             await judge.some(db)
 
     ddl = Path(__file__).with_name("sql") / "view.sql"

@@ -99,7 +99,7 @@ class History:
         if kind == "fact":
             known = {"event": name, "field": "address" if terms["name"] == "contact" else "text"}
             self.facts.append(
-                Fact(**known, type=PersonDescribed.TYPE, data_class=terms["name"], value="x",
+                Fact(**known, case=NAMES, type=PersonDescribed.TYPE, data_class=terms["name"], value="x",
                      subjects=frozenset((terms["person"],)), recorded_by=terms["by"],
                      occurred_at=now, at=now)  # type: ignore[arg-type]
             )  # fmt: skip

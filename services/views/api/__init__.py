@@ -7,6 +7,7 @@ from . import (
     feed,
     freshness,
     history,
+    merges,
     receipts,
     retractions,
     sealed,
@@ -23,6 +24,7 @@ for part in (
     receipts,
     sealed,
     retractions,
+    merges,
     history,
     freshness,
 ):

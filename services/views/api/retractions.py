@@ -85,7 +85,7 @@ async def led(call: Call, case: UUID) -> Told:
     """What is known of a case that the caller's agency leads or led (404 otherwise)."""
     judge: Judge = call.rt.state["judge"]
     told = (await judge.load(call.rt.reads, [case]))[case]
-    leads = {e.event.lead for e in told.events if isinstance(e.event, CaseOpened | LeadAccepted)}
+    leads = {e.event.lead for e in told.own if isinstance(e.event, CaseOpened | LeadAccepted)}
     if call.who.agency not in leads:
         raise not_found()
     return told

@@ -13,6 +13,8 @@ from shared.problems import not_found
 from .. import view
 from ..domain.disclose import Item, matters, reading
 from ..domain.document import Handles, item
+from ..domain.facts import facts
+from ..domain.grant import Bases
 from ..judge import Judge
 from .common import Reader, admitted, record_reading
 
@@ -69,11 +71,11 @@ async def _sealed(call: Call, case: UUID) -> tuple[Item, ...]:
     known = await judge.world(call.rt.reads)
     who = call.who
     return reading(
-        told.facts,
-        matters(told.events),
+        facts(told.own),
+        matters(told.own),
         known,
         who.subject,
         who.agency,
         call.now(),
-        told.bases.protected,
+        Bases.of(told.own).protected,
     )

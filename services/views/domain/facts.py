@@ -86,11 +86,12 @@ FACT_EVENTS: tuple[type[Event], ...] = (
 
 @dataclass(frozen=True)
 class Fact:
-    """One field of one event. `matter` is set for what is sealed to a statutory body (L12).
+    """One field of one event of `case`. `matter` is set for what is sealed to a statutory body (L12).
 
     `slot` None: stands beside others; else the newest of a slot shows (L17).
     """
 
+    case: UUID
     event: UUID
     field: str
     type: str
@@ -184,6 +185,7 @@ def _facts(recorded: Recorded, household: frozenset[UUID]) -> Iterator[Fact]:
             continue
         subjects = _subjects(event, mark, household)
         yield Fact(
+            case=getattr(event, "case"),  # noqa: B009  every event with facts is of one case
             event=envelope.id,
             field=name,
             type=envelope.type,

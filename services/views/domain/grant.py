@@ -27,7 +27,8 @@ class Basis(NamedTuple):
 @dataclass(frozen=True)
 class Grant:
     """What one basis gives to one agency now: classes of persons. `before`: nothing recorded since;
-    `provider`: what that agency recorded, None: what anybody did.
+    `provider`: what that agency recorded, None: what anybody did; `cases`: what was told in these,
+    None: the case is of no merge.
     """
 
     basis: Basis
@@ -35,20 +36,33 @@ class Grant:
     classes: frozenset[str]
     before: datetime | None = None
     provider: str | None = None
+    cases: frozenset[UUID] | None = None
 
     def gives(self, fact: Fact, person: UUID) -> bool:
         known = self.before is None or fact.at < self.before
         theirs = self.provider in (None, fact.recorded_by)
-        return known and theirs and person in self.persons and fact.data_class in self.classes
+        meant = self.cases is None or fact.case in self.cases
+        return (
+            known
+            and theirs
+            and meant
+            and person in self.persons
+            and fact.data_class in self.classes
+        )
 
 
 @dataclass(frozen=True)
 class Bases:
-    """All bases of a case, and what is protected in it."""
+    """All bases of a case, and what is protected in it. Of merged cases: `told_in`, the case of each
+    basis; `counts_in`, all cases for which it is meant (L18); `elsewhere`, what is protected in others.
+    """
 
     consents: Mapping[UUID, Consent] = field(default_factory=dict)
     grounds: Mapping[UUID, Ground] = field(default_factory=dict)
     protected: Protections = field(default_factory=dict)
+    told_in: Mapping[UUID, UUID] = field(default_factory=dict)
+    counts_in: Mapping[UUID, frozenset[UUID]] = field(default_factory=dict)
+    elsewhere: tuple[Protections, ...] = ()
 
     @classmethod
     def of(cls, events: Iterable[Recorded]) -> "Bases":
@@ -83,8 +97,18 @@ class Bases:
             yield from ground.moments()
 
     def hidden_since(self, fact: Fact, agency: str, at: datetime) -> datetime | None:
-        """L11"""
-        return hidden_since(self.protected, fact.type, fact.field, fact.person, agency, at)
+        """L11; who is protected in one of merged cases is protected in all."""
+        found = [
+            hidden_since(protected, fact.type, fact.field, fact.person, agency, at)
+            for protected in (self.protected, *self.elsewhere)
+        ]
+        return min((since for since in found if since), default=None)
+
+    def crosses(self, basis: Basis, fact: Fact) -> bool:
+        """Whether it was given in another case than that in which the fact was told."""
+        return (
+            basis.kind != "own_record" and self.told_in.get(UUID(basis.id), fact.case) != fact.case
+        )
 
 
 def _before(recorded_at: datetime | None, at: datetime) -> bool:
@@ -99,6 +123,7 @@ def grants(bases: Bases, world: World, agency: str, at: datetime) -> list[Grant]
             frozenset((consent.recorded.person,)),
             consent.classes(at) & set(CONSENTABLE),
             consent.stopped(at),
+            cases=bases.counts_in.get(id),
         )
         for id, consent in bases.consents.items()
         if reaches(consent, agency, world, at)
@@ -110,6 +135,7 @@ def grants(bases: Bases, world: World, agency: str, at: datetime) -> list[Grant]
             WITHOUT_CONSENT.intersection(ground.recorded.classes),
             ground.stopped(at),
             ground.provider,
+            bases.counts_in.get(id),
         )
         for id, ground in bases.grounds.items()
         if ground.live(at) and agency in ground.recorded.holders and agency in world.agencies

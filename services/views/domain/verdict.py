@@ -76,6 +76,8 @@ def _document(
     """What to record, if anything; and True when something may not be shown yet."""
     handles = Handles(key, agency)
     shown = disclose(of.found, of.given, of.known, agency, now)
+    if not _adds(of, shown):
+        shown = Shown((), {})
     mark = digest(key, content(handles, shown))
     if _as_before(before, shown, mark):
         return None, False
@@ -101,6 +103,14 @@ def _document(
         withdrawn=_withdrawn(of, before, shown) if before and had - kept else (),
     )
     return change, waits
+
+
+def _adds(of: Evidence, shown: Shown) -> bool:
+    """Whether it shows more than the documents of cases that were merged into this one do already."""
+    return any(
+        item.fact.case == of.case or any(of.given.crosses(b, item.fact) for b in item.bases)
+        for item in shown.items
+    )
 
 
 def _withdrawn(of: Evidence, before: Held, shown: Shown) -> tuple[ItemRef, ...]:

@@ -30,3 +30,14 @@ create table world (
 insert into world (events, mark) values (0, 0);
 -- Cases of a person.
 create index kept_person on kept ((data ->> 'person')) where type = 'jp.tsunagu.case.person_joined.v1';
+-- Merges of cases, and those undone: which cases are judged together.
+create table merges (
+    id uuid primary key,
+    merged uuid not null,
+    into_case uuid not null,
+    same jsonb not null,
+    confirmed uuid[] not null default '{}',
+    undone boolean not null default false
+);
+create index merges_merged on merges (merged) where not undone;
+create index merges_into on merges (into_case);

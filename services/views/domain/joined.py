@@ -1,0 +1,97 @@
+"""Cases that were merged, judged as one: their facts together, each consent as far as it reaches (L18). Pure.
+
+The document of a case holds what was told in it and in those that go on in it. That of a merged case
+stays what it was: undoing a merge takes nothing from it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from shared.basis import Consent
+from shared.contracts import Recorded
+from shared.grounds import Ground
+from shared.protection import Protections
+
+from .facts import Fact, facts
+from .grant import Bases
+
+
+@dataclass(frozen=True)
+class Merge:
+    """One that holds: `merged` goes on in `into`; `same`: who of the one is who of the other."""
+
+    id: UUID
+    merged: UUID
+    into: UUID
+    same: tuple[tuple[UUID, UUID], ...] = ()
+    confirmed: frozenset[UUID] = frozenset()
+
+
+def below(case: UUID, merges: Iterable[Merge]) -> list[UUID]:
+    """The case, and all that go on in it, directly or through others."""
+    found = [case]
+    for one in found:
+        found += [m.merged for m in merges if m.into == one and m.merged not in found]
+    return found
+
+
+def joined(
+    case: UUID, events: Mapping[UUID, Sequence[Recorded]], merges: Sequence[Merge]
+) -> tuple[list[Fact], Bases]:
+    """What is told of a case and on which bases it is judged; `events` by case."""
+    family = below(case, merges)
+    if len(family) == 1:
+        return facts(events[case]), Bases.of(events[case])
+    held = [m for m in merges if m.into in family]
+    same = dict(pair for merge in held for pair in merge.same)
+    found = [_as_one(fact, same) for one in family for fact in facts(events[one])]
+    of = {one: Bases.of(events[one]) for one in family}
+    told_in = {id: one for one, its in of.items() for id in (*its.consents, *its.grounds)}
+    return found, Bases(
+        {id: _given(c, same) for its in of.values() for id, c in its.consents.items()},
+        {id: _ground(g, same) for its in of.values() for id, g in its.grounds.items()},
+        of[case].protected,
+        told_in,
+        {id: _reached(home, id, held) for id, home in told_in.items()},
+        tuple(_protected(its.protected, same) for one, its in of.items() if one != case),
+    )
+
+
+def _as_one(fact: Fact, same: Mapping[UUID, UUID]) -> Fact:
+    slot = fact.slot
+    if slot and slot[1]:
+        slot = slot[0], str(_who(UUID(slot[1]), same)), slot[2]
+    return replace(fact, subjects=frozenset(_who(p, same) for p in fact.subjects), slot=slot)
+
+
+def _given(consent: Consent, same: Mapping[UUID, UUID]) -> Consent:
+    person = _who(consent.recorded.person, same)
+    return replace(consent, recorded=consent.recorded.model_copy(update={"person": person}))
+
+
+def _ground(ground: Ground, same: Mapping[UUID, UUID]) -> Ground:
+    persons = tuple(_who(person, same) for person in ground.recorded.persons)
+    return replace(ground, recorded=ground.recorded.model_copy(update={"persons": persons}))
+
+
+def _protected(protected: Protections, same: Mapping[UUID, UUID]) -> Protections:
+    return {(_who(person, same), item): since for (person, item), since in protected.items()}
+
+
+def _reached(home: UUID, basis: UUID, merges: Iterable[Merge]) -> frozenset[UUID]:
+    """Every case on a way of merges for each of which it was confirmed."""
+    ways = [(m.merged, m.into) for m in merges if basis in m.confirmed]
+    found = [home]
+    for one in found:
+        ends = [end for way in ways if one in way for end in way]
+        found += [end for end in dict.fromkeys(ends) if end not in found]
+    return frozenset(found)
+
+
+def _who(person: UUID, same: Mapping[UUID, UUID]) -> UUID:
+    seen: set[UUID] = set()
+    while person in same and person not in seen:
+        seen.add(person)
+        person = same[person]
+    return person
