@@ -26,7 +26,7 @@ from shared.db import Connection, by_column
 from shared.runtime import Runtime
 
 from .domain import match
-from .domain.matching import Likeness, likeness, marks, traits
+from .domain.matching import LOOKED_AT, Likeness, likeness, marks, traits
 from .index import digests
 
 MARKS = ("kana", "name", "initial", "birth", "year", "phone", "address")
@@ -48,14 +48,7 @@ ANSWERED = "update enquiry set waits = false where match = $1"
 WAITING = "select match from enquiry where agency = $1 and waits order by asked_at, match limit 500"
 ABOUT = "select match from enquiry where cases @> $1::uuid[]"
 EVERY = "select match from enquiry"
-ANY = "(a.kana = b.kana or a.name = b.name or a.birth = b.birth)"
-ON = (
-    "(a.kana, a.year) = (b.kana, b.year)",
-    "(a.name, a.birth) = (b.name, b.birth)",
-    "(a.birth, a.initial) = (b.birth, b.initial)",
-    f"a.phone = b.phone and {ANY}",
-    f"a.address = b.address and {ANY}",
-)
+ON = [" and ".join(f"a.{mark} = b.{mark}" for mark in both) for both in LOOKED_AT]
 PAIRS = f"""
 with pair as ({
     " union ".join(

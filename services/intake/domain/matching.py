@@ -16,6 +16,13 @@ from .search import described, folded, terms
 
 Level = Literal["equal", "near", "far"]
 FEATURES = ("kana", "given", "name", "birth", "phone", "address")
+LOOKED_AT = (
+    ("kana", "year"),
+    ("name", "birth"),
+    ("birth", "initial"),
+    *((place, mark) for place in ("phone", "address") for mark in ("kana", "name", "birth")),
+)
+"""Two are compared if they agree in both marks of one of these."""
 Traits = Mapping[str, Set[Any]]
 """Feature → its terms, or digests of them; none that is unknown."""
 
@@ -71,3 +78,9 @@ def marks(person: PersonDescribed) -> dict[str, str]:
     if "birth" in known:
         found["birth"], found["year"] = max(known["birth"], key=len), min(known["birth"], key=len)
     return found
+
+
+def looked_at(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two are compared at all, by their marks."""
+    agree = {name for name in one.keys() & other.keys() if one[name] == other[name]}
+    return any(agree.issuperset(both) for both in LOOKED_AT)
