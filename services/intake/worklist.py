@@ -7,6 +7,9 @@ from uuid import UUID
 
 from shared.contracts import Recorded
 from shared.contracts.intake import (
+    BasisEnded,
+    BasisExpired,
+    BasisReviewed,
     ContactCorrected,
     ContactRecorded,
     MessageRead,
@@ -17,6 +20,7 @@ from shared.contracts.intake import (
     NoticeTaken,
     RecordCirculated,
     RecordRead,
+    UrgentAsserted,
 )
 from shared.db import Connection, by_column
 from shared.runtime import Runtime
@@ -62,6 +66,14 @@ UNREAD = f"""
 select record, case_id, since from circulation w
  where agency = $1 and reader = $2 and not read and {NOT_BLOCKED.format(**HERE)}
  order by since, record limit 500"""
+REVIEWS = """
+insert into review (basis, case_id, review_by)
+select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[])"""
+REVIEWED = "update review set done = true where basis = any($1::uuid[])"
+UNREVIEWED = f"""
+select basis, case_id, review_by from review w
+ where not done and case_id in (select id from cases where lead = $1) and {NOT_BLOCKED.format(**HERE)}
+ order by review_by, basis limit 500"""
 
 UNREAD_MESSAGES = f"""
 select id, case_id, sender, sent_at from message w
@@ -79,6 +91,8 @@ async def project(db: Connection, events: Iterable[Recorded]) -> None:
     messages_read: list[UUID] = []
     received: list[tuple[UUID, str, datetime]] = []
     dealt_with: list[tuple[UUID, UUID | None]] = []
+    asserted: list[tuple[UUID, UUID, datetime]] = []
+    reviewed: list[UUID] = []
     for recorded in events:
         agency, at = recorded.envelope.agency, recorded.envelope.occurred_at
         match recorded.event:
@@ -103,10 +117,18 @@ async def project(db: Connection, events: Iterable[Recorded]) -> None:
                 dealt_with.append((id, case))
             case NoticeClosed(notice=id):
                 dealt_with.append((id, None))
+            case UrgentAsserted(basis=id, case=case, review_by=review_by):
+                asserted.append((id, case, review_by))
+            case BasisReviewed(basis=id) | BasisEnded(basis=id) | BasisExpired(basis=id):
+                reviewed.append(id)
     if sent:
         await db.execute(MESSAGES, *by_column(sent, 5))
     if messages_read:
         await db.execute(MESSAGES_READ, messages_read)
+    if asserted:
+        await db.execute(REVIEWS, *by_column(asserted, 3))
+    if reviewed:
+        await db.execute(REVIEWED, reviewed)
     if received:
         await db.execute(NOTICES, *by_column(received, 3))
     if dealt_with:
@@ -144,3 +166,7 @@ async def notices(rt: Runtime, agency: str) -> list[UUID]:
 
 async def notices_of(rt: Runtime, case: UUID, agency: str) -> list[UUID]:
     return [row["id"] for row in await rt.reads.fetch(TAKEN_INTO, case, agency)]
+
+
+async def reviews(rt: Runtime, agency: str, staff: str) -> list[dict[str, Any]]:
+    return [dict(row) for row in await rt.reads.fetch(UNREVIEWED, agency, staff)]

@@ -67,8 +67,13 @@ async def test_urgent_protection_is_reviewed_in_time_and_never_outlives_its_days
     assert shown["live"]
     assert shown["stopped_at"]
     assert "緊急(生命)" in shown["words"]
+    (due,) = (await desk.call("GET", "/v1/reviews")).json()
+    assert path.endswith(due["basis"])
+    assert due["overdue"]
+    assert (await desk.call("GET", "/v1/reviews", by="care")).json() == []
     late = await desk.call("POST", f"{path}/review", role="supervisor")
     assert late.status_code == 200
+    assert (await desk.call("GET", "/v1/reviews")).json() == []
     (shown,) = (await desk.bases())["bases"]
     assert shown["stopped_at"] is None
     await fire(desk, days=2)

@@ -334,6 +334,7 @@ def test_at_every_moment_each_agency_holds_what_the_model_lets_flow(drawn: list[
         history.do(kind, terms)
     known: World = world([*directory(), *history.world_events])
     bases = Bases.of(history.events)
+    assert Bases.of([*reversed(history.events), *history.events]) == bases  # L19
     model, last = Model(), history.now()
     moments = {at for at, _, _ in history.done} | {START + timedelta(days=n) for n in range(26)}
     commands = {at: (kind, terms) for at, kind, terms in history.done}

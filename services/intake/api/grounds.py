@@ -1,25 +1,26 @@
 """Sharing without consent: urgent protection (L7) and the grounds of the table (L8)."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
-from pydantic import Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 from uuid_utils.compat import uuid7
 
+from shared.audit import content_free
 from shared.calendar import TOKYO
 from shared.contracts.codes import OneOf
 from shared.contracts.grounds import Ground, allows, grounds
 from shared.contracts.intake import GroundRecorded, UrgentAsserted
-from shared.http import Body, Caller, Moment, PathId, Receipt, Route, Text, to_uuid
+from shared.http import Body, Call, Caller, Moment, PathId, Receipt, Route, Text, to_uuid
 from shared.journal import NEW
 from shared.problems import bad_input, not_found
 
-from .. import view
+from .. import view, worklist
 from ..domain import basis
-from .common import Agency, OnCase, OnCaseDep, Staff, all_known, in_directory, standing
+from .common import Agency, OnCase, OnCaseDep, Staff, all_known, in_directory, standing, worker
 
 router = APIRouter(route_class=Route)
 Check = Callable[[], Awaitable[None]]
@@ -48,6 +49,15 @@ class NewGround(Without):
     ground: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
     no_harm: Text
     until: Moment | None = None
+
+
+class ReviewDue(BaseModel):
+    """`overdue`: nothing new flows by it until somebody has looked at it."""
+
+    basis: UUID
+    case: UUID
+    review_by: datetime
+    overdue: bool
 
 
 class Word(Body):
@@ -118,6 +128,24 @@ async def record_ground(on: OnCaseDep, body: NewGround) -> Receipt:
         await _allowed(on, body.holders, ground)
 
     return await _begin(on, event, body, check)
+
+
+@router.get("/v1/reviews")
+@content_free
+async def reviews(call: Annotated[Call, Depends(worker)]) -> list[ReviewDue]:
+    """Urgent bases of the cases that the caller's agency leads which nobody has reviewed, the oldest
+    first: supervisors begin here (L7).
+    """
+    rows = await worklist.reviews(call.rt, call.who.agency, call.who.subject)
+    return [
+        ReviewDue(
+            basis=row["basis"],
+            case=row["case_id"],
+            review_by=row["review_by"],
+            overdue=row["review_by"] <= call.now(),
+        )
+        for row in rows
+    ]
 
 
 @router.post("/v1/bases/{id}/review")

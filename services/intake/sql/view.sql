@@ -57,6 +57,13 @@ create table notice (
 );
 create index notice_waiting on notice (agency, received_at) where not done;
 create index notice_of_case on notice (case_id);
+create table review (
+    basis uuid primary key,
+    case_id uuid not null,
+    review_by timestamptz not null,
+    done bool not null default false
+);
+create index review_waiting on review (case_id) where not done;
 create table assignee (
     agency text not null,
     staff text not null,
