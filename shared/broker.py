@@ -25,6 +25,13 @@ from shared.settings import Kafka
 SERVICE_TOPICS = ("intake", "referral", "meetings", "views", "metrics")
 HEARTBEATS = "heartbeats"
 CONTENT_TYPE = b"application/json"
+TOLD = (
+    *("ce_stream", "ce_version", "ce_type", "ce_id", "ce_time", "ce_occurredat"),
+    *("ce_actor", "ce_agency", "ce_correlationid"),
+)
+MAYBE = ("ce_basis", "ce_causationid", "ce_traceparent")
+UNTOLD = frozenset(map(chr, (*range(0x1F), 127)))
+"""Control characters: no name, id or code of ours holds one, and 0x1f is between them here."""
 LARGEST_REQUEST, LARGEST_BATCH = 1_048_576, 262_144
 """Bytes: of a record, and of records that go together; one larger than a batch goes alone."""
 ABSENT = (ConfluentError.UNKNOWN_TOPIC_OR_PART, ConfluentError.TOPIC_AUTHORIZATION_FAILED)
@@ -202,28 +209,31 @@ def headers_of(envelope: Envelope, schema: str) -> list[tuple[str, bytes]]:
 
 def envelope_in(headers: Iterable[tuple[str, bytes | None]], key: bytes | None) -> Envelope:
     """Raises ValueError or KeyError for headers that are not one of our events."""
-    found = {name: (value or b"").decode() for name, value in headers}
-    text = (key or b"").decode()
-    version = found["ce_version"]
-    if not (version.isascii() and version.isdigit() and 0 < int(version) <= 2**31 - 1):
-        raise ValueError("no version")
-    if not found["ce_stream"] or "\0" in "".join((text, *found.values())):
-        raise ValueError("no stream, or a character that no text of ours holds")
-    causation = found.get("ce_causationid")
+    found = dict(headers)
+    told = [key, *[found[name] for name in TOLD], *[found.get(name) for name in MAYBE]]
+    text = b"\x1f".join([value or b"" for value in told]).decode()
+    if not text.replace("\x1f", "").isprintable() and not UNTOLD.isdisjoint(text):
+        raise ValueError("a character that no text of ours holds")
+    named, stream, version, type_, id, at, occurred_at, actor, agency, correlation, *rest = (
+        text.split("\x1f")
+    )
+    basis, causation, trace = rest
+    if not (stream and version.isascii() and version.isdigit() and 0 < int(version) <= 2**31 - 1):
+        raise ValueError("no stream, or no version")
     return Envelope(
-        id=UUID(found["ce_id"]),
-        stream=found["ce_stream"],
-        version=int(version),
-        key=text,
-        type=found["ce_type"],
-        at=_moment(found["ce_time"]),
-        occurred_at=_moment(found["ce_occurredat"]),
-        actor=found["ce_actor"],
-        agency=found["ce_agency"],
-        correlation=UUID(found["ce_correlationid"]),
-        basis=found.get("ce_basis"),
-        causation=UUID(causation) if causation else None,
-        traceparent=found.get("ce_traceparent"),
+        UUID(id),
+        stream,
+        int(version),
+        named,
+        type_,
+        _moment(at),
+        _moment(occurred_at),
+        actor,
+        agency,
+        UUID(correlation),
+        basis or None,
+        UUID(causation) if causation else None,
+        trace or None,
     )
 
 

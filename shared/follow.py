@@ -4,7 +4,7 @@ import asyncio
 import json
 from base64 import b64decode, b64encode
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
@@ -33,6 +33,10 @@ from shared.settings import Kafka, Limits
 from shared.views import View
 
 BATCH = 500
+AHEAD_SECONDS = 5.0
+"""So long may a batch wait after it was opened: with the keyring's own it stays below the promised
+60 s in which a destroyed key is forgotten.
+"""
 TOGETHER = 200
 """Parked streams that are tried again in one transaction."""
 DISPLAY_SECONDS = 1.0
@@ -198,14 +202,20 @@ class Applier:
         for n in range(0, len(streams), TOGETHER):
             await self.replay(streams[n : n + TOGETHER])
 
-    async def apply(self, records: Sequence[Record], topics: Mapping[str, str]) -> list[Record]:
+    async def apply(
+        self,
+        records: Sequence[Record],
+        topics: Mapping[str, str],
+        ahead: Sequence[Read] | None = None,
+    ) -> list[Record]:
         """One batch, one transaction: inbox, projection, reactions, parking, positions.
 
-        `topics`: id of each topic. Raises PASSING errors and Overtaken; call again with the same.
-        Returns what was new: applied or parked here for the first time. With too much invalid it
-        keeps nothing of the batch and never returns: see `stopped`.
+        `topics`: id of each topic. `ahead`: the records as `read` gave them a moment ago. Raises
+        PASSING errors and Overtaken; call again with the same. Returns what was new: applied or
+        parked here for the first time. With too much invalid it keeps nothing of the batch and
+        never returns: see `stopped`.
         """
-        reads = await self._read(records)
+        reads = ahead or await self.read(records)
         place = _places(records, topics)
         try:
             try:
@@ -289,7 +299,7 @@ class Applier:
         await db.fetch(KNOWN, self.name, told)  # as `apply` does: first inbox, then parked
         rows = await db.fetch(PARKED_ROWS, self.name, told, None in streams)
         records = [_record(row) for row in rows]
-        reads = await self._read(records)
+        reads = await self.read(records)
         reads.sort(key=lambda read: read.envelope.version if read.envelope else 0)
         outcome = await self._apply(db, reads, await self._known(db, reads))
         stay = {read.record.place for read, _ in outcome.parked}
@@ -347,7 +357,8 @@ class Applier:
             return True
         return None if await self._pool.fetchval(IS_PARKED, self.name, stream) else False
 
-    async def _read(self, records: Iterable[Record]) -> list[Read]:
+    async def read(self, records: Iterable[Record]) -> list[Read]:
+        """Each as what it is, or the Poison that it is. Raises errors of the keyring."""
         reads: list[Read | None] = []
         sealed: list[tuple[Envelope, dict[str, Any]]] = []
         kept: list[Record] = []
@@ -504,6 +515,18 @@ class Applier:
             await asyncio.Event().wait()
 
 
+class _Batch(NamedTuple):
+    """`reads`: None if they could not be opened yet. `placed`: where the reader had been placed when
+    it was read; what was read before it is placed anew is not ours to apply.
+    """
+
+    records: list[Record]
+    reads: list[Read] | None
+    ends: dict[TopicPartition, int]
+    placed: dict[TopicPartition, int]
+    at: float
+
+
 class Follower:
     """Feeds one view from its topics, for as long as the process lives."""
 
@@ -568,26 +591,21 @@ class Follower:
         await self.applier.start()
         reader = consumer(self._kafka, self.applier.name)
         await reader.start()
+        together, coming = pace(), None
         try:
             self._reader = reader
             reader.subscribe(topics, listener=_Seek(self, reader))
             done: dict[TopicPartition, int] = {}
             look_at = 0.0
-            together = pace()
+            coming = asyncio.create_task(self._next(reader, together))
             while True:
-                await together()
-                batches = await reader.getmany(timeout_ms=200, max_records=BATCH)
+                batch = await coming
+                coming = asyncio.create_task(self._next(reader, together))
                 if self._trouble:
                     raise self._trouble
-                batches = {place: m for place, m in batches.items() if m and place in self._from}
-                records = [
-                    Record(m.topic, m.partition, m.offset, m.key, m.value, tuple(m.headers))
-                    for messages in batches.values()
-                    for m in messages
-                ]
-                if records:
-                    await self._watch(await self._apply(records))
-                    done |= {place: m[-1].offset + 1 for place, m in batches.items()}
+                if batch.records and batch.placed is self._from:
+                    await self._watch(await self._apply(batch))
+                    done |= batch.ends
                 now = asyncio.get_running_loop().time()
                 if self.applier.live and now < look_at:
                     continue
@@ -601,8 +619,27 @@ class Follower:
                         await reader.commit(done)
                     done = {}
         finally:
+            if coming:
+                coming.cancel()
             self._reader = None
             await stop(reader)
+
+    async def _next(self, reader: Any, together: Callable[[], Awaitable[None]]) -> _Batch:
+        """Opened while the one before it is written."""
+        await together()
+        batches = await reader.getmany(timeout_ms=200, max_records=BATCH)
+        placed = self._from
+        batches = {place: m for place, m in batches.items() if m and place in self._from}
+        records = [
+            Record(m.topic, m.partition, m.offset, m.key, m.value, tuple(m.headers))
+            for messages in batches.values()
+            for m in messages
+        ]
+        reads = None
+        with suppress(*PASSING):
+            reads = await self.applier.read(records)
+        ends = {place: m[-1].offset + 1 for place, m in batches.items()}
+        return _Batch(records, reads, ends, placed, asyncio.get_running_loop().time())
 
     async def _watch(self, new: Sequence[Record]) -> None:
         """What stands below our position was seen before, or the topic was written anew there."""
@@ -617,14 +654,17 @@ class Follower:
         if changed:
             raise KafkaError("the topic was written anew below our position")
 
-    async def _apply(self, records: Sequence[Record]) -> list[Record]:
+    async def _apply(self, batch: _Batch) -> list[Record]:
         pause = 0.05
+        fresh = asyncio.get_running_loop().time() - batch.at < AHEAD_SECONDS
+        ahead = batch.reads if fresh else None
         while True:
             try:
-                return await self.applier.apply(records, self._ids)
+                return await self.applier.apply(batch.records, self._ids, ahead)
             except Overtaken:
                 await asyncio.sleep(0)
             except PASSING as error:
+                ahead = None
                 log.warning("follower.waits", view=self.applier.name, error=type(error).__name__)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 3)

@@ -234,13 +234,12 @@ def app(service: Service, rt: Runtime | None = None) -> FastAPI:
         version="1",
         docs_url="/docs" if development else None,
         redoc_url=None,
-        responses=problems.RESPONSES,
     )
     made.state.runtime = rt
-    made.include_router(service.router)
-    made.include_router(_operations)
+    made.router.routes.extend(service.router.routes)
+    made.router.routes.extend(_operations.routes)
     if rt and rt.http.development and rt.http.clock == "simulated":
-        made.include_router(_simulation)
+        made.router.routes.extend(_simulation.routes)
     problems.install(made)
     made.openapi = partial(_openapi, made.openapi)  # type: ignore[method-assign]
     made.add_middleware(_Edge)
