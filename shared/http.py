@@ -4,14 +4,13 @@ import asyncio
 import hashlib
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends, Header, Path, Query, Request, Response
-from fastapi.routing import APIRoute
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
 from uuid_utils.compat import UUID, uuid7, uuid8
 
@@ -19,11 +18,10 @@ from shared import audit
 from shared.audit import Reading
 from shared.auth import Principal
 from shared.contracts import Recorded
-from shared.contracts.codes import labels
-from shared.db import REFUSED
 from shared.decider import Anything, Refused
 from shared.journal import Born, Context, Past, Written
 from shared.problems import Problem, bad_input, not_found
+from shared.route import Route as Route
 from shared.runtime import Runtime
 from shared.telemetry import commands
 
@@ -83,43 +81,6 @@ class Page(BaseModel, Generic[Item]):
     next: str | None = None
 
 
-class _Lenient(Request):
-    """A body that is no JSON fails as any wrong value does: after 401, 404 and 403, with 422."""
-
-    async def json(self) -> Any:
-        try:
-            return await super().json()
-        except (ValueError, RecursionError):  # also numbers that are too long to be read
-            return "not JSON"
-
-
-class Route(APIRoute):
-    """In a service that is `audited`, no GET is answered before its readings are written."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        inner = super().get_route_handler()
-        reads = "GET" in (self.methods or ()) and audit.leaves_a_row(self.endpoint)
-
-        async def handle(request: Request) -> Response:
-            response = await inner(_Lenient(request.scope, request.receive))
-            if reads and request.app.state.runtime.service.audited:
-                await _leave_rows(request.state.call, self.path)
-            return response
-
-        return handle
-
-
-async def _leave_rows(call: "Call", path: str) -> None:
-    purpose = call.request.headers.get("tsunagu-purpose") or audit.default_purpose(call.who)
-    if purpose not in labels("reading_purpose"):
-        raise bad_input("header.tsunagu-purpose", f"one of {', '.join(labels('reading_purpose'))}")
-    rows = audit.rows(call.who, call.now(), purpose, path, call.readings.values())
-    try:
-        await call.rt.readings.write(rows)
-    except REFUSED as error:
-        raise Problem("unavailable") from error
-
-
 @dataclass
 class Call:
     """One request: who, to which service, with which guards. Made by the dependency `caller`."""
@@ -160,9 +121,7 @@ class Call:
         now = self.now()
         if occurred_at and occurred_at > now:
             raise bad_input("body.occurred_at", "lies in the future / 未来の日時です")
-        scope = (
-            f"{self.who.subject}\n{self.who.agency}\n{self.request.method}\n{self.request.url.path}"
-        )
+        scope = f"{self.who.subject}\n{self.who.agency}\n{self.request.method}\n{self.request.scope['path']}"
         key = self.idempotency_key
         trace = self.request.headers.get("traceparent", "")
         return Context(

@@ -1,6 +1,8 @@
 """HTTP of intake, one noun a file: parse, decide, answer. Rules are in `domain`."""
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
+
+from shared.route import together
 
 from . import (
     assessments,
@@ -44,6 +46,4 @@ PARTS = (
     transfers,
     messages,
 )
-router = APIRouter(tags=["intake"], dependencies=[Depends(purpose)])
-for part in PARTS:
-    router.include_router(part.router)
+router = together("intake", *[part.router for part in PARTS], dependencies=[Depends(purpose)])

@@ -1,9 +1,8 @@
 """HTTP of meetings, one noun a file: parse, decide, answer. Rules are in `domain`."""
 
-from fastapi import APIRouter
+from shared.route import together
 
 from . import bodies, matters, meetings
 
-router = APIRouter(tags=["meetings"])
-for part in (bodies, matters, meetings):
-    router.include_router(part.router)
+PARTS = (bodies, matters, meetings)
+router = together("meetings", *[part.router for part in PARTS])

@@ -1,6 +1,6 @@
 """HTTP of views: an agency's own documents and their feed, sealed facts for named members, receipts."""
 
-from fastapi import APIRouter
+from shared.route import together
 
 from . import (
     documents,
@@ -15,8 +15,7 @@ from . import (
     ways,
 )
 
-router = APIRouter(tags=["views"])
-for part in (
+PARTS = (
     subscriptions,
     ways,
     documents,
@@ -27,5 +26,5 @@ for part in (
     merges,
     history,
     freshness,
-):
-    router.include_router(part.router)
+)
+router = together("views", *[part.router for part in PARTS])

@@ -1,0 +1,174 @@
+"""How a request reaches its endpoint: what FastAPI would work out for each is worked out once a route."""
+
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from email.message import Message
+from functools import lru_cache
+from inspect import iscoroutinefunction
+from typing import Any, NamedTuple
+
+from fastapi import APIRouter, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import request_body_to_args, request_params_to_args
+from fastapi.exceptions import RequestValidationError
+from fastapi.params import Depends
+from fastapi.routing import APIRoute
+
+from shared.problems import RESPONSES
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+MISSING: Any = object()
+
+
+class Lenient(Request):
+    """A body that is no JSON fails as any wrong value does: after 401, 404 and 403, with 422."""
+
+    async def json(self) -> Any:
+        try:
+            return await super().json()
+        except (ValueError, RecursionError):  # also numbers that are too long to be read
+            return "not JSON"
+
+
+class Route(APIRoute):
+    """Answers as FastAPI does, in the same order: dependencies, then what is wrong with the rest."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:
+        self.given = given
+        responses = RESPONSES | (given.get("responses") or {})
+        super().__init__(path, endpoint, **{**given, "responses": responses})
+
+    def get_route_handler(self) -> Handler:
+        general = super().get_route_handler()
+        if self.status_code in (204, 205, 304) or not (step := _step(self.dependant)):
+
+            async def lenient(request: Request) -> Response:
+                return await general(Lenient(request.scope, request.receive))
+
+            return lenient
+        endpoint = step
+
+        async def handle(given: Request) -> Response:
+            request = Lenient(given.scope, given.receive)
+            body = await _body(request) if endpoint.of.body_params else None
+            said, errors = Response(), list[Any]()
+            del said.headers["content-length"]
+            said.status_code = self.status_code or 200
+            values = await _solved(endpoint, request, said, body, {}, errors)
+            if errors:
+                raise RequestValidationError(errors, body=body)
+            return self._answer(await endpoint.call(**values), said)
+
+        return handle
+
+    def _answer(self, result: Any, said: Response) -> Response:
+        if isinstance(result, Response):
+            return result
+        field = self.response_field
+        if field is None:
+            raise TypeError(f"{self.path} does not say what it answers with")
+        if type(result) is not self.response_model:
+            result, wrong = field.validate(result, {}, loc=("response",))
+            if wrong:
+                raise TypeError(f"{self.path} does not answer as it says")
+        made = Response(field.serialize_json(result), said.status_code, None, "application/json")
+        made.raw_headers.extend(said.raw_headers)
+        return made
+
+
+def together(tag: str, *parts: APIRouter, dependencies: Sequence[Depends] = ()) -> APIRouter:
+    """Their endpoints on one level: each further level would be searched anew at each request."""
+    made = APIRouter(route_class=Route)
+    for part in parts:
+        for route in part.routes:
+            assert isinstance(route, Route)
+            own = {"tags": [tag], "dependencies": [*dependencies, *route.dependencies]}
+            made.routes.append(Route(route.path, route.endpoint, **(route.given | own)))
+    return made
+
+
+class _Step(NamedTuple):
+    """The endpoint, or something that it depends on. `texts`: parameter, its name in the path or the
+    headers, whether in the path.
+    """
+
+    call: Callable[..., Awaitable[Any]]
+    of: Dependant
+    texts: tuple[tuple[str, str, bool], ...]
+    before: "tuple[_Step, ...]"
+
+
+def _step(of: Dependant) -> _Step | None:
+    """None where there is something in it that only FastAPI knows how to do."""
+    plain = all(map(_plain, (*of.path_params, *of.header_params)))
+    unknown = (
+        of.cookie_params, of.background_tasks_param_name, of.security_scopes_param_name,
+        of.websocket_param_name, of.http_connection_param_name, of.concurrency, not of.use_cache,
+    )  # fmt: skip
+    if any(unknown) or not plain or not of.call or not iscoroutinefunction(of.call):
+        return None
+    before = [_step(one) for one in of.dependencies]
+    if any(one is None for one in before) or len(of.body_params) > 1:
+        return None
+    texts = [(field.name, field.alias, True) for field in of.path_params]
+    texts += [(field.name, field.alias.replace("_", "-"), False) for field in of.header_params]
+    return _Step(of.call, of, tuple(texts), tuple(one for one in before if one))
+
+
+def _plain(field: Any) -> bool:
+    info = field.field_info
+    return info.annotation in (str, str | None) and not info.metadata
+
+
+async def _solved(
+    step: _Step,
+    request: Request,
+    said: Response,
+    body: Any,
+    known: dict[Any, Any],
+    errors: list[Any],
+) -> dict[str, Any]:
+    """The arguments of `step`; `errors` tells what is wrong with the request."""
+    values: dict[str, Any] = {}
+    for before in step.before:
+        value = known.get(before.call, MISSING)
+        if value is MISSING:
+            wrong: list[Any] = []
+            given = await _solved(before, request, said, body, known, wrong)
+            if wrong:
+                errors += wrong
+                continue
+            value = known[before.call] = await before.call(**given)
+        if before.of.name is not None:
+            values[before.of.name] = value
+    for name, called, in_path in step.texts:
+        values[name] = request.path_params[called] if in_path else request.headers.get(called)
+    of = step.of
+    if of.query_params:
+        found, wrong = request_params_to_args(of.query_params, request.query_params)
+        values |= found
+        errors += wrong
+    if of.body_params:
+        found, wrong = await request_body_to_args(of.body_params, body, False)
+        values |= found
+        errors += wrong
+    if of.request_param_name:
+        values[of.request_param_name] = request
+    if of.response_param_name:
+        values[of.response_param_name] = said
+    return values
+
+
+async def _body(request: Request) -> Any:
+    body = await request.body()
+    return await request.json() if body and _is_json(request.headers.get("content-type")) else body
+
+
+@lru_cache(100)
+def _is_json(content_type: str | None) -> bool:
+    if not content_type:
+        return False
+    message = Message()
+    message["content-type"] = content_type
+    kind = message.get_content_subtype()
+    is_application = message.get_content_maintype() == "application"
+    return is_application and (kind == "json" or kind.endswith("+json"))
