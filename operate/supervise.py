@@ -19,7 +19,7 @@ from typing import Any
 
 from operate import control, processes, reconcile
 from operate.install import ROOT, Refused
-from operate.places import HTTP, http_port, write_private
+from operate.places import HTTP, SERVICES, http_port, write_private
 from operate.stack import Stack
 
 TRIES = 3  # deaths before the first readiness that are forgiven
@@ -35,6 +35,7 @@ class Part:
     environment: Callable[[], dict[str, str]] = dict
     options: dict[str, Any] = field(default_factory=dict)
     more: dict[str, str] = field(default_factory=dict)  # environment of one start
+    held: asyncio.Event | None = None  # a service that is imported before its servers are there
     process: asyncio.subprocess.Process | None = None
     task: asyncio.Task[None] | None = None
     state: str = "stopped"
@@ -108,6 +109,9 @@ class Supervisor:
             path.unlink(missing_ok=True)
 
     async def bring_up(self) -> None:
+        """Services start with the servers: importing is most of it. They go on when those are there."""
+        servers = asyncio.Event()
+        firsts = [self.begin(self.parts[name], held=servers) for name in self.services]
         if self.stack.external is None:
             await together(self.bring_up_postgres(), self.bring_up_kafka())
         else:
@@ -115,7 +119,8 @@ class Supervisor:
                 asyncio.to_thread(self.stack.provide_databases),
                 asyncio.to_thread(self.stack.provide_topics),
             )
-        await together(*(self.begin(self.parts[name]) for name in self.services))
+        servers.set()
+        await together(*firsts)
         self.phase = "ready"
         tell = partial(print, file=sys.stderr, flush=True)
         self.agencies = asyncio.create_task(reconcile.watch(self.stack, tell))
@@ -135,11 +140,12 @@ class Supervisor:
         await asyncio.to_thread(self.stack.kafka.wait, 60.0)
         await asyncio.to_thread(self.stack.provide_topics)
 
-    def begin(self, part: Part) -> asyncio.Future[None]:
-        """Starts a part; the answer is its first readiness."""
+    def begin(self, part: Part, held: asyncio.Event | None = None) -> asyncio.Future[None]:
+        """Starts a part; the answer is its first readiness. A service does nothing before `held`."""
         if part.name in HTTP:
             processes.check_free([http_port(self.stack.base_port, part.name)])
         part.wanted, part.deaths, part.state = True, 0, "starting"
+        part.held = held if part.name.partition("-")[0] in SERVICES else None
         part.first = asyncio.get_running_loop().create_future()
         part.first.add_done_callback(lambda done: done.cancelled() or done.exception())
         part.task = asyncio.create_task(self.keep(part))
@@ -169,12 +175,18 @@ class Supervisor:
     async def spawn(self, part: Part) -> asyncio.subprocess.Process:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         environment |= part.environment() | part.more
+        held = part.held if part.held and not part.held.is_set() else None
         with self.stack.places.log(part.name).open("ab") as log:
             part.process = await asyncio.create_subprocess_exec(
-                *part.command(), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, env=environment, **part.options,
+                *part.command(), *(["--held"] if held else []),
+                stdin=asyncio.subprocess.PIPE if held else asyncio.subprocess.DEVNULL,
+                stdout=log, stderr=log, start_new_session=True, env=environment, **part.options,
             )  # fmt: skip
         processes.write(self.run, part.name, part.process.pid)
+        if held:
+            await held.wait()
+            if part.process.stdin:
+                part.process.stdin.write(b"go\n")
         return part.process
 
     async def watch(self, part: Part) -> None:

@@ -281,7 +281,9 @@ class Applier:
 
     async def fold(self, db: Connection, taken: Sequence[Taken]) -> Outcome:
         """Apply to our number in the caller's transaction, whose search_path is that number's."""
-        events = await self._codec.open((envelope, wire) for _, envelope, wire in taken)
+        events = await self._codec.open(
+            ((envelope, wire) for _, envelope, wire in taken), shut=not self.view.opens
+        )
         reads = [Read(at, mark, event) for (at, mark, _), event in zip(taken, events, strict=True)]
         return await self._apply(db, reads, await self._known(db, reads))
 
@@ -379,7 +381,8 @@ class Applier:
             kept.append(record)
             sealed.append((envelope, wire))
             reads.append(None)
-        opened = zip(kept, sealed, await self._codec.open(sealed), strict=True)
+        events = await self._codec.open(sealed, shut=not self.view.opens)
+        opened = zip(kept, sealed, events, strict=True)
         return [
             read if read else Read(record, envelope, event)
             for read, record, envelope, event in _merge(reads, opened)

@@ -70,6 +70,7 @@ def run(name: str) -> None:
     http = Http()
     telemetry.logs(name, http.log_level)
     gc.freeze()  # modules stay
+    gc.enable()
     uvloop.run(_serve(service, http))
 
 

@@ -81,6 +81,10 @@ def together(tag: str, *parts: APIRouter, dependencies: Sequence[Depends] = ()) 
     for part in parts:
         for route in part.routes:
             assert isinstance(route, Route)
+            if not dependencies:
+                route.tags = [tag]
+                made.routes.append(route)
+                continue
             own = {"tags": [tag], "dependencies": [*dependencies, *route.dependencies]}
             made.routes.append(Route(route.path, route.endpoint, **(route.given | own)))
     return made

@@ -5,7 +5,7 @@ import os
 import re
 from base64 import b64encode
 from binascii import a2b_base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -13,7 +13,16 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json, to_jsonable_python
 
-from shared.contracts import EVENTS, UPCASTS, Envelope, Event, Recorded, Unreadable, sealed_fields
+from shared.contracts import (
+    EVENTS,
+    SHUT,
+    UPCASTS,
+    Envelope,
+    Event,
+    Recorded,
+    Unreadable,
+    sealed_fields,
+)
 from shared.contracts.event import Coded, Personal
 from shared.keyring import KeyMissing, Keyring
 
@@ -72,9 +81,11 @@ class Codec:
         return plain
 
     async def open(
-        self, rows: Iterable[tuple[Envelope, dict[str, Any]]]
+        self, rows: Iterable[tuple[Envelope, dict[str, Any]]], *, shut: bool = False
     ) -> list[Recorded | Poison]:
-        """Each row opened, or the Poison that it is. Errors of the keyring itself propagate."""
+        """Each row opened, or the Poison that it is. Errors of the keyring itself propagate. `shut`:
+        sealed fields are left as if this service had no key.
+        """
         ready: list[_Row | Poison] = []
         wanted: set[str] = set()
         for envelope, wire in rows:
@@ -84,7 +95,7 @@ class Codec:
                 for name, mark in sealed_fields(model).items():
                     if data.get(name) is not None:
                         key_id = mark.key_id(data)
-                        if key_id not in wanted:
+                        if key_id not in wanted and not shut:
                             if not KEY_ID.fullmatch(key_id):
                                 raise Poison(f"{envelope.type}: wrong shape of an id")
                             wanted.add(key_id)
@@ -96,8 +107,10 @@ class Codec:
                 ready.append(Poison(f"{envelope.type} without {field}"))
             except (TypeError, ValueError, AttributeError):
                 ready.append(Poison(f"{envelope.type}: wrong shape"))
+        keys: Mapping[str, AESGCM | Unreadable] = ALL_SHUT if shut else {}
         try:
-            keys = await self._keyring.fetch(wanted) if wanted else {}
+            if wanted:
+                keys = await self._keyring.fetch(wanted)
         except KeyMissing:
             keys = await self._one_by_one(wanted)
         opened: list[Recorded | Poison] = []
@@ -140,7 +153,15 @@ class _Row(NamedTuple):
     fields: list[tuple[str, Coded | Personal, str]]
 
 
-def _open(keys: dict[str, AESGCM | Unreadable], row: _Row) -> Recorded | Poison:
+class _AllShut(dict[str, AESGCM | Unreadable]):
+    def get(self, key_id: str, default: Any = None) -> Unreadable:
+        return SHUT
+
+
+ALL_SHUT = _AllShut()
+
+
+def _open(keys: Mapping[str, AESGCM | Unreadable], row: _Row) -> Recorded | Poison:
     envelope, wire, model, data, fields = row
     opened, place = dict(data), named(envelope)
     try:

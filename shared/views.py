@@ -31,6 +31,7 @@ class View:
     between streams. `react` runs in the same transaction, in the promoted number only; its third
     argument is False while the follower is still catching up. It may append to the journal.
     `unfolded`: columns (`table.column`) that `react` and loops write, so that no refold tells them.
+    `opens` False: it reads no sealed field, so none is opened for it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class View:
     project: Project
     react: React = nothing
     unfolded: frozenset[str] = frozenset()
+    opens: bool = True
 
 
 def name_of(view: str, number: int) -> str:

@@ -4,7 +4,7 @@ offsets may run ahead of a database that was set back, or lag behind, and neithe
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ import structlog
 from shared import telemetry
 from shared.broker import KafkaError, Patience, Topic, TopicPartition, consumer, describe, stop
 from shared.db import PASSING
-from shared.follow import BATCH, Overtaken, Record
+from shared.follow import BATCH, Overtaken, Read, Record
 from shared.runtime import Runtime
 
 LOOK_SECONDS = 1.0
@@ -115,20 +115,33 @@ class Reach:
             self._reader.seek(place, at.get(place, 0))
         self._reader.resume(*left)
         patience = Patience()
-        while left:
-            batches = await self._reader.getmany(*left, timeout_ms=200, max_records=BATCH)
-            records = [
-                Record(m.topic, m.partition, m.offset, m.key, m.value, tuple(m.headers))
-                for messages in batches.values()
-                for m in messages
-            ]
-            patience.got(len(records))
-            if records:
-                await self._applier.apply(records, self._ids)
-            for place in list(left):
-                if await self._reader.position(place) >= ends[place]:
-                    self._reader.pause(place)
-                    left.discard(place)
+        coming = asyncio.create_task(self._next(left, ends, patience)) if left else None
+        try:
+            while coming:
+                records, reads = await coming
+                coming = asyncio.create_task(self._next(left, ends, patience)) if left else None
+                if records:
+                    await self._applier.apply(records, self._ids, reads)
+        finally:
+            if coming:
+                coming.cancel()
+
+    async def _next(
+        self, left: set[TopicPartition], ends: Mapping[TopicPartition, int], patience: Patience
+    ) -> tuple[list[Record], list[Read]]:
+        """Read while the batch before is written. What is at its end goes out of `left`."""
+        batches = await self._reader.getmany(*left, timeout_ms=200, max_records=BATCH)
+        records = [
+            Record(m.topic, m.partition, m.offset, m.key, m.value, tuple(m.headers))
+            for messages in batches.values()
+            for m in messages
+        ]
+        patience.got(len(records))
+        for place in list(left):
+            if await self._reader.position(place) >= ends[place]:
+                self._reader.pause(place)
+                left.discard(place)
+        return records, await self._applier.read(records)
 
     async def _behind(self) -> dict[TopicPartition, int]:
         """Partitions that hold more than PostgreSQL, or less, with its place in them."""
