@@ -279,12 +279,15 @@ class Applier:
         """Work on the promoted number, whichever that is by now, until the transaction ends."""
         self.number = await views.enter(db)
 
-    async def fold(self, db: Connection, taken: Sequence[Taken]) -> Outcome:
+    async def opened(self, taken: Sequence[Taken], *, again: bool = False) -> list[Read]:
+        """Events of a journal, for `fold`. `again`: they were applied before, and their seals checked."""
+        shut = self.view.sealed == "ignored" or (again and self.view.sealed == "checked")
+        rows = [(envelope, wire) for _, envelope, wire in taken]
+        events = await self._codec.open(rows, shut=shut)
+        return [Read(at, mark, event) for (at, mark, _), event in zip(taken, events, strict=True)]
+
+    async def fold(self, db: Connection, reads: Sequence[Read]) -> Outcome:
         """Apply to our number in the caller's transaction, whose search_path is that number's."""
-        events = await self._codec.open(
-            ((envelope, wire) for _, envelope, wire in taken), shut=not self.view.opens
-        )
-        reads = [Read(at, mark, event) for (at, mark, _), event in zip(taken, events, strict=True)]
         return await self._apply(db, reads, await self._known(db, reads))
 
     async def replay(self, streams: Sequence[str | None]) -> Outcome:
@@ -381,7 +384,7 @@ class Applier:
             kept.append(record)
             sealed.append((envelope, wire))
             reads.append(None)
-        events = await self._codec.open(sealed, shut=not self.view.opens)
+        events = await self._codec.open(sealed, shut=self.view.sealed == "ignored")
         opened = zip(kept, sealed, events, strict=True)
         return [
             read if read else Read(record, envelope, event)

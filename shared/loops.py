@@ -1,11 +1,12 @@
 """Loops that never return, and the libraries that end them without a word."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 PACE_SECONDS = 0.005
+Item = TypeVar("Item")
 
 
 @contextmanager
@@ -33,6 +34,23 @@ def pace() -> Callable[[], Awaitable[None]]:
         earliest = clock() + PACE_SECONDS
 
     return round
+
+
+async def ahead(items: AsyncIterator[Item]) -> AsyncIterator[Item]:
+    """The same; the next is made while one is used."""
+
+    async def following() -> list[Item]:
+        async for item in items:
+            return [item]
+        return []
+
+    coming = asyncio.create_task(following())
+    try:
+        while found := await coming:
+            coming = asyncio.create_task(following())
+            yield found[0]
+    finally:
+        coming.cancel()
 
 
 async def unending(loop: Coroutine[Any, Any, None]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from shared.contracts import Recorded
 from shared.db import Connection, Pool
@@ -31,7 +32,8 @@ class View:
     between streams. `react` runs in the same transaction, in the promoted number only; its third
     argument is False while the follower is still catching up. It may append to the journal.
     `unfolded`: columns (`table.column`) that `react` and loops write, so that no refold tells them.
-    `opens` False: it reads no sealed field, so none is opened for it.
+    `sealed`: "read" by `project`; or only "checked" as events come, since who keeps them relies on it,
+    and not once more when they are refolded; or "ignored".
     """
 
     name: str
@@ -40,7 +42,7 @@ class View:
     project: Project
     react: React = nothing
     unfolded: frozenset[str] = frozenset()
-    opens: bool = True
+    sealed: Literal["read", "checked", "ignored"] = "read"
 
 
 def name_of(view: str, number: int) -> str:

@@ -6,7 +6,7 @@ Each step can be killed and run again: what is folded is kept, and a promotion i
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from operate.install import Refused
@@ -15,8 +15,9 @@ from operate.repair.place import alone, journals, runtime
 from operate.stack import Stack
 from shared import views
 from shared.db import Connection, Pool
-from shared.follow import Applier
+from shared.follow import Applier, Read, Taken
 from shared.kill import point
+from shared.loops import ahead
 
 CLOSE = 5_000
 """Events that a promotion may still fold itself."""
@@ -92,13 +93,21 @@ async def fill(
     """Fold what is lacking, a transaction a chunk; how many events were applied."""
     total, folded = refold.events_in(lack), 0
     with screen.progress(f"{builder.view.name} → view {builder.number}", total) as shown:
-        async for taken in refold.chunks(lack, sources, builder.view.topics):
+        chunks = refold.chunks(lack, sources, builder.view.topics)
+        async for reads in ahead(_opened(builder, chunks)):
             async with db.transaction():
                 await views.work_on(db, builder.number)
-                folded += len((await builder.fold(db, taken)).fresh)
+                folded += len((await builder.fold(db, reads)).fresh)
             point("repair.folded")
             shown(folded)
     return folded
+
+
+async def _opened(
+    builder: Applier, chunks: AsyncIterator[list[Taken]]
+) -> AsyncIterator[list[Read]]:
+    async for taken in chunks:
+        yield await builder.opened(taken, again=True)
 
 
 async def promote(stack: Stack, service: str, number: int) -> dict[str, Any]:
@@ -139,7 +148,7 @@ async def take_over(
     await views.work_on(db, number)
     lack = await refold.lacking(db, view.name, live, number)
     async for taken in refold.chunks(lack, sources, view.topics):
-        await builder.fold(db, taken)
+        await builder.fold(db, await builder.opened(taken, again=True))
     old, new = views.name_of(view.name, live), builder.name
     if different := await db.fetchval(DIFFERENT, old, new):
         raise Refused(

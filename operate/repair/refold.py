@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+from shared.contracts import Envelope
 from shared.db import Connection, Pool
 from shared.follow import Record, Taken
 from shared.sealing import envelope_of
@@ -19,8 +20,10 @@ LACKING = """
 select l.stream, coalesce(n.version, 0) as have, l.version as want
   from inbox l left join inbox n on n.view = $2 and n.stream = l.stream
  where l.view = $1 and l.version > coalesce(n.version, 0) order by l.stream"""
-EVENTS = """
-select j.* from unnest($1::text[], $2::int[], $3::int[]) n (stream, have, want)
+EVENTS = f"""
+select {", ".join(f"j.{name}" for name in Envelope._fields)}, j.data, j.seq, j.partition, j."offset",
+       j.published_at
+  from unnest($1::text[], $2::int[], $3::int[]) n (stream, have, want)
   join journal j on j.stream = n.stream and j.version > n.have and j.version <= n.want
  order by j.stream, j.version"""
 

@@ -71,7 +71,7 @@ async def verify(stack: Stack, service: str) -> list[Compared]:
     async with refolding(stack, service) as (rt, db, records):
         scratch = Applier(rt.applier.view, SCRATCH, rt.pool, rt.codec, promoted=False)
         async for some in records:
-            await scratch.fold(db, some)
+            await scratch.fold(db, await scratch.opened(some))
         return await compared(db, rt)
 
 

@@ -140,7 +140,7 @@ def _write(kind: str) -> str:
 
 def view(rt: Runtime) -> View:
     ddl = Path(__file__).with_name("sql") / "view.sql"
-    return View("metrics", SERVICE_TOPICS, ddl, project, opens=False)
+    return View("metrics", SERVICE_TOPICS, ddl, project, sealed="ignored")
 
 
 def _months(fiscal_year: int) -> list[str]:

@@ -117,7 +117,7 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
         touched |= {row["case_id"] for row in await db.fetch(DEPENDING, sorted(upon))}
     touched |= await merges.project(db, events)
     if touched:
-        await db.execute(TOUCH, sorted(touched))
+        await db.execute(TOUCH, list(touched))
 
 
 def view(rt: Runtime) -> View:
@@ -147,7 +147,7 @@ def view(rt: Runtime) -> View:
     ddl = Path(__file__).with_name("sql") / "view.sql"
     topics = ("intake", "referral", "meetings", "views")
     judged = frozenset(("cases.dirty", "cases.judge_at", "cases.stuck"))
-    return View("views", topics, ddl, project, react, judged)
+    return View("views", topics, ddl, project, react, judged, sealed="checked")
 
 
 async def called_cases(rt: Runtime, subject: str) -> list[UUID]:
