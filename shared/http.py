@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,10 +18,12 @@ from shared import audit
 from shared.audit import Reading
 from shared.auth import Principal
 from shared.contracts import Recorded
+from shared.contracts.codes import labels
+from shared.db import REFUSED
 from shared.decider import Anything, Refused
 from shared.journal import Born, Context, Past, Written
 from shared.problems import Problem, bad_input, not_found
-from shared.route import Route as Route
+from shared.route import Direct
 from shared.runtime import Runtime
 from shared.telemetry import commands
 
@@ -81,6 +83,33 @@ class Page(BaseModel, Generic[Item]):
     next: str | None = None
 
 
+class Route(Direct):
+    """In a service that is `audited`, no GET is answered before its readings are written."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        inner = super().get_route_handler()
+        reads = "GET" in (self.methods or ()) and audit.leaves_a_row(self.endpoint)
+
+        async def handle(request: Request) -> Response:
+            response = await inner(request)
+            if reads and request.app.state.runtime.service.audited:
+                await _leave_rows(request.state.call, self.path)
+            return response
+
+        return handle
+
+
+async def _leave_rows(call: "Call", path: str) -> None:
+    purpose = call.request.headers.get("tsunagu-purpose") or audit.default_purpose(call.who)
+    if purpose not in labels("reading_purpose"):
+        raise bad_input("header.tsunagu-purpose", f"one of {', '.join(labels('reading_purpose'))}")
+    rows = audit.rows(call.who, call.now(), purpose, path, call.readings.values())
+    try:
+        await call.rt.readings.write(rows)
+    except REFUSED as error:
+        raise Problem("unavailable") from error
+
+
 @dataclass
 class Call:
     """One request: who, to which service, with which guards. Made by the dependency `caller`."""
@@ -121,7 +150,8 @@ class Call:
         now = self.now()
         if occurred_at and occurred_at > now:
             raise bad_input("body.occurred_at", "lies in the future / 未来の日時です")
-        scope = f"{self.who.subject}\n{self.who.agency}\n{self.request.method}\n{self.request.scope['path']}"
+        path = self.request.scope["path"]
+        scope = f"{self.who.subject}\n{self.who.agency}\n{self.request.method}\n{path}"
         key = self.idempotency_key
         trace = self.request.headers.get("traceparent", "")
         return Context(

@@ -29,7 +29,7 @@ class Lenient(Request):
             return "not JSON"
 
 
-class Route(APIRoute):
+class Direct(APIRoute):
     """Answers as FastAPI does, in the same order: dependencies, then what is wrong with the rest."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:
@@ -77,16 +77,16 @@ class Route(APIRoute):
 
 def together(tag: str, *parts: APIRouter, dependencies: Sequence[Depends] = ()) -> APIRouter:
     """Their endpoints on one level: each further level would be searched anew at each request."""
-    made = APIRouter(route_class=Route)
+    made = APIRouter()
     for part in parts:
         for route in part.routes:
-            assert isinstance(route, Route)
+            assert isinstance(route, Direct)
             if not dependencies:
                 route.tags = [tag]
                 made.routes.append(route)
                 continue
             own = {"tags": [tag], "dependencies": [*dependencies, *route.dependencies]}
-            made.routes.append(Route(route.path, route.endpoint, **(route.given | own)))
+            made.routes.append(type(route)(route.path, route.endpoint, **(route.given | own)))
     return made
 
 
