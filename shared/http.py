@@ -146,6 +146,10 @@ class Call:
     async def load(self, stream: str) -> Past:
         return await self.rt.journal.load(stream)
 
+    async def loads(self, *streams: str) -> list[Past]:
+        """Several, with one trip."""
+        return await self.rt.journal.loads(streams)
+
     def context(self, occurred_at: datetime | None = None, basis: str | None = None) -> Context:
         now = self.now()
         if occurred_at and occurred_at > now:

@@ -1,5 +1,6 @@
 """The journal: load, decide, append. The only writer of events."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -187,6 +188,10 @@ class Journal:
                 raise past
             found.append(past)
         return found
+
+    async def loads(self, streams: Sequence[str]) -> list[Past]:
+        """The same of several streams."""
+        return await asyncio.gather(*[self._loads.ask(stream) for stream in streams])
 
     async def _pasts(
         self, streams: Sequence[str], db: Connection | None = None

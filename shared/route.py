@@ -12,6 +12,8 @@ from fastapi.dependencies.utils import request_body_to_args, request_params_to_a
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import Scope
 
 from shared.problems import RESPONSES
 
@@ -36,6 +38,12 @@ class Direct(APIRoute):
         self.given = given
         responses = RESPONSES | (given.get("responses") or {})
         super().__init__(path, endpoint, **{**given, "responses": responses})
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Nothing in a path of ours holds a slash: most of the others are told by counting."""
+        if scope["type"] == "http" and scope["path"].count("/") != self.path.count("/"):
+            return Match.NONE, {}
+        return super().matches(scope)
 
     def get_route_handler(self) -> Handler:
         general = super().get_route_handler()

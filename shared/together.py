@@ -25,13 +25,17 @@ class Together(Generic[Asked, Answer]):
         self._trips: set[asyncio.Task[None]] = set()
 
     async def __call__(self, asked: Asked) -> Answer:
+        return await self.ask(asked)
+
+    def ask(self, asked: Asked) -> asyncio.Future[Answer]:
+        """The same for who asks several things at once, without a task for each."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((asked, answer))
         if len(self._trips) < UNDER_WAY:
             trip = asyncio.create_task(self._trip())
             self._trips.add(trip)
             trip.add_done_callback(self._trips.discard)
-        return await answer
+        return answer
 
     async def _trip(self) -> None:
         while self._waiting:

@@ -30,6 +30,15 @@ async def figures(rt: Runtime, seconds: float, repeats: int) -> list[Figure]:
     return [Figure("append", what, "events/s", ours, limit, at_least=0.7)]
 
 
+async def appended(rt: Runtime, seconds: float) -> float:
+    """Events a second; they are gone afterwards."""
+    before = await rt.pool.fetchval(NEWEST)
+    async with pool(rt.database.database_url, size=CONNECTIONS) as connections:
+        rate = await _rate(_append(rt, connections), seconds)
+    await rt.pool.execute("delete from journal where seq > $1", before)
+    return rate
+
+
 Writing = Callable[[], Awaitable[Callable[[int], Awaitable[None]]]]
 
 

@@ -61,9 +61,7 @@ async def figures(rt: Runtime, bare: Bare, rows: int, seconds: float, repeats: i
                     [1000 * percentile(one, percent) for one in limit], at_most=most,
                 )
             )  # fmt: skip
-    drained, sent = await beside(
-        lambda: _drain(rt, rows), lambda: _produce(rt, bare, rows), repeats
-    )
+    drained, sent = await beside(lambda: drain(rt, rows), lambda: _produce(rt, bare, rows), repeats)
     what = f"drain of {rows:,} committed events ÷ a bare producer fed from memory"
     found.append(Figure("relay_drain", what, "events/s", drained, sent, at_least=0.5))
     return found
@@ -130,7 +128,7 @@ async def _sender(rt: Runtime, bare: Bare) -> AsyncIterator[Write]:
         await sender.stop()
 
 
-async def _drain(rt: Runtime, rows: int) -> float:
+async def drain(rt: Runtime, rows: int) -> float:
     """Events a second between the first mark and the last."""
     before = await rt.pool.fetchval(NEWEST)
     await written(rt, await sealed(rt, rows))

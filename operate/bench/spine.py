@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import uvloop
 
-from operate.bench import append, document, endpoint, fold, follower, relay
+from operate.bench import append, document, endpoint, fold, follower, growth, relay
 from operate.bench.measured import Figure
 from operate.bench.place import BARE, GIB, place
 from operate.demo import memory
@@ -28,9 +28,10 @@ class Size:
     rows: int
     repeats: int
     disk: int
+    growth: growth.Sizes | None = None
 
 
-FULL = Size(seconds=10, rows=100_000, repeats=3, disk=8 * GIB)
+FULL = Size(seconds=10, rows=100_000, repeats=3, disk=24 * GIB, growth=growth.FULL)
 QUICK = Size(seconds=4, rows=20_000, repeats=3, disk=3 * GIB)
 
 
@@ -52,6 +53,9 @@ def run(given: Stack, quick: bool, progress: Callable[[str], None]) -> list[Figu
         progress("folds")
         found += asyncio.run(fold.figures(stack, size.rows, size.repeats))
         found += uvloop.run(_spine(stack, size, progress))
+        if size.growth:
+            progress("growth")
+            found += asyncio.run(growth.figures(stack, size.growth, size.seconds, size.repeats))
     return found
 
 

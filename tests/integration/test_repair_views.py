@@ -138,7 +138,7 @@ async def test_what_is_parked_goes_over_to_the_promoted_number_and_heals_there(s
             await views.work_on(db, number)
             first, *_ = await spine.on_topic()
             taken = first, envelope_in(first.headers, first.key), json.loads(first.value or b"")
-            await builder.fold(db, [taken])
+            await builder.fold(db, await builder.opened([taken]))
         await promote(spine, builder)
         await spine.publish([two])
 

@@ -1,6 +1,5 @@
 """What the parts of the API share: standing in a case, one recorded fact as it is shown."""
 
-import asyncio
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
@@ -122,9 +121,7 @@ async def standing(call: Call, case: UUID) -> OnCase:
 
 async def stands_in(call: Call, case: UUID) -> OnCase | None:
     """None for a stranger, whether there is such a case or not, and for who is blocked from it."""
-    past, staff_past = await asyncio.gather(
-        call.load(f"case/{case}"), call.load(assignment_of(call, case))
-    )
+    past, staff_past = await call.loads(f"case/{case}", assignment_of(call, case))
     on = OnCase(call, case, past, staff_past)
     if not past.version or not await stands(call, call.who.agency, case, past):
         return None
