@@ -27,7 +27,8 @@ from .feed import Entry
 from .post import Outcome, Post, secret
 
 TOGETHER, ENDPOINTS = 8, 16
-LOOK_SECONDS = 0.5
+LOOK_SECONDS, PACE_SECONDS = 0.5, 0.02
+"""At most one look in the second time, however many commits there are."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0
 DOUBTS = 3
 """After so many failures of an endpoint that answers, one document may be what it fails on: two are
@@ -135,6 +136,7 @@ class Webhooks:
                     busy.add(task)
                     task.add_done_callback(busy.discard)
                     task.add_done_callback(lambda _: self._woken.set())
+                await asyncio.sleep(PACE_SECONDS)
 
     async def _due(self, limit: int) -> Sequence[Any]:
         if limit <= 0 or not self._rt.applier.live or self._rt.recovering:

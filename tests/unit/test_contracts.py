@@ -52,6 +52,7 @@ CLEAR_TEXT = {
     "AgencyRegistered": {"name", "kind", "controller", "purposes"},  # of a body, not of a person
     "AgendaItemAdded": {"body"},
     "ConsentRecorded": {"group", "text_version"},
+    "CoverIssued": {"by"},
     "DocumentChanged": {"items", "digest", "cause", "withdrawn"},
     "KeyRotated": {"public_key"},
     "MatterSubmitted": {"body"},

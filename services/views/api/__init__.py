@@ -3,11 +3,14 @@
 from shared.route import together
 
 from . import (
+    covers,
     documents,
+    exchange,
     feed,
     freshness,
     history,
     merges,
+    page,
     receipts,
     retractions,
     sealed,
@@ -18,6 +21,9 @@ from . import (
 PARTS = (
     subscriptions,
     ways,
+    exchange,
+    covers,
+    page,
     documents,
     feed,
     receipts,

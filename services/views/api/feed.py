@@ -66,8 +66,8 @@ async def get_feed(
     """
     key, agency = call.rt.keys.index_key, call.who.agency
     streamed = EVENTS in call.request.headers.get("accept", "")
-    after = _cursor(call, "header.last-event-id", last_event_id) if streamed else None
-    after = after or _cursor(call, "query.cursor", cursor) or Cursor()
+    after = cursor_of(call, agency, "header.last-event-id", last_event_id) if streamed else None
+    after = after or cursor_of(call, agency, "query.cursor", cursor) or Cursor()
     call.need_whole()
     if streamed:
         return StreamingResponse(_events(call, after), media_type=EVENTS)
@@ -120,11 +120,11 @@ async def _recorded(call: Call, page: feed.Page) -> list[Entry]:
     ]
 
 
-def _cursor(call: Call, field: str, text: str | None) -> Cursor | None:
+def cursor_of(call: Call, agency: str, field: str, text: str | None) -> Cursor | None:
     if not text:
         return None
     try:
-        return Cursor.of(text, call.rt.keys.index_key, call.who.agency)
+        return Cursor.of(text, call.rt.keys.index_key, agency)
     except Foreign:
         raise bad_input(
             field,

@@ -1,26 +1,26 @@
-"""An agency's webhook: registered once it has a key, told again from the start, removed."""
+"""An agency's ways besides its topic: a webhook, once it has a key; files, while anything may flow."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from shared.contracts import Event
 from shared.contracts.views import (
+    FileMade,
     SubscriptionEnded,
-    SubscriptionQuarantined,
-    SubscriptionRegistered,
-    SubscriptionReleased,
     WebhookRegistered,
     WebhookRemoved,
     WebhookRestarted,
 )
 from shared.decider import Decider, Refused
 
+from . import subscription
+from .subscription import Subscription
+
 
 @dataclass(frozen=True)
-class Webhook:
+class Ways:
     agency: str = ""
-    keyed: bool = False
-    quarantined: bool = False
+    life: Subscription = field(default_factory=Subscription)
     way: UUID | None = None
     url: str = ""
 
@@ -35,16 +35,23 @@ class Remove:
     pass
 
 
-Command = WebhookRegistered | Restart | Remove
+Command = WebhookRegistered | FileMade | Restart | Remove
 
 
-def decide(state: Webhook, command: Command) -> list[Event]:
+def may_flow(state: Ways) -> None:
+    """Raises Refused."""
+    if state.life.status != "active":
+        raise Refused("no-subscription", state.life.status, ("subscriptions",))
+
+
+def decide(state: Ways, command: Command) -> list[Event]:
     match command:
+        case FileMade():
+            may_flow(state)
+            return [command]
         case WebhookRegistered(url=url):
-            if state.quarantined:
-                raise Refused("subscription-is-quarantined", "quarantined", ("release",))
-            if not state.keyed:
-                raise Refused("no-key", "unsubscribed", ("subscriptions",))
+            if state.life.status not in ("active", "paused"):
+                raise Refused("no-key", state.life.status, ("subscriptions",))
             return [] if state.way and url == state.url else [command]
         case _ if state.way is None:
             raise Refused("no-webhook", "none", ("webhook",))
@@ -54,20 +61,15 @@ def decide(state: Webhook, command: Command) -> list[Event]:
             return [WebhookRemoved(agency=state.agency, way=state.way)]
 
 
-def evolve(state: Webhook, event: Event) -> Webhook:
+def evolve(state: Ways, event: Event) -> Ways:
+    state = replace(state, life=subscription.DECIDER.evolve(state.life, event))
     match event:
-        case SubscriptionRegistered(agency=agency):
-            return replace(state, agency=agency, keyed=True)
-        case WebhookRegistered(way=way, url=url):
-            return replace(state, way=way, url=url)
-        case WebhookRemoved():
+        case WebhookRegistered(agency=agency, way=way, url=url):
+            return replace(state, agency=agency, way=way, url=url)
+        case WebhookRemoved() | SubscriptionEnded():
             return replace(state, way=None, url="")
-        case SubscriptionEnded():
-            return replace(state, keyed=False, way=None, url="")
-        case SubscriptionQuarantined() | SubscriptionReleased():
-            return replace(state, quarantined=isinstance(event, SubscriptionQuarantined))
         case _:
             return state
 
 
-DECIDER = Decider(Webhook(), decide, evolve)
+DECIDER = Decider(Ways(), decide, evolve)

@@ -1,5 +1,6 @@
 """Events of views, one noun a file."""
 
+from .cover import CoverIssued, CoverUsed
 from .disclosure import (
     BasisRef,
     DisclosureEvent,
@@ -22,12 +23,15 @@ from .subscription import (
     SubscriptionReleased,
     SubscriptionResumed,
 )
-from .way import WebhookRegistered, WebhookRemoved, WebhookRestarted
+from .way import FileMade, WebhookRegistered, WebhookRemoved, WebhookRestarted
 
 __all__ = [
     "BasisRef",
+    "CoverIssued",
+    "CoverUsed",
     "DisclosureEvent",
     "DocumentChanged",
+    "FileMade",
     "ItemRef",
     "KeyRevoked",
     "KeyRotated",

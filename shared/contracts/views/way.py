@@ -28,6 +28,14 @@ class WebhookRestarted(SubscriptionEvent):
     way: Id
 
 
+@event("subscription.file_made")
+class FileMade(SubscriptionEvent):
+    """A file of so many documents was made, to be carried to the agency's network (L21)."""
+
+    documents: Annotated[int, S]
+    digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), S]
+
+
 @event("subscription.webhook_removed")
 class WebhookRemoved(SubscriptionEvent):
     way: Id
