@@ -18,9 +18,11 @@ from shared.contracts.intake import (
     CaseOpened,
     CaseReopened,
     CaseScreened,
+    CasesMerged,
     ConsentWithdrawn,
     ContactCorrected,
     ContactRecorded,
+    MergeUndone,
     PersonJoined,
 )
 from shared.contracts.meetings import MeetingCancelled, MeetingConvened, MeetingHeld
@@ -245,6 +247,19 @@ def test_batches_do_not_matter(streams: list[list[Recorded]], data: st.DataObjec
     events = interleaved(data, streams)
     cut = data.draw(st.integers(0, len(events)))
     assert fold(fold({}, events[:cut]), events[cut:]) == fold({}, events)
+
+
+@given(streams=lives(), data=st.data())
+def test_a_merge_of_cases_changes_no_figure(
+    streams: list[list[Recorded]], data: st.DataObject
+) -> None:
+    """Two receptions were two, whoever turned out to be whom; undone or not."""
+    merge = UUID(int=77)
+    merged = CasesMerged(merge=merge, merged=CASE, into=OTHER)
+    life = stream(f"merge/{merge}", (1, merged), (2, MergeUndone(merge=merge, reason=SHUT)))
+    kept = life[: data.draw(st.integers(0, 2))]
+    without = fold({}, [event for events in streams for event in events])
+    assert fold({}, interleaved(data, [*streams, kept])) == without
 
 
 def test_a_corrected_day_moves_the_contact_and_it_stays_one() -> None:
