@@ -1,20 +1,18 @@
 """Whose case it is, in intake's view: assigned staff, deputies, transfers, who is blocked (L23)."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from shared.auth import Principal
+from shared import blocks
 from shared.calendar import TOKYO
 from shared.contracts import Recorded
 from shared.contracts.intake import (
     DeputyEnded,
     DeputyNamed,
     StaffAssigned,
-    StaffBlocked,
     StaffRelieved,
-    StaffUnblocked,
     TransferDeclined,
     TransferEffected,
     TransferProposed,
@@ -27,10 +25,6 @@ ASSIGNED = """
 insert into assignee (agency, case_id, staff, assigned)
 select * from unnest($1::text[], $2::uuid[], $3::text[], $4::bool[])
 on conflict (agency, staff, case_id) do update set assigned = excluded.assigned"""
-BLOCKED = """
-insert into blocked (agency, case_id, staff, blocked)
-select * from unnest($1::text[], $2::uuid[], $3::text[], $4::bool[])
-on conflict (agency, staff, case_id) do update set blocked = excluded.blocked"""
 DEPUTIES = """
 insert into deputyship (id, agency, staff, deputy, begins, until)
 select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::date[], $6::date[])"""
@@ -41,10 +35,6 @@ insert into transfer (id, agency, effective_at)
 select * from unnest($1::uuid[], $2::text[], $3::timestamptz[])"""
 OVER = "update transfer set over = true where id = any($1::uuid[])"
 
-NOT_BLOCKED = """
-not exists (select from blocked b
-             where b.agency = {agency} and b.staff = {staff} and b.case_id = {case} and b.blocked)"""
-"""A condition: the case is there for that member of staff."""
 HIS = """
 exists (select from assignee a
          where a.agency = {agency} and a.case_id = {case} and a.assigned
@@ -60,9 +50,6 @@ select id, staff, deputy, begins, until from deputyship
 WORKED_BY = """
 select c.id from assignee a join cases c on c.id = a.case_id
  where a.agency = $1 and a.staff = $2 and a.assigned and c.status = 'open'"""
-BLOCKED_FROM = """
-select case_id from blocked
- where agency = $1 and staff = $2 and case_id = any($3::uuid[]) and blocked"""
 BLOCKED_AMONG = """
 select (t.n - 1)::int as n
   from unnest($2::uuid[], $3::text[]) with ordinality as t(case_id, staff, n)
@@ -72,10 +59,9 @@ WAITING = """
 select id from transfer where agency = $1 and not over order by effective_at, id limit 100"""
 
 
-async def project(db: Connection, events: Iterable[Recorded]) -> None:
+async def project(db: Connection, events: Sequence[Recorded]) -> None:
     """Events of one stream come in their order; the last of a batch that speaks of a person counts."""
     assigned: dict[tuple[str, UUID, str], bool] = {}
-    blocked: dict[tuple[str, UUID, str], bool] = {}
     named: list[tuple[UUID, str, str, str, date, date]] = []
     ended: list[UUID] = []
     proposed: list[tuple[UUID, str, datetime]] = []
@@ -84,8 +70,6 @@ async def project(db: Connection, events: Iterable[Recorded]) -> None:
         match recorded.event:
             case StaffAssigned() | StaffRelieved() as e:
                 assigned[e.agency, e.case, e.staff] = isinstance(e, StaffAssigned)
-            case StaffBlocked() | StaffUnblocked() as e:
-                blocked[e.agency, e.case, e.staff] = isinstance(e, StaffBlocked)
             case DeputyNamed() as e:
                 named.append((e.deputyship, e.agency, e.staff, e.deputy, e.begins, e.until))
             case DeputyEnded(deputyship=id):
@@ -94,10 +78,10 @@ async def project(db: Connection, events: Iterable[Recorded]) -> None:
                 proposed.append((e.transfer, e.agency, e.effective_at))
             case TransferDeclined() | TransferWithdrawn() | TransferEffected() as e:
                 over.append(e.transfer)
-    for statement, found in ((ASSIGNED, assigned), (BLOCKED, blocked)):
-        if found:
-            rows = [(*place, value) for place, value in found.items()]
-            await db.execute(statement, *by_column(rows, 4))
+    await blocks.fold(db, events)
+    if assigned:
+        rows = [(*place, value) for place, value in assigned.items()]
+        await db.execute(ASSIGNED, *by_column(rows, 4))
     if named:
         await db.execute(DEPUTIES, *by_column(named, 6))
     if ended:
@@ -119,12 +103,6 @@ async def deputyships(rt: Runtime, agency: str) -> list[dict[str, Any]]:
 async def worked_by(rt: Runtime, agency: str, staff: str) -> set[UUID]:
     """Open cases that he works himself."""
     return {row["id"] for row in await rt.reads.fetch(WORKED_BY, agency, staff)}
-
-
-async def blocked(rt: Runtime, who: Principal, cases: list[UUID]) -> set[UUID]:
-    """Of these cases, those that are not there for him."""
-    rows = await rt.reads.fetch(BLOCKED_FROM, who.agency, who.subject, cases)
-    return {row["case_id"] for row in rows}
 
 
 async def blocked_among(rt: Runtime, agency: str, pairs: list[tuple[UUID, str]]) -> list[int]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from shared.auth import Principal
 from shared.basis import DIRECTORY_TYPES, POOL_TYPES, World, world
+from shared.blocks import NOT_BLOCKED
 from shared.contracts import Recorded
 from shared.contracts.intake import (
     CaseClosed,
@@ -37,13 +38,13 @@ HERE: dict[str, str] = {"agency": "$1", "staff": "$6", "case": "c.id", "today": 
 CASES_OF = f"""
 select c.* from party p join cases c on c.id = p.case_id
  where p.agency = $1 and c.id > $2 and ($4::text is null or c.status = $4)
-   and ($5::uuid[] is null or c.id = any($5)) and {staffing.NOT_BLOCKED.format(**HERE)}
+   and ($5::uuid[] is null or c.id = any($5)) and {NOT_BLOCKED.format(**HERE)}
    and ($7::date is null or {staffing.HIS.format(**HERE)})
  order by c.id limit $3"""
 OF_HOUSEHOLD = f"""
 select c.* from party p join cases c on c.id = p.case_id
  where c.household = $2 and p.agency = $1
-   and {staffing.NOT_BLOCKED.format(agency="$1", staff="$3", case="c.id")}
+   and {NOT_BLOCKED.format(agency="$1", staff="$3", case="c.id")}
  order by c.id"""
 IS_PARTY = "select exists (select from party where agency = $1 and case_id = $2)"
 STREAMS_OF = """

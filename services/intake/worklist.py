@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from shared.blocks import NOT_BLOCKED
 from shared.contracts import Recorded
 from shared.contracts.intake import (
     BasisEnded,
@@ -25,7 +26,7 @@ from shared.contracts.intake import (
 from shared.db import Connection, by_column
 from shared.runtime import Runtime
 
-from .staffing import HIS, NOT_BLOCKED, today
+from .staffing import HIS, today
 
 ACTIONS = """
 insert into next_action (record, case_id, agency, due, asked)

@@ -1,6 +1,6 @@
 """Meetings' own view: standing in cases, lists, and which agenda items rest on which basis."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,8 @@ from uuid import UUID
 from asyncpg import UniqueViolationError
 from uuid_utils.compat import uuid7
 
+from shared import blocks
+from shared.auth import Principal
 from shared.basis import CONSENT_TYPES, DIRECTORY_TYPES, POOL_TYPES, Consent, World, consents, world
 from shared.contracts import Recorded
 from shared.contracts.intake import (
@@ -80,16 +82,18 @@ select i.meeting, i.case_id, b.id as basis, b.ended_by, b.ended_at, b.correlatio
  where b.id = any($1::uuid[]) and b.ended_by is not null
  order by i.meeting, i.case_id, b.id"""
 
-IS_PARTY = "select exists (select from party where agency = $1 and case_id = $2)"
+IS_PARTY = f"""
+select exists (select from party where agency = $1 and case_id = $2)
+   and {blocks.NOT_BLOCKED.format(agency="$1", staff="$3", case="$2")}"""
 PEOPLE_OF = "select person from person where case_id = $1"
-MATTERS_OF = """
+MATTERS_OF = f"""
 select id, case_id as "case", body, submitter, submitted_at, live and overdue as overdue,
        case when live then 'live' else 'ended' end as status
   from matter m
  where (submitter = $1 or body = any($2::text[])
         or body = any($3::text[])
            and exists (select from called where matter = m.id and subject = $4))
-   and id > $5
+   and id > $5 and {blocks.NOT_BLOCKED.format(agency="$1", staff="$4", case="case_id")}
  order by id limit $6"""
 MEETINGS_OF = """
 select id, host, bodies, local_name, planned_on, held_on, status from meeting m
@@ -100,8 +104,8 @@ SITTINGS = "select distinct stream from journal where stream like $1 order by 1"
 EVENT_AT = "select id from journal where stream = $1 and version = $2"
 SHOWN_AT = """
 select count(*) from journal
- where (stream = $1 or stream like $2)
-   and seq <= (select seq from journal where stream = $3 and version = $4)"""
+ where stream = any($1::text[])
+   and seq <= (select seq from journal where stream = $2 and version = $3)"""
 
 OF_WORLD = (*DIRECTORY_TYPES, *POOL_TYPES)
 KEEPS = (*OF_WORLD, *CONSENT_TYPES)
@@ -129,6 +133,7 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
             case MeetingConvened() as m:
                 await db.execute(MEETING, m.meeting, m.host, m.bodies, m.local_name, m.planned_on)
                 invited += [(agency, m.meeting) for agency in m.invited]
+    await blocks.fold(db, events)
     await keep(db, [e for e in events if e.envelope.type in KEEPS])
     inserts: tuple[tuple[str, list[Any]], ...] = (
         (PARTY, parties),
@@ -223,9 +228,9 @@ def view(rt: Runtime) -> View:
     return View("meetings", ("intake", "referral", "meetings"), ddl, project, react)
 
 
-async def is_party(rt: Runtime, agency: str, case: UUID) -> bool:
-    """Is it lead of the case, or party to a referral on it?"""
-    return bool(await rt.reads.fetchval(IS_PARTY, agency, case))
+async def is_party(rt: Runtime, who: Principal, case: UUID) -> bool:
+    """Is his agency lead of the case, or party to a referral on it, and he not blocked from it?"""
+    return bool(await rt.reads.fetchval(IS_PARTY, who.agency, case, who.subject))
 
 
 async def people_of(rt: Runtime, case: UUID) -> set[UUID]:
@@ -278,7 +283,6 @@ async def event_at(rt: Runtime, stream: str, version: int) -> UUID:
     return UUID(str(await rt.pool.fetchval(EVENT_AT, stream, version)))
 
 
-async def shown_at(rt: Runtime, meeting: UUID, stream: str, version: int) -> int:
-    """How many events of a meeting and its cases there were when that one was written."""
-    own, cases = f"meeting/{meeting}", f"sitting/{meeting}/%"
-    return int(await rt.pool.fetchval(SHOWN_AT, own, cases, stream, version))
+async def shown_at(rt: Runtime, streams: Iterable[str], stream: str, version: int) -> int:
+    """How many events of these streams there were when that one was written."""
+    return int(await rt.pool.fetchval(SHOWN_AT, list(streams), stream, version))

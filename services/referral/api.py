@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints, Valida
 from uuid_utils.compat import uuid7
 
 from shared.basis import covers
+from shared.blocks import blocked
 from shared.contracts import Unreadable
 from shared.contracts.codes import OneOf
 from shared.contracts.referral import (
@@ -143,7 +144,9 @@ class ReferralShown(ReferralLine):
 
 
 class OnReferral:
-    """A call on a referral that the caller's agency sent or received (404 otherwise)."""
+    """A call on a referral that the caller's agency sent or received (404 otherwise, and for who is
+    blocked from the case).
+    """
 
     def __init__(self, call: Call, past: Past, status: str, asked: ReferralRequested) -> None:
         self.call, self.past, self.status, self.asked = call, past, status, asked
@@ -159,6 +162,8 @@ async def on_referral(referral: ReferralId, call: Caller) -> OnReferral:
     asked = state.requested
     if asked is None or call.who.agency not in (asked.sender, asked.receiver):
         raise not_found()
+    if await blocked(call.rt.reads, call.who, [asked.case]):
+        raise not_found()
     call.need(*STAFF)
     return OnReferral(call, past, state.status, asked)
 
@@ -173,7 +178,7 @@ async def sender(call: Caller) -> Call:
     """Standing in the case that the body names comes before whatever else is wrong with it."""
     with suppress(ValidationError):
         named = CaseNamed.model_validate(await call.request.json())
-        if not await view.has_standing(call.rt, call.who.agency, named.case):
+        if not await view.has_standing(call.rt, call.who, named.case):
             raise not_found()
     call.need(*WORKERS)
     return call
@@ -292,7 +297,7 @@ async def inbox(
 async def _page(
     call: Call, role: str, after: UUID, limit: int, statuses: tuple[str, ...]
 ) -> Page[ReferralLine]:
-    rows = await view.referrals_of(call.rt, call.who.agency, role, after, limit, statuses)
+    rows = await view.referrals_of(call.rt, call.who, role, after, limit, statuses)
     items = [ReferralLine.model_validate(row) for row in rows]
     return Page(items=items, next=str(items[-1].id) if len(items) == limit else None)
 

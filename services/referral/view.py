@@ -5,6 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
+from shared import blocks
+from shared.auth import Principal
 from shared.basis import CONSENT_TYPES, DIRECTORY_TYPES, POOL_TYPES, Consent, World, consents, world
 from shared.contracts import Recorded
 from shared.contracts.intake import CaseOpened, LeadAccepted, PersonJoined
@@ -31,14 +33,16 @@ on conflict do nothing"""
 MOVED = """
 update referral r set status = n.status from unnest($1::uuid[], $2::text[]) n (id, status)
  where r.id = n.id"""
-HAS_STANDING = """
-select exists (select from cases where id = $2 and lead = $1)
-    or exists (select from referral where case_id = $2 and $1 in (sender, receiver))"""
+HAS_STANDING = f"""
+select (exists (select from cases where id = $2 and lead = $1)
+        or exists (select from referral where case_id = $2 and $1 in (sender, receiver)))
+   and {blocks.NOT_BLOCKED.format(agency="$1", staff="$3", case="$2")}"""
 IS_PERSON = "select exists (select from person where case_id = $1 and person = $2)"
-REFERRALS_OF = """
+REFERRALS_OF = f"""
 select id, case_id as "case", sender, receiver, status, requested_at from referral
  where (sender = $1 and $2 <> 'receiver' or receiver = $1 and $2 <> 'sender')
    and id > $3 and status = any($5::text[])
+   and {blocks.NOT_BLOCKED.format(agency="$1", staff="$6", case="case_id")}
  order by id limit $4"""
 
 OF_WORLD = (*DIRECTORY_TYPES, *POOL_TYPES)
@@ -64,6 +68,7 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
                 requested.append(row)
             case ReferralEvent(referral=referral) as event if type(event) in AFTER:
                 moved[referral] = AFTER[type(event)]
+    await blocks.fold(db, events)
     await keep(db, [e for e in events if e.envelope.type in KEEPS])
     for sql, rows in ((CASES, cases), (PEOPLE, people), (REQUESTED, requested)):
         if rows:
@@ -77,9 +82,9 @@ def view(rt: Runtime) -> View:
     return View("referral", ("intake", "referral", "meetings"), ddl, project)
 
 
-async def has_standing(rt: Runtime, agency: str, case: UUID) -> bool:
-    """Is it lead of the case, or party to a referral on it?"""
-    return bool(await rt.reads.fetchval(HAS_STANDING, agency, case))
+async def has_standing(rt: Runtime, who: Principal, case: UUID) -> bool:
+    """Is his agency lead of the case, or party to a referral on it, and he not blocked from it?"""
+    return bool(await rt.reads.fetchval(HAS_STANDING, who.agency, case, who.subject))
 
 
 async def is_person(rt: Runtime, case: UUID, person: UUID) -> bool:
@@ -87,10 +92,10 @@ async def is_person(rt: Runtime, case: UUID, person: UUID) -> bool:
 
 
 async def referrals_of(
-    rt: Runtime, agency: str, role: str, after: UUID, limit: int, statuses: Sequence[str]
+    rt: Runtime, who: Principal, role: str, after: UUID, limit: int, statuses: Sequence[str]
 ) -> list[dict[str, object]]:
-    """`role` is sender, receiver or either."""
-    rows = await rt.reads.fetch(REFERRALS_OF, agency, role, after, limit, statuses)
+    """Those of his agency that are there for him; `role` is sender, receiver or either."""
+    rows = await rt.reads.fetch(REFERRALS_OF, who.agency, role, after, limit, statuses, who.subject)
     return [dict(row) for row in rows]
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from shared import blocks
+from shared.auth import Principal
 from shared.basis import CONSENT_TYPES
 from shared.contracts import Recorded
 from shared.contracts.intake import ConsentRecorded, GroundRecorded, UrgentAsserted
@@ -68,7 +70,13 @@ NO_FEEDS = "delete from feed"
 CALLED = "select case_id from called where subject = $1 order by case_id"
 DOCUMENTS = """
 select handle, document, changed_at from delivery
- where agency = $1 and not ended and handle > $2 order by handle limit $3"""
+ where agency = $1 and not ended and handle > $2 and case_id <> all($4::uuid[])
+ order by handle limit $3"""
+GONE = """
+with recursive gone (id) as (
+     select case_id from blocked where agency = $1 and staff = $2 and blocked
+     union select m.into_case from merges m join gone g on g.id = m.merged where not m.undone)
+select id from gone"""
 OF_HANDLE = "select case_id, document, ended from delivery where agency = $1 and handle = $2"
 HANDLE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 UNJUDGED = """
@@ -82,6 +90,7 @@ SUBSCRIBED = "select agency from subscription where agency > $1 order by agency 
 
 
 async def project(db: Connection, events: Sequence[Recorded]) -> None:
+    await blocks.fold(db, events)
     await keep(db, [e for e in events if e.envelope.type in KEPT_TYPES])
     if known := [e.envelope.id for e in events if e.envelope.type in WORLD_TYPES]:
         await db.execute(KNOW, known)
@@ -150,12 +159,21 @@ def view(rt: Runtime) -> View:
     return View("views", topics, ddl, project, react, judged, sealed="checked")
 
 
-async def called_cases(rt: Runtime, subject: str) -> list[UUID]:
-    return [row["case_id"] for row in await rt.reads.fetch(CALLED, subject)]
+async def called_cases(rt: Runtime, who: Principal) -> list[UUID]:
+    hidden = await gone(rt, who)
+    rows = await rt.reads.fetch(CALLED, who.subject)
+    return [row["case_id"] for row in rows if row["case_id"] not in hidden]
 
 
-async def documents(rt: Runtime, agency: str, after: UUID, limit: int) -> list[dict[str, Any]]:
-    return [dict(row) for row in await rt.reads.fetch(DOCUMENTS, agency, after, limit)]
+async def gone(rt: Runtime, who: Principal) -> set[UUID]:
+    """Cases from which he is blocked (L23), and those into which they were merged."""
+    return {row["id"] for row in await rt.reads.fetch(GONE, who.agency, who.subject)}
+
+
+async def documents(rt: Runtime, who: Principal, after: UUID, limit: int) -> list[dict[str, Any]]:
+    """Of his agency, those that are there for him."""
+    hidden = list(await gone(rt, who))
+    return [dict(row) for row in await rt.reads.fetch(DOCUMENTS, who.agency, after, limit, hidden)]
 
 
 async def of_handle(rt: Runtime, agency: str, handle: UUID) -> Any | None:

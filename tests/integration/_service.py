@@ -18,6 +18,7 @@ from operate.stack import Stack
 from shared import host
 from shared.broker import event_message
 from shared.contracts import Envelope, Event, Recorded
+from shared.contracts.intake import AssignmentEvent
 from shared.db import Connection
 from shared.follow import Applier, Record
 from shared.runtime import Runtime
@@ -76,7 +77,8 @@ class Running:
     ) -> Record:
         """The next event of its stream as a relay sends it; `skip` leaves out so many versions."""
         name = "agency" if event.STREAM == "subscription" else event.STREAM
-        stream = f"{event.STREAM}/{getattr(event, name)}"
+        named = f"{event.agency}/{event.case}" if isinstance(event, AssignmentEvent) else None
+        stream = f"{event.STREAM}/{named or getattr(event, name)}"
         self._versions[stream] += 1 + skip
         return await self._sealed(event, stream, agency, at or self.rt.clock.now())
 

@@ -26,6 +26,8 @@ from shared.contracts.intake import (
     ConsentWithdrawn,
     PersonJoined,
     SituationRecorded,
+    StaffBlocked,
+    StaffUnblocked,
 )
 from shared.contracts.referral import AgencyRegistered
 from shared.contracts.views import DocumentChanged, ReadingRecorded, SubscriptionRegistered
@@ -440,3 +442,22 @@ async def test_a_reading_is_on_record_and_a_refused_one_shows_nothing(town: Town
         "select actor from journal where type = $1", ReadingRecorded.TYPE
     )
     assert [row["actor"] for row in actors] == ["suzuki"]
+
+
+async def test_for_who_is_blocked_from_a_case_its_document_is_nowhere(town: Town) -> None:
+    await town.views.tell(town.consent(town.care))
+    await town.judged()
+    path = f"/v1/views/{await town.delivery('handle', town.care)}"
+    his = {"case": town.case, "agency": town.care, "staff": "suzuki"}
+
+    async def seen(subject: str) -> tuple[int, int, int]:
+        async with town.views.client(town.care, "supervisor", subject=subject) as client:
+            listed = [(await client.get(way)).json()["items"] for way in ("/v1/views", "/v1/feed")]
+            return (await client.get(path)).status_code, *map(len, listed)
+
+    assert await seen("suzuki") == (200, 1, 1)
+    await town.views.tell(StaffBlocked(**his, reason="kin"))
+    assert await seen("suzuki") == (404, 0, 0)
+    assert await seen("abe") == (200, 1, 1)
+    await town.views.tell(StaffUnblocked(**his))
+    assert await seen("suzuki") == (200, 1, 1)

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from shared.blocks import blocked
 from shared.contracts.codes import OneOf
 from shared.contracts.intake import (
     HouseholdEvent,
@@ -18,7 +19,7 @@ from shared.contracts.intake import (
 from shared.http import Body, Receipt, Route
 from shared.problems import bad_input
 
-from .. import staffing, view
+from .. import view
 from ..domain import household
 from .common import OnCase, OnCaseDep, all_known
 from .line import opened
@@ -95,7 +96,7 @@ async def get_household(on: OnCaseDep) -> HouseholdFile:
     heard = [e for e in past.events if on.hears(e)]
     on.call.reads(f"household/{id}", on.basis, heard, on.case)
     shown = [e.event for e in heard if isinstance(e.event, HouseholdEvent)]
-    gone = await staffing.blocked(on.call.rt, on.call.who, [e.told_in for e in shown])
+    gone = await blocked(on.call.rt.reads, on.call.who, [e.told_in for e in shown])
     shown = [e for e in shown if e.told_in not in gone]
     cases = await view.cases_of_household(on.call.rt, on.call.who, id)
     on.call.shows(past.version)

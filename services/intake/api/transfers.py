@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 from uuid_utils.compat import uuid7
 
 from shared.audit import content_free
+from shared.blocks import blocked
 from shared.calendar import TOKYO
 from shared.contracts.intake import (
     HandoverWritten,
@@ -107,7 +108,7 @@ class OnTransfer:
         )
 
     async def shown(self) -> Transfer:
-        gone = await staffing.blocked(self.call.rt, self.call.who, list(self.state.successors))
+        gone = await blocked(self.call.rt.reads, self.call.who, list(self.state.successors))
         return Transfer(
             id=self.id,
             version=self.past.version,

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, model_validator
 from uuid_utils.compat import uuid7
 
 from shared.basis import covers
+from shared.blocks import blocked
 from shared.calendar import fiscal_year
 from shared.contracts import sealed_fields
 from shared.contracts.codes import OneOf, bodies
@@ -212,16 +213,19 @@ class OnMatter:
 async def submitter(call: Caller) -> Call:
     """Standing in the case that the body names comes before whatever else is wrong with it."""
     case = await named_case(call)
-    if case and not await view.is_party(call.rt, call.who.agency, case):
+    if case and not await view.is_party(call.rt, call.who, case):
         raise not_found()
     call.need(*CASEWORKERS)
     return call
 
 
 async def load_matter(call: Call, matter: UUID) -> OnMatter | None:
+    """None if there is none, and for who is blocked from its case."""
     past = await call.load(f"matter/{matter}")
     state: matters.Matter = past.fold(matters.DECIDER)
     if state.submitted is None:
+        return None
+    if await blocked(call.rt.reads, call.who, [state.submitted.case]):
         return None
     pool = await pool_of(call, state.submitted.body)
     return OnMatter(call, past, state, state.submitted, pool)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from uuid_utils.compat import uuid7
 
 from shared.basis import covers
+from shared.blocks import blocked
 from shared.calendar import TOKYO
 from shared.contracts import Unreadable
 from shared.contracts.codes import OneOf
@@ -173,7 +174,8 @@ class OnMeeting:
         receipt = await replace(self.call, if_match=None if seen is None else past.version).handle(
             decider, stream, str(case or self.id), command, body, check=checked, basis=basis
         )
-        self.call.shows(await view.shown_at(self.call.rt, self.id, stream, receipt.version))
+        shown = {f"meeting/{self.id}", *self.cases, stream}
+        self.call.shows(await view.shown_at(self.call.rt, shown, stream, receipt.version))
         return receipt
 
 
@@ -191,7 +193,8 @@ async def on_meeting(id: PathId, call: Caller) -> OnMeeting:
         raise not_found()
     call.need(*STAFF)
     streams = await view.sittings_of(call.rt, meeting)
-    cases = {stream: await call.load(stream) for stream in streams}
+    gone = await blocked(call.rt.reads, call.who, [_case_of(stream) for stream in streams])
+    cases = {stream: await call.load(stream) for stream in streams if _case_of(stream) not in gone}
     return OnMeeting(call, meeting, past, state, convened, cases)
 
 
@@ -210,8 +213,22 @@ async def on_agenda(on: Annotated[OnMeeting, Depends(on_hosted)]) -> OnMeeting:
     return on
 
 
+async def on_decided(on: Annotated[OnMeeting, Depends(on_hosted)]) -> OnMeeting:
+    case = await named_case(on.call)
+    if case and await blocked(on.call.rt.reads, on.call.who, [case]):
+        raise not_found()
+    return on
+
+
+def _case_of(stream: str) -> UUID:
+    """Of `sitting/<meeting>/<case>`."""
+    return UUID(stream.rpartition("/")[2])
+
+
 async def _knows(call: Call, case: UUID) -> bool:
-    if await view.is_party(call.rt, call.who.agency, case):
+    if await blocked(call.rt.reads, call.who, [case]):
+        return False
+    if await view.is_party(call.rt, call.who, case):
         return True
     world = await view.the_world(call.rt)
     given = await view.consents_of(call.rt, case)
@@ -340,7 +357,9 @@ async def cancel(on: OnHostedDep, body: Nothing) -> Receipt:
 
 
 @router.post("/v1/meetings/{id}/decisions")
-async def record_decision(on: OnHostedDep, body: SittingDecision) -> Receipt:
+async def record_decision(
+    on: Annotated[OnMeeting, Depends(on_decided)], body: SittingDecision
+) -> Receipt:
     """After the meeting was held, on an item that stayed on the agenda. Decisions of statutory
     bodies are sealed: they belong to the matter.
     """

@@ -53,3 +53,11 @@ create table item (
     primary key (meeting, case_id, basis)
 );
 create index item_basis on item (basis);
+-- Staff for whom a case is not there (L23).
+create table blocked (
+    agency text not null,
+    staff text not null,
+    case_id uuid not null,
+    blocked bool not null,
+    primary key (agency, staff, case_id)
+);

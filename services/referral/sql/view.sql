@@ -18,3 +18,11 @@ create table referral (
 create index referral_sender on referral (sender, id);
 create index referral_receiver on referral (receiver, id);
 create index referral_case on referral (case_id);
+-- Staff for whom a case is not there (L23).
+create table blocked (
+    agency text not null,
+    staff text not null,
+    case_id uuid not null,
+    blocked bool not null,
+    primary key (agency, staff, case_id)
+);

@@ -36,7 +36,9 @@ Reader = Annotated[Call, Depends(reader)]
 
 
 class Held:
-    """A document of the caller's agency, found by its handle (404 for anything else)."""
+    """A document of the caller's agency, found by its handle (404 for anything else, and for who is
+    blocked from the case).
+    """
 
     def __init__(self, call: Call, case: UUID, handle: UUID) -> None:
         self.call, self.case, self.handle = call, case, handle
@@ -53,7 +55,7 @@ class Held:
 async def held(handle: PathId, call: Caller) -> Held:
     id = to_uuid(handle)
     row = await view.of_handle(call.rt, call.who.agency, id)
-    if not row:
+    if not row or row["case_id"] in await view.gone(call.rt, call.who):
         raise not_found()
     call.need(*READERS)
     return Held(call, row["case_id"], id)

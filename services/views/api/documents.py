@@ -45,7 +45,7 @@ class Document(BaseModel):
 async def list_views(call: Reader, after: After = None, limit: Limit = 50) -> Page[Line]:
     """The caller agency's own documents."""
     start = to_uuid(after) if after else NO_ID
-    rows = await view.documents(call.rt, call.who.agency, start, limit)
+    rows = await view.documents(call.rt, call.who, start, limit)
     items = [Line.model_validate(row) for row in rows]
     return Page(items=items, next=str(items[-1].handle) if len(items) == limit else None)
 

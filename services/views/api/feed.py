@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from shared.db import PASSING
 from shared.http import Call, Route
 from shared.problems import Problem, bad_input
 
-from .. import feed
+from .. import feed, view
 from ..bells import Bells
 from ..cursor import Cursor, Foreign
 from .common import Reader, record_reading
@@ -73,17 +74,25 @@ async def get_feed(
         return StreamingResponse(_events(call, after), media_type=EVENTS)
     until = asyncio.get_running_loop().time() + wait
     while True:
-        page = await feed.page(call.rt, agency, after, limit)
+        page = await _page(call, after, limit)
         left = until - asyncio.get_running_loop().time()
         if page.entries or page.restarted or left <= 0 or call.rt.ending.is_set():
             break
-        await _bells(call).wait(agency, page.cursor, left)
+        after = page.cursor
+        await _bells(call).wait(agency, after, left)
     return Feed(
         items=await _recorded(call, page),
         cursor=page.cursor.text(key, agency),
         up_to_date=page.up_to_date,
         restarted=page.restarted,
     )
+
+
+async def _page(call: Call, after: Cursor, limit: int) -> feed.Page:
+    """Less the cases that are not there for the caller (L23)."""
+    page = await feed.page(call.rt, call.who.agency, after, limit)
+    gone = await view.gone(call.rt, call.who)
+    return replace(page, entries=[entry for entry in page.entries if entry.case not in gone])
 
 
 async def _events(call: Call, after: Cursor) -> AsyncIterator[str]:
@@ -93,7 +102,7 @@ async def _events(call: Call, after: Cursor) -> AsyncIterator[str]:
     yield "retry: 1000\n\n"
     with suppress(Problem, *PASSING):
         while (left := until - clock()) > 0 and not rt.ending.is_set():
-            page = await feed.page(rt, agency, after, 50)
+            page = await _page(call, after, 50)
             shown = await _recorded(call, page)
             for entry, one in zip(page.entries, shown, strict=True):
                 id = entry.cursor.text(rt.keys.index_key, agency)

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from shared.http import Call, Caller, PathId, Route, to_uuid
 from shared.problems import not_found
 
-from .. import merges
+from .. import merges, view
 
 router = APIRouter(route_class=Route)
 
@@ -51,7 +51,7 @@ async def officer(call: Caller) -> Call:
 async def get_merge(id: PathId, call: Annotated[Call, Depends(officer)]) -> MergeAccount:
     """Which documents of which agencies grew through it, and when."""
     row = await merges.of_id(call.rt.reads, to_uuid(id))
-    if row is None:
+    if row is None or row["into_case"] in await view.gone(call.rt, call.who):
         raise not_found()
     found = await merges.grown(call.rt.reads, call.rt.pool, row["merged"], row["into_case"])
     grown = _by_agency(found)

@@ -15,7 +15,7 @@ from shared.contracts.views import BasisRef
 from shared.http import After, Call, Caller, Limit, Route
 from shared.problems import bad_input, not_found
 
-from .. import account
+from .. import account, view
 from ..domain.retraction import State, retractions
 from ..judge import Judge, Told
 from .common import READERS
@@ -73,7 +73,9 @@ async def list_retractions(
         if state == "confirmed":
             raise bad_input("query.case", "name the case / ケースを指定してください")
         start = f"disclosure/{after}" if after else ""
-        streams = await account.unconfirmed(call.rt, call.who.agency, start, limit)
+        gone = {str(case) for case in await view.gone(call.rt, call.who)}
+        found_streams = await account.unconfirmed(call.rt, call.who.agency, start, limit)
+        streams = [one for one in found_streams if one.rpartition("/")[2] not in gone]
         known = {}
     found = await _shown(call, streams, known)
     if case is None:
@@ -82,11 +84,13 @@ async def list_retractions(
 
 
 async def led(call: Call, case: UUID) -> Told:
-    """What is known of a case that the caller's agency leads or led (404 otherwise)."""
+    """What is known of a case that the caller's agency leads or led (404 otherwise, and for who is
+    blocked from it).
+    """
     judge: Judge = call.rt.state["judge"]
     told = (await judge.load(call.rt.reads, [case]))[case]
     leads = {e.event.lead for e in told.own if isinstance(e.event, CaseOpened | LeadAccepted)}
-    if call.who.agency not in leads:
+    if call.who.agency not in leads or case in await view.gone(call.rt, call.who):
         raise not_found()
     return told
 

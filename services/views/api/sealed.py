@@ -36,7 +36,7 @@ class Openable(BaseModel):
 async def list_sealed(call: Reader) -> list[Openable]:
     """Cases of which the caller, as a named member, may open something now."""
     handles = Handles(call.rt.keys.index_key, call.who.agency)
-    cases = await view.called_cases(call.rt, call.who.subject)
+    cases = await view.called_cases(call.rt, call.who)
     return [
         Openable(handle=UUID(handles.of("case", case)))
         for case in cases
@@ -49,7 +49,7 @@ async def get_sealed(handle: PathId, call: Caller) -> Reading:
     """404 for whoever may open nothing: not called, not pledged, matter ended, or no such case."""
     id = to_uuid(handle)
     handles = Handles(call.rt.keys.index_key, call.who.agency)
-    for case in await view.called_cases(call.rt, call.who.subject):
+    for case in await view.called_cases(call.rt, call.who):
         if handles.of("case", case) == str(id) and (items := await _sealed(call, case)):
             await admitted(call)
             refs = tuple(

@@ -41,3 +41,11 @@ create table merges (
 );
 create index merges_merged on merges (merged) where not undone;
 create index merges_into on merges (into_case);
+-- Staff for whom a case is not there (L23).
+create table blocked (
+    agency text not null,
+    staff text not null,
+    case_id uuid not null,
+    blocked bool not null,
+    primary key (agency, staff, case_id)
+);
