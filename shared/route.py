@@ -12,6 +12,7 @@ from fastapi.dependencies.utils import request_body_to_args, request_params_to_a
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
+from pydantic_core import PydanticUndefined
 from starlette.routing import Match
 from starlette.types import Scope
 
@@ -47,7 +48,9 @@ class Direct(APIRoute):
 
     def get_route_handler(self) -> Handler:
         general = super().get_route_handler()
-        if self.status_code in (204, 205, 304) or not (step := _step(self.dependant)):
+        step = None if self.status_code in (204, 205, 304) else _step(self.dependant)
+        self.direct = step is not None
+        if step is None:
 
             async def lenient(request: Request) -> Response:
                 return await general(Lenient(request.scope, request.receive))
@@ -100,30 +103,38 @@ def together(tag: str, *parts: APIRouter, dependencies: Sequence[Depends] = ()) 
 
 class _Step(NamedTuple):
     """The endpoint, or something that it depends on. `texts`: parameter, its name in the path or the
-    headers, whether in the path.
+    headers, whether in the path. `paths` and `headers` are to be validated.
     """
 
     call: Callable[..., Awaitable[Any]]
     of: Dependant
     texts: tuple[tuple[str, str, bool], ...]
+    paths: list[Any]
+    headers: list[Any]
     before: "tuple[_Step, ...]"
 
 
 def _step(of: Dependant) -> _Step | None:
     """None where there is something in it that only FastAPI knows how to do."""
-    plain = all(map(_plain, (*of.path_params, *of.header_params)))
     unknown = (
         of.cookie_params, of.background_tasks_param_name, of.security_scopes_param_name,
         of.websocket_param_name, of.http_connection_param_name, of.concurrency, not of.use_cache,
     )  # fmt: skip
-    if any(unknown) or not plain or not of.call or not iscoroutinefunction(of.call):
+    if any(unknown) or not of.call or not iscoroutinefunction(of.call):
         return None
     before = [_step(one) for one in of.dependencies]
     if any(one is None for one in before) or len(of.body_params) > 1:
         return None
-    texts = [(field.name, field.alias, True) for field in of.path_params]
-    texts += [(field.name, field.alias.replace("_", "-"), False) for field in of.header_params]
-    return _Step(of.call, of, tuple(texts), tuple(one for one in before if one))
+    texts = [(field.name, field.alias, True) for field in of.path_params if _plain(field)]
+    texts += [
+        (field.name, field.alias.replace("_", "-"), False)
+        for field in of.header_params
+        if _plain(field)
+    ]
+    paths = [field for field in of.path_params if not _plain(field)]
+    headers = [field for field in of.header_params if not _plain(field)]
+    steps = tuple(one for one in before if one)
+    return _Step(of.call, of, tuple(texts), paths, headers, steps)
 
 
 def _plain(field: Any) -> bool:
@@ -155,10 +166,15 @@ async def _solved(
     for name, called, in_path in step.texts:
         values[name] = request.path_params[called] if in_path else request.headers.get(called)
     of = step.of
-    if of.query_params:
-        found, wrong = request_params_to_args(of.query_params, request.query_params)
-        values |= found
-        errors += wrong
+    for fields, where in (
+        (step.paths, request.path_params),
+        (of.query_params, request.query_params if of.query_params else {}),
+        (step.headers, request.headers),
+    ):
+        if fields:
+            found, wrong = request_params_to_args(fields, where)
+            values |= found
+            errors += wrong
     if of.body_params:
         found, wrong = await request_body_to_args(of.body_params, body, False)
         values |= found
@@ -172,7 +188,9 @@ async def _solved(
 
 async def _body(request: Request) -> Any:
     body = await request.body()
-    return await request.json() if body and _is_json(request.headers.get("content-type")) else body
+    if not body:
+        return PydanticUndefined
+    return await request.json() if _is_json(request.headers.get("content-type")) else body
 
 
 @lru_cache(100)
