@@ -1,4 +1,4 @@
-"""Meetings' own view: standing in cases, lists, and which agenda items rest on which basis."""
+"""Meetings' own view: standing in cases, and lists."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -6,17 +6,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from asyncpg import UniqueViolationError
-from uuid_utils.compat import uuid7
-
 from shared import blocks
 from shared.auth import Principal
 from shared.basis import CONSENT_TYPES, DIRECTORY_TYPES, POOL_TYPES, Consent, World, consents, world
 from shared.contracts import Recorded
 from shared.contracts.intake import (
     CaseOpened,
-    ConsentExpired,
-    ConsentWithdrawn,
     LeadAccepted,
     PersonJoined,
 )
@@ -34,15 +29,11 @@ from shared.contracts.meetings import (
 )
 from shared.contracts.referral import ReferralRequested
 from shared.db import Connection
-from shared.decider import Refused
-from shared.follow import Overtaken
-from shared.journal import Context
 from shared.kept import all_of, keep, of_keys
 from shared.runtime import Runtime
 from shared.views import View
 
-from .domain import meeting as meetings
-from .domain import sitting as sittings
+from . import agenda
 
 PARTY = """
 insert into party (agency, case_id) select * from unnest($1::text[], $2::uuid[])
@@ -63,24 +54,9 @@ on conflict do nothing"""
 INVITED = """
 insert into invited (agency, meeting) select * from unnest($1::text[], $2::uuid[])
 on conflict do nothing"""
-BASIS = """
-insert into basis as b (id, ended_by, ended_at, correlation)
-select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[])
-on conflict (id) do update set ended_by = coalesce(b.ended_by, excluded.ended_by),
-                               ended_at = coalesce(b.ended_at, excluded.ended_at),
-                               correlation = coalesce(b.correlation, excluded.correlation)"""
-ITEM = """
-insert into item (basis, meeting, case_id) select unnest($1::uuid[]), $2, $3
-on conflict do nothing"""
-NO_ITEM = "delete from item where meeting = $1 and case_id = $2"
 OVERDUE = "update matter set overdue = $2 where id = $1"
 ENDED = "update matter set live = false where id = $1"
 MET = "update meeting set status = $2, held_on = $3 where id = $1"
-WITHOUT_BASIS = """
-select i.meeting, i.case_id, b.id as basis, b.ended_by, b.ended_at, b.correlation
-  from item i join basis b on b.id = i.basis
- where b.id = any($1::uuid[]) and b.ended_by is not null
- order by i.meeting, i.case_id, b.id"""
 
 IS_PARTY = f"""
 select exists (select from party where agency = $1 and case_id = $2)
@@ -141,7 +117,7 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
         (MATTER, matters),
         (CALLED, called),
         (INVITED, invited),
-        (BASIS, sorted(_bases(events))),
+        (agenda.BASIS, sorted(agenda.bases(events))),
     )
     for sql, rows in inserts:
         if rows:
@@ -164,65 +140,14 @@ async def _follow(db: Connection, recorded: Recorded) -> None:
         case MeetingCancelled(meeting=id):
             await db.execute(MET, id, "cancelled", None)
         case AgendaItemAdded() as item:
-            await db.execute(NO_ITEM, item.meeting, item.case)
-            await db.execute(ITEM, item.bases, item.meeting, item.case)
+            await agenda.put(db, item)
         case AgendaItemRemoved(meeting=id, case=case):
-            await db.execute(NO_ITEM, id, case)
-
-
-def _bases(
-    events: Sequence[Recorded],
-) -> list[tuple[UUID, UUID | None, datetime | None, UUID | None]]:
-    """Each basis that the events speak of, once, with what ended it if they say so."""
-    found: dict[UUID, tuple[UUID | None, datetime | None, UUID | None]] = {}
-    for recorded in events:
-        match recorded.event:
-            case ConsentWithdrawn(consent=id) | ConsentExpired(consent=id) | MatterEnded(matter=id):
-                e = recorded.envelope
-                found[id] = (e.id, e.occurred_at, e.correlation)
-            case AgendaItemAdded(bases=bases):
-                for id in bases:
-                    found.setdefault(id, (None, None, None))
-    return [(id, *ended) for id, ended in found.items()]
-
-
-async def remove_items(rt: Runtime, db: Connection, events: Sequence[Recorded]) -> None:
-    """L6: an item leaves the agenda when one of its bases ends before the sitting is held.
-
-    Whichever half comes last, the item or the end, finds the other. It does not matter whether
-    the follower is catching up: the journal itself says what is still to be done.
-    """
-    bases = [id for id, *_ in _bases(events)]
-    for row in await db.fetch(WITHOUT_BASIS, bases) if bases else ():
-        past = await rt.journal.load(f"meeting/{row['meeting']}", db)
-        state: meetings.Meeting = past.fold(meetings.DECIDER)
-        if state.convened is None or state.status != "planned":
-            continue
-        stream = f"sitting/{row['meeting']}/{row['case_id']}"
-        past = await rt.journal.load(stream, db)
-        command = sittings.LoseBasis(row["basis"], state.status)
-        try:
-            removed = sittings.decide(past.fold(sittings.DECIDER), command)
-        except Refused:
-            continue
-        context = Context(
-            actor="meetings",
-            agency=state.convened.host,
-            at=rt.clock.now(),
-            occurred_at=row["ended_at"],
-            correlation=row["correlation"] or uuid7(),
-            basis=str(row["basis"]),
-            causation=row["ended_by"],
-        )
-        try:
-            await rt.journal.append(db, stream, str(row["case_id"]), past.version, removed, context)
-        except UniqueViolationError as error:
-            raise Overtaken from error
+            await agenda.take_off(db, id, case)
 
 
 def view(rt: Runtime) -> View:
     async def react(db: Connection, events: Sequence[Recorded], live: bool) -> None:
-        await remove_items(rt, db, events)
+        await agenda.remove_items(rt, db, events)
 
     ddl = Path(__file__).with_name("sql") / "view.sql"
     return View("meetings", ("intake", "referral", "meetings"), ddl, project, react)

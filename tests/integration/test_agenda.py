@@ -2,13 +2,19 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
 from operate.stack import Stack
 from services.meetings.domain import meeting, sitting
-from shared.contracts.intake import ConsentWithdrawn
+from shared.contracts.intake import (
+    ConsentNarrowed,
+    ConsentRecorded,
+    ConsentWithdrawn,
+    PersonFlagged,
+)
 from shared.contracts.meetings import AgendaItemAdded, AgendaItemRemoved, MeetingConvened
 from shared.follow import Record
 from tests.integration._kit import context
@@ -26,30 +32,47 @@ class Agenda:
 
     def __init__(self, meetings: Running) -> None:
         self.meetings, self.journal = meetings, meetings.rt.journal
-        self.meeting, self.consent = uuid4(), uuid4()
+        self.meeting, self.consent, self.case, self.hana = (uuid4() for _ in range(4))
 
     async def convene(self) -> None:
         convened = MeetingConvened(
             meeting=self.meeting, host="city", bodies=("juso",), local_name="kasaneru",
-            invited=(), planned_on=date(2026, 4, 1),
+            invited=("clinic",), planned_on=date(2026, 4, 1),
         )  # fmt: skip
         stream, key = f"meeting/{self.meeting}", str(self.meeting)
         await self.journal.handle(
             meeting.DECIDER, stream, key, meeting.Convene(convened), context()
         )
 
-    async def put(self) -> None:
-        case = uuid4()
+    async def put(self, case: UUID | None = None) -> None:
+        case = case or self.case
         added = AgendaItemAdded(
-            meeting=self.meeting, case=case, body="juso", subjects=(uuid4(),), invited=(),
-            bases=(self.consent,), planned_at=datetime.now(UTC),
+            meeting=self.meeting, case=case, body="juso", subjects=(self.hana,),
+            invited=("clinic",), bases=(self.consent,), planned_at=datetime.now(UTC),
         )  # fmt: skip
         stream = f"sitting/{self.meeting}/{case}"
         command = sitting.AddItem(added, "planned")
         await self.journal.handle(sitting.DECIDER, stream, str(case), command, context())
 
     async def withdrawn(self) -> Record:
-        return await self.meetings.record(ConsentWithdrawn(consent=self.consent, case=uuid4()))
+        return await self.meetings.record(ConsentWithdrawn(consent=self.consent, case=self.case))
+
+    async def recorded(self, **terms: Any) -> Record:
+        said = ConsentRecorded(
+            consent=self.consent, case=self.case, person=self.hana, status="granted",
+            classes=("contact",), purposes=("coordination",), medium="paper", holders=("clinic",),
+            begins=datetime.now(UTC), text_version="1", **terms,
+        )  # fmt: skip
+        return await self.meetings.record(said)
+
+    async def narrowed(self, *excluded: str) -> Record:
+        less = ConsentNarrowed(consent=self.consent, case=self.case, excluded=excluded)
+        return await self.meetings.record(less)
+
+    async def flagged(self, *flags: str) -> Record:
+        return await self.meetings.record(
+            PersonFlagged(case=self.case, person=self.hana, flags=flags)
+        )
 
     async def on_it(self) -> int:
         """How many items stand on the agenda."""
@@ -80,11 +103,69 @@ async def test_an_item_that_comes_after_the_end_of_its_basis_leaves_too(agenda: 
     assert await agenda.on_it() == 0
 
 
+async def test_it_leaves_when_an_invited_agency_is_excluded_and_not_when_another_is(
+    agenda: Agenda,
+) -> None:
+    await agenda.meetings.apply([await agenda.recorded(), await agenda.narrowed("shop")])
+    assert await agenda.on_it() == 1
+    await agenda.meetings.apply([await agenda.narrowed("clinic")])
+    assert await agenda.on_it() == 0
+    await agenda.put()  # decided before the narrowing was heard of
+    await agenda.meetings.apply(await agenda.meetings.own())
+    assert await agenda.on_it() == 0
+
+
+@pytest.mark.parametrize("last", ["the consent", "the flag", "the item"])
+async def test_it_leaves_when_the_person_has_died_whatever_comes_last(
+    meetings: Running, last: str
+) -> None:
+    agenda = Agenda(meetings)
+    await agenda.convene()
+    consent, flag = await agenda.recorded(), await agenda.flagged("died")
+    await meetings.apply({"the consent": [flag], "the flag": [consent]}.get(last, [flag, consent]))
+    await agenda.put()
+    await meetings.apply(await meetings.own())
+    await meetings.apply([consent, flag])
+    assert await agenda.on_it() == 0
+
+
+async def test_an_abuse_flag_takes_off_what_a_proxy_consented_to(agenda: Agenda) -> None:
+    await agenda.meetings.apply([await agenda.flagged("abuse")])
+    assert await agenda.on_it() == 1
+    await agenda.meetings.apply([await agenda.recorded(proxy="curator")])
+    assert await agenda.on_it() == 0
+
+
+async def test_an_error_about_a_death_is_lifted_and_the_case_comes_back(agenda: Agenda) -> None:
+    told = [await agenda.recorded(), await agenda.flagged("died")]
+    await agenda.meetings.apply(told)
+    assert await agenda.on_it() == 0
+    await agenda.meetings.apply([await agenda.flagged()])
+    await agenda.put()
+    await agenda.meetings.apply(await agenda.meetings.own())
+    assert await agenda.on_it() == 1
+
+
+@pytest.mark.parametrize("first", ["the death", "the item"])
+async def test_an_item_and_a_death_applied_at_once_find_each_other(
+    agenda: Agenda, first: str
+) -> None:
+    other = Agenda(agenda.meetings)
+    await other.convene()
+    await agenda.meetings.apply(await agenda.meetings.own())
+    await agenda.meetings.apply([await other.recorded()])
+    await other.put()
+    item, death = (await agenda.meetings.own())[-1:], [await other.flagged("died")]
+    both = (death, item) if first == "the death" else (item, death)
+    await agenda.meetings.apply_at_once(*both)
+    assert await agenda.on_it() == 1
+
+
 @pytest.mark.parametrize("first", ["the end", "the item"])
 async def test_an_item_and_the_end_of_its_basis_applied_at_once_find_each_other(
     agenda: Agenda, first: str
 ) -> None:
-    await agenda.put()
+    await agenda.put(uuid4())
     item, end = (await agenda.meetings.own())[-1:], [await agenda.withdrawn()]
     both = (end, item) if first == "the end" else (item, end)
     await agenda.meetings.apply_at_once(*both)

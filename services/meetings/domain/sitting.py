@@ -34,8 +34,11 @@ class AddItem:
 
 @dataclass(frozen=True)
 class LoseBasis:
+    """`agencies`: those that it covers no more, while it lives; None: it covers nobody."""
+
     basis: UUID
     meeting: str
+    agencies: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ def decide(state: Sitting, command: Command) -> list[Event]:
         case LoseBasis(basis) if state.status == "added" and state.item:
             if basis not in state.item.bases:
                 raise Refused("basis-of-another-item", state.status, ())
+            if command.agencies is not None and command.agencies.isdisjoint(state.item.invited):
+                raise Refused("all-invited-are-covered", state.status, ())
             return [AgendaItemRemoved(meeting=state.item.meeting, case=state.item.case)]
         case RecordDecision(recorded) if state.status == "added" and state.item:
             if is_statutory(state.item.body):

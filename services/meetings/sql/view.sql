@@ -38,8 +38,8 @@ create table invited (
     meeting uuid not null,
     primary key (agency, meeting)
 );
--- Consents and matters that items rest on or that have ended: the row is locked by whoever adds
--- either half, so that one of two concurrent transactions sees both.
+-- Consents, matters and subjects that items rest on or of which something was told: the row is locked
+-- by whoever adds either half, so that one of two concurrent transactions sees both.
 create table basis (
     id uuid primary key,
     ended_by uuid,
