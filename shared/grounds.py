@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from shared.contracts import Recorded
+from shared.basis import Consent, World, covers
+from shared.contracts import CONSENTABLE, Recorded
 from shared.contracts.intake import (
     BasisEnded,
     BasisExpired,
@@ -88,3 +89,21 @@ def grounds(events: Iterable[Recorded]) -> dict[UUID, Ground]:
                 ended = found[id].ended_at
                 found[id] = replace(found[id], ended_at=min(ended, at) if ended else at)
     return found
+
+
+def classes_for(
+    basis: Consent | Ground, person: UUID, agency: str, teller: str, world: World, at: datetime
+) -> frozenset[str]:
+    """L9: consentable classes of this person that a basis now lets `teller` tell that agency."""
+    if isinstance(basis, Consent):
+        meant = basis.recorded.person == person and covers(basis, agency, world, at)
+        return basis.classes(at) if meant else frozenset()
+    meant = (
+        basis.live(at)
+        and basis.stopped(at) is None
+        and person in basis.recorded.persons
+        and agency in basis.recorded.holders
+        and agency in world.agencies
+        and basis.provider in (None, teller)
+    )
+    return frozenset(basis.recorded.classes).intersection(CONSENTABLE if meant else ())

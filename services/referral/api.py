@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError
 from uuid_utils.compat import uuid7
 
-from shared.basis import covers
 from shared.blocks import blocked
 from shared.contracts import Unreadable
 from shared.contracts.codes import OneOf
@@ -23,6 +22,7 @@ from shared.contracts.referral import (
     ReferralRequested,
     ServiceStarted,
 )
+from shared.grounds import classes_for
 from shared.http import After, Body, Call, Caller, Limit, Line, Page, Receipt, Route, Text, to_uuid
 from shared.journal import Past
 from shared.problems import Problem, bad_input, not_found
@@ -237,16 +237,15 @@ async def get_agency(code: str, call: Caller) -> AgencyShown:
 
 @router.post("/v1/referrals", status_code=201)
 async def request_referral(call: Annotated[Call, Depends(sender)], body: NewReferral) -> Receipt:
-    """Only on consents that live now and together cover all the classes for the receiver."""
+    """Only on bases that live now and together cover all the classes for the receiver."""
     rt, referral = call.rt, uuid7()
     world = await view.the_world(rt)
-    given = await view.consents_of(rt, body.case)
-    bases = referrals.covering(
-        given.values(), body.person, body.receiver, body.classes, world, call.now()
-    )
+    given = (await view.bases_of(rt, body.case)).values()
+    person, sender, receiver = body.person, call.who.agency, body.receiver
+    bases = referrals.covering(given, person, sender, receiver, body.classes, world, call.now())
     requested = ReferralRequested(
         referral=referral,
-        sender=call.who.agency,
+        sender=sender,
         bases=bases,
         **body.model_dump(exclude={"occurred_at"}),
     )
@@ -307,9 +306,12 @@ async def get_referral(on: OnReferralDep) -> ReferralShown:
     call, asked = on.call, on.asked
     call.shows(on.past.version)
     world = await view.the_world(call.rt)
-    given = await view.consents_of(call.rt, asked.case)
-    bases = [given[basis] for basis in asked.bases if basis in given]
-    live = any(covers(basis, asked.receiver, world, call.now()) for basis in bases)
+    given = await view.bases_of(call.rt, asked.case)
+    live = any(
+        classes_for(given[id], asked.person, asked.receiver, asked.sender, world, call.now())
+        for id in asked.bases
+        if id in given
+    )
     return _shown(on, live)
 
 

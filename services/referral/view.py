@@ -1,4 +1,4 @@
-"""Referral's own view: standing in cases, their persons and consents, lists, the directory."""
+"""Referral's own view: standing in cases, their persons and bases, lists, the directory."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,6 +12,7 @@ from shared.contracts import Recorded
 from shared.contracts.intake import CaseOpened, LeadAccepted, PersonJoined
 from shared.contracts.referral import ReferralEvent, ReferralRequested
 from shared.db import Connection
+from shared.grounds import GROUND_TYPES, Ground, grounds
 from shared.kept import all_of, keep, of_keys
 from shared.runtime import Runtime
 from shared.views import View
@@ -46,7 +47,8 @@ select id, case_id as "case", sender, receiver, status, requested_at from referr
  order by id limit $4"""
 
 OF_WORLD = (*DIRECTORY_TYPES, *POOL_TYPES)
-KEEPS = (*OF_WORLD, *CONSENT_TYPES)
+OF_BASES = (*CONSENT_TYPES, *GROUND_TYPES)
+KEEPS = (*OF_WORLD, *OF_BASES)
 
 
 async def project(db: Connection, events: Sequence[Recorded]) -> None:
@@ -99,8 +101,9 @@ async def referrals_of(
     return [dict(row) for row in rows]
 
 
-async def consents_of(rt: Runtime, case: UUID) -> dict[UUID, Consent]:
-    return consents(await rt.read(await of_keys(rt.reads, [str(case)], CONSENT_TYPES)))
+async def bases_of(rt: Runtime, case: UUID) -> dict[UUID, Consent | Ground]:
+    events = await rt.read(await of_keys(rt.reads, [str(case)], OF_BASES))
+    return {**consents(events), **grounds(events)}
 
 
 async def the_world(rt: Runtime) -> World:

@@ -90,6 +90,20 @@ async def test_without_a_basis_for_the_minimum_it_is_refused(case: Handover) -> 
     assert (refused.status_code, refused.json()["reason"]) == (409, "no-live-basis")
 
 
+async def test_urgent_protection_gives_the_minimum_too(case: Handover) -> None:
+    """L9: by a live basis, of whatever kind."""
+    client = case.running.client("city", "intake_worker")
+    asserted = {
+        "persons": [HANA], "holders": ["shakyo"], "classes": ["contact", "life_history"],
+        "danger": "life", "reason": "自宅で倒れていた", "informed": "sato",
+    }  # fmt: skip
+    made = await client.post(f"{case.path}/urgent-bases", json=asserted)
+    assert made.status_code == 201, made.text
+    await case.running.apply((await case.running.own())[case._seen :])
+    assert (await case.offer()).status_code == 200
+    assert (await case.accept()).status_code == 200
+
+
 async def test_a_basis_that_ends_before_the_acceptance_holds_it_up(case: Handover) -> None:
     await case.consent("contact", "life_history")
     assert (await case.offer()).status_code == 200

@@ -22,7 +22,7 @@ from services.referral.domain.referral import (
 )
 from shared.basis import Consent, World
 from shared.contracts import CONSENTABLE, ERASED, Event
-from shared.contracts.intake import CaseReopened, ConsentRecorded
+from shared.contracts.intake import CaseReopened, ConsentRecorded, GroundRecorded, UrgentAsserted
 from shared.contracts.referral import (
     AgencyRegistered,
     ReferralAccepted,
@@ -33,10 +33,11 @@ from shared.contracts.referral import (
     ServiceStarted,
 )
 from shared.decider import Refused
+from shared.grounds import Ground
 from tests.unit._given import given
 
 REFERRAL, CASE, HANA, KEN = (UUID(int=n) for n in range(1, 5))
-FIRST, SECOND = UUID(int=11), UUID(int=12)
+FIRST, SECOND, THIRD = UUID(int=11), UUID(int=12), UUID(int=13)
 ABOUT: dict[str, Any] = {"referral": REFERRAL, "case": CASE, "person": HANA}
 DAY = date(2026, 5, 7)
 NOW = datetime(2026, 5, 1, 9, tzinfo=UTC)
@@ -210,8 +211,8 @@ def consent(id: UUID = FIRST, **changes: Any) -> Consent:
     return Consent(ConsentRecorded(**{**values, **changes}))
 
 
-def bases(*consents: Consent, receiver: str = "care-centre") -> tuple[UUID, ...]:
-    return covering(consents, HANA, receiver, asked.classes, WORLD, NOW)
+def bases(*given_: Consent | Ground, receiver: str = "care-centre") -> tuple[UUID, ...]:
+    return covering(given_, HANA, "city", receiver, asked.classes, WORLD, NOW)
 
 
 def test_one_consent_covers_the_request() -> None:
@@ -249,6 +250,46 @@ def test_what_does_not_cover_gives_no_basis(changes: dict[str, Any]) -> None:
 
 def test_a_withdrawn_consent_gives_no_basis() -> None:
     assert bases(Consent(consent().recorded, ended_at=NOW)) == ()
+
+
+def urgent(**changes: Any) -> Ground:
+    values = {
+        "basis": THIRD, "case": CASE, "persons": (HANA,), "holders": ("care-centre",),
+        "classes": ("contact", "health_disability"), "danger": "life", "reason": "x",
+        "informed": "sato", "begins": NOW - timedelta(days=1), "review_by": NOW + timedelta(days=1),
+        "until": NOW + timedelta(days=9),
+    }  # fmt: skip
+    return Ground(UrgentAsserted(**{**values, **changes}))
+
+
+def law(provider: str) -> Ground:
+    values = {
+        "basis": THIRD, "case": CASE, "persons": (HANA,), "holders": ("care-centre",),
+        "classes": ("contact", "health_disability", "judgement"), "ground": "law", "citation": "x",
+        "provider": provider, "reason": "x", "no_harm": "x", "approver": "sato",
+        "begins": NOW, "until": NOW + timedelta(days=9),
+    }  # fmt: skip
+    return Ground(GroundRecorded(**values))
+
+
+def test_urgent_protection_and_the_sender_s_own_ground_are_bases_of_a_referral() -> None:
+    """L9: a live basis, of whatever kind; what a ground covers, its provider recorded (L8)."""
+    assert bases(urgent()) == (THIRD,)
+    part = consent(classes=("contact",))
+    assert bases(urgent(classes=("health_disability", "judgement")), part) == (FIRST, THIRD)
+    assert bases(law("city")) == (THIRD,)
+    assert bases(law("clinic")) == ()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"until": NOW}, {"review_by": NOW}, {"persons": (KEN,)}, {"holders": ("clinic",)},
+     {"classes": ("contact", "judgement")}, {"begins": NOW + timedelta(seconds=1)}],
+)  # fmt: skip
+def test_urgent_protection_that_ended_or_waits_for_its_review_is_none(
+    changes: dict[str, Any],
+) -> None:
+    assert bases(urgent(**changes)) == ()
 
 
 def test_an_agency_without_the_purpose_or_unknown_is_not_covered() -> None:

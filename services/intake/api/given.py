@@ -1,33 +1,39 @@
-"""What live consents give an agency in a case, asked where intake itself lets one agency tell another."""
+"""What live bases give an agency in a case, asked where intake itself lets one agency tell another."""
 
 from collections.abc import Iterable
 from uuid import UUID
 
-from shared.basis import World, consents, covers
+from shared.basis import Consent, World, consents
 from shared.decider import Refused
+from shared.grounds import Ground, classes_for, grounds
 
 from .. import view
 from .common import OnCase
 
 
-async def given(on: OnCase, agency: str, world: World) -> dict[UUID, set[str]]:
-    """Classes by person, now (L3)."""
+async def given(on: OnCase, agency: str, teller: str, world: World) -> dict[UUID, set[str]]:
+    """Classes by person that `teller` may tell the agency now (L3, L7, L8)."""
     events, now = list(on.events), on.call.now()
-    for stream in await view.streams_of(on.call.rt, on.case, "consent"):
-        events += (await on.call.load(stream)).events
-    found: dict[UUID, set[str]] = {}
-    for consent in consents(events).values():
-        if covers(consent, agency, world, now):
-            found.setdefault(consent.recorded.person, set()).update(consent.classes(now))
-    return found
+    for kind in ("consent", "basis"):
+        for stream in await view.streams_of(on.call.rt, on.case, kind):
+            events += (await on.call.load(stream)).events
+    bases: list[Consent | Ground] = [*consents(events).values(), *grounds(events).values()]
+    return {
+        person: set().union(
+            *(classes_for(one, person, agency, teller, world, now) for one in bases)
+        )
+        for person in on.state.people
+    }
 
 
-async def may_be_told(on: OnCase, agency: str, data_class: str, subjects: Iterable[UUID]) -> bool:
-    """The lead agency holds the file (L20); any other needs every subject's live consent (L4)."""
+async def may_be_told(
+    on: OnCase, agency: str, teller: str, data_class: str, subjects: Iterable[UUID]
+) -> bool:
+    """The lead agency holds the file (L20); any other needs a live basis for every subject (L4)."""
     if agency == on.state.lead:
         return True
     subjects = set(subjects)
-    classes = await given(on, agency, await view.the_world(on.call.rt))
+    classes = await given(on, agency, teller, await view.the_world(on.call.rt))
     return bool(subjects) and all(data_class in classes.get(one, ()) for one in subjects)
 
 

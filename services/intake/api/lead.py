@@ -81,8 +81,8 @@ async def decline(on: OnCaseDep, body: Decline) -> Receipt:
 
 
 async def _has_basis(on: OnCase, agency: str, world: World) -> None:
-    """L9: for one person of the case at least, live consents cover the minimum of classes."""
-    if not _enough((await given(on, agency, world)).values()):
+    """L9: for one person of the case at least, live bases together give the minimum."""
+    if not _enough((await given(on, agency, on.state.lead, world)).values()):
         raise no_live_basis(on)
 
 

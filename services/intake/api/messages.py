@@ -94,7 +94,7 @@ async def send(on: OnCaseDep, body: NewMessage) -> Receipt:
             raise bad_input("body.answers", "no message to you / 受け取った連絡ではありません")
         told = body.text is not None or on.call.who.agency != on.state.lead
         if not await stands(on.call, body.to, on.case, on.past) or (
-            told and not await may_be_told(on, body.to, CLASS, _subjects(on, of_person))
+            told and not await _may_be_told(on, body.to, on.call.who.agency, of_person)
         ):
             raise no_live_basis(on)
 
@@ -181,6 +181,12 @@ async def _between(on: OnCase, past: Past) -> bool:
     return await stands(on.call, other, on.case, on.past)
 
 
+async def _may_be_told(
+    on: OnCase, agency: str, teller: str, of_person: PersonToldOf | None
+) -> bool:
+    return await may_be_told(on, agency, teller, CLASS, _subjects(on, of_person))
+
+
 async def _received(on: OnCase, id: UUID) -> bool:
     past = await on.call.load(f"message/{id}")
     return bool(past.events) and (
@@ -192,7 +198,7 @@ async def _shown(on: OnCase, past: Past) -> Message:
     sent, first = _sent(past), past.events[0].envelope
     of_person, mine = _of_person(past), on.call.who.agency
     written = of_person.text if of_person else sent.text
-    told = mine == first.agency or await may_be_told(on, mine, CLASS, _subjects(on, of_person))
+    told = mine == first.agency or await _may_be_told(on, mine, first.agency, of_person)
     on.reads(past.events if told else ())
     reads = [e.envelope.at for e in past.events if isinstance(e.event, MessageRead)]
     return Message(

@@ -1,11 +1,11 @@
-"""A referral: requested on live consents, answered by its receiver, ended by a person."""
+"""A referral: requested on live bases, answered by its receiver, ended by a person."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
-from shared.basis import Consent, World, covers
+from shared.basis import Consent, World
 from shared.contracts import Event
 from shared.contracts.referral import (
     ReferralAccepted,
@@ -17,6 +17,7 @@ from shared.contracts.referral import (
     ServiceStarted,
 )
 from shared.decider import Decider, Refused
+from shared.grounds import Ground, classes_for
 
 ALLOWED = {
     "none": (),
@@ -129,25 +130,23 @@ DECIDER = Decider(Referral(), decide, evolve)
 
 
 def covering(
-    given: Iterable[Consent],
+    given: Iterable[Consent | Ground],
     person: UUID,
+    sender: str,
     receiver: str,
     classes: Iterable[str],
     world: World,
     at: datetime,
 ) -> tuple[UUID, ...]:
-    """Ids of this person's consents that together cover all the classes for the receiver (L3),
-    oldest first; empty if a class is left uncovered.
+    """Ids of the bases that together let the sender tell the receiver all the classes of this person
+    (L3, L7, L8, L9), oldest first; empty if a class is left uncovered.
     """
     asked = set(classes)
     used = [
-        consent
-        for consent in given
-        if consent.recorded.person == person
-        and covers(consent, receiver, world, at)
-        and asked.intersection(consent.classes(at))
+        (one.recorded.begins, one.id, useful)
+        for one in given
+        if (useful := asked & classes_for(one, person, receiver, sender, world, at))
     ]
-    if asked.difference(*(consent.classes(at) for consent in used)):
+    if asked.difference(*(useful for _, _, useful in used)):
         return ()
-    used.sort(key=lambda consent: (consent.recorded.begins, consent.id))
-    return tuple(consent.id for consent in used)
+    return tuple(id for _, id, _ in sorted(used, key=lambda one: one[:2]))
