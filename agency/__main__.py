@@ -1,4 +1,4 @@
-"""`python -m agency`: follow, show, certify."""
+"""`tsunagu-agency`, or `python -m agency`: follow, show, certify."""
 
 import asyncio
 import json
@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -19,9 +20,12 @@ from agency.certify import OTHERS
 from agency.certify import certify as run_certification
 from agency.copy import Copy
 from agency.credentials import Credentials
+from agency.port import Kit, serve
 from agency.receipts import Receipts
 from agency.sealed import Change
 from agency.subscriber import Subscriber
+from agency.trial import Trial, Unreachable
+from agency.year import Year
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The tsunagu agency kit.")
 screen = Console()
@@ -78,21 +82,70 @@ def show(
 
 @app.command()
 def certify(
-    credentials: CredentialsFile,
+    credentials: Annotated[
+        Path | None, typer.Option(help="what the city gave you: check connection and records")
+    ] = None,
     other: Annotated[
         list[str] | None, typer.Option(help="a topic that must be refused (several times)")
     ] = None,
+    against: Annotated[
+        str, typer.Option(help="URL of your subscriber's test port: replay a year to it")
+    ] = "",
+    start: Annotated[
+        str, typer.Option(help="command that starts it: then it is also killed in mid-batch")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="another year")] = 1,
 ) -> None:
-    """Check the connection, the records, and that nothing else is open; fails when one check does."""
+    """Check the connection (--credentials), or your own subscriber (--against); fails when one check does."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    if not credentials and not against:
+        raise _refuse("say --credentials FILE, or --against URL, or both")
+    passed = [
+        *([_connection(credentials, other)] if credentials else []),
+        *([_year(seed, against, start)] if against else []),
+    ]
+    if not all(passed):
+        raise typer.Exit(1)
+
+
+@app.command()
+def stand(
+    copy: CopyFile, port: Annotated[int, typer.Option(help="on this machine")] = 9410
+) -> None:
+    """Put the kit's own subscriber behind a test port, for `certify --against`."""
+    logging.basicConfig(level=logging.CRITICAL)
+    kept = Copy(copy)
+    with serve(Kit(kept), port) as server, suppress(KeyboardInterrupt):
+        server.serve_forever()
+    kept.close()
+
+
+def _connection(credentials: Path, other: list[str] | None) -> bool:
     checks = asyncio.run(run_certification(_load(credentials), other or OTHERS))
     table = Table("check", "result", "detail")
     for check in checks:
         result = "[green]passed[/]" if check.passed else "[red]FAILED[/]"
         table.add_row(escape(check.name), result, escape(check.detail))
     screen.print(table)
-    if not all(check.passed for check in checks):
-        raise typer.Exit(1)
+    return all(check.passed for check in checks)
+
+
+def _year(seed: int, against: str, start: str) -> bool:
+    year = Year(seed)
+    try:
+        wrong = Trial(year, against, start).run()
+    except Unreachable as error:
+        raise _refuse(f"the subscriber cannot be tested: {error}") from None
+    for sentence in wrong:
+        screen.print(escape(sentence), soft_wrap=True)
+    records = sum(len(step.records) for step in year.steps)
+    killed = "killed" if start else "cut off, not killed (see --start),"
+    result = f"[red]{len(wrong)} WRONG[/]" if wrong else "[green]passed[/]"
+    screen.print(
+        f"{result}: {len(year.steps)} steps with {records} records, {killed} in mid-batch",
+        soft_wrap=True,
+    )
+    return not wrong
 
 
 async def _until_stopped(follower: Subscriber, once: bool) -> None:

@@ -9,10 +9,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from agency.broker import consumer, record_of
-from agency.copy import Copy, Position, Refusal
+from agency.copy import Copy
 from agency.credentials import Credentials
 from agency.receipts import Receipts
-from agency.sealed import Change, Poison, Record, heartbeat_at, opened
+from agency.sealed import Change, Record
+from agency.taking import take
 
 LONGEST_PAUSE = 5.0
 POLL_MS = 500
@@ -143,24 +144,9 @@ class Subscriber:
         return None
 
     def _apply(self, records: list[Record], *, move: bool = True) -> None:
-        changes: list[tuple[int, Change]] = []
-        refusals: list[Refusal] = []
-        beat: str | None = None
-        for record in records:
-            try:
-                if record.heartbeat:
-                    beat = heartbeat_at(record) or beat
-                else:
-                    changes.append((record.offset, opened(record, self._keys)))
-            except Poison as poison:
-                handle = (record.key or b"").decode("utf-8", "replace")
-                refusals.append(Refusal(record, handle, str(poison)))
-                log.error("record %d is kept aside: %s", record.offset, poison)
-        last = records[-1]
-        position = Position(last.offset + 1, last.header("ce_id"), beat) if move else None
-        taken = self.copy.apply(
-            changes, refusals,
-            topic=self._place.topic, position=position, owe=self._receipts is not None,
+        taken = take(
+            self.copy, records, self._keys, self._place.topic,
+            move=move, owe=self._receipts is not None,
         )  # fmt: skip
         if taken and self._receipts:
             self._receipts.wake()

@@ -198,6 +198,13 @@ def test_poison_says_why(bad: Record, reason: str) -> None:
         opened(bad, KEYS)
 
 
+def test_while_a_key_is_replaced_a_record_to_either_key_opens() -> None:
+    """A record does not say to which key it is sealed."""
+    old, new = KEY, OKPKey.generate_key("X25519", {"use": "enc"}, auto_kid=True)
+    for key in (old, new):
+        assert json.loads(unsealed(sealed(document(), key), KeySet([old, new]))) == document()
+
+
 def test_only_the_agreed_algorithms_are_opened() -> None:
     key = OctKey.generate_key(256)
     value = jwe.encrypt_compact({"alg": "dir", "enc": "A256GCM"}, b"{}", key)
@@ -359,7 +366,7 @@ def test_the_kit_stands_alone() -> None:
         "typer",
         *sys.stdlib_module_names,
     }
-    for path in (Path(__file__).parents[2] / "agency").glob("*.py"):
+    for path in (Path(__file__).parents[2] / "agency").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
