@@ -21,7 +21,7 @@ async def settled(rt: Runtime) -> bool:
 
 SERVICE = Service(
     name="views",
-    streams=("disclosure", "subscription"),
+    streams=("disclosure", "subscription", "provision"),
     router=router,
     view=view,
     plan=plan,

@@ -9,6 +9,7 @@ from shared.contracts import Recorded
 from shared.contracts.intake import CaseOpened, LeadAccepted, PersonJoined
 from shared.contracts.views import (
     DocumentChanged,
+    ProvisionRecorded,
     ReceiptRecorded,
     ReceiptRefused,
     RetractionConfirmed,
@@ -19,6 +20,8 @@ from shared.runtime import Runtime
 DISCLOSURES_OF = """
 select stream from journal where key = any($1::text[]) and stream like 'disclosure/%' and version = 1
  order by stream"""
+PROVISIONS_OF = """
+select stream from journal where key = $1 and stream like 'provision/%' and version = 1 order by seq"""
 CASES_OF = f"""
 select distinct key from kept where type = '{PersonJoined.TYPE}' and data ->> 'person' = $1
  order by key"""
@@ -32,6 +35,9 @@ select distinct j.stream from journal j
                       and (c.data ->> 'document')::int >= (j.data ->> 'document')::int)
    and ({LEAD}) = $1 and j.stream > $3
  order by j.stream limit $4"""
+PROVIDED = f"""
+select distinct j.key from journal j where j.type = '{ProvisionRecorded.TYPE}' and ({LEAD}) = $1
+ order by 1"""
 ON_BROKER = """
 select agency, case_id, sent_document from delivery where case_id = any($1::uuid[])"""
 SENT = "select sent_mark from delivery where agency = $1 and case_id = $2"
@@ -68,6 +74,16 @@ async def disclosures_of(rt: Runtime, cases: Sequence[UUID]) -> list[str]:
     """Streams of all agencies that ever held something of the cases."""
     rows = await rt.pool.fetch(DISCLOSURES_OF, [str(case) for case in cases])
     return [row["stream"] for row in rows]
+
+
+async def provisions_of(rt: Runtime, case: UUID) -> list[str]:
+    """Streams of what left by hand, in their order."""
+    return [row["stream"] for row in await rt.pool.fetch(PROVISIONS_OF, str(case))]
+
+
+async def provided(rt: Runtime, lead: str) -> list[UUID]:
+    """Cases that this agency leads now, and of which something left by hand."""
+    return [UUID(row["key"]) for row in await rt.reads.fetch(PROVIDED, lead, LEADS)]
 
 
 async def cases_of(rt: Runtime, person: UUID) -> list[UUID]:

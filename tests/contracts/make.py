@@ -32,6 +32,7 @@ ON_MATTER = {"matter": MATTER, "case": CASE}
 AT_SITTING = {"meeting": MEETING, "case": CASE}
 TRANSFER = an_id(41)
 STAFF: dict[str, Any] = {"case": CASE, "agency": "city-fukushi", "staff": "tanaka"}
+PROVIDED: dict[str, Any] = {"provision": an_id(22), "case": CASE}
 DISCLOSED: dict[str, Any] = {"agency": "care-centre", "case": CASE}
 
 SAMPLES: tuple[Event, ...] = (
@@ -378,6 +379,22 @@ SAMPLES: tuple[Event, ...] = (
     views.RetractionConfirmed(**DISCLOSED, document=2, kept="own_record"),
     views.RetractionOverdue(**DISCLOSED, document=2),
     views.ReadingRecorded(**DISCLOSED, items=ITEMS),
+    views.ProvisionRecorded(
+        **PROVIDED,
+        number="2026-ABCDEFGH",
+        approver="kacho",
+        items=ITEMS,
+        way="paper",
+        purpose="所在の確認",
+        to="care-centre",
+        kind="police",
+        receiver="𠮷野警察署",
+        ground="police_enquiry",
+        citation="刑訴法197条2項",
+    ),
+    views.SheetPrinted(**PROVIDED, items=ITEMS),
+    views.ReceiverTold(**PROVIDED, items=ITEMS),
+    views.GivenBack(**PROVIDED, items=ITEMS, kept="own_record"),
     views.SubscriptionRegistered(
         agency="care-centre", public_key={"kty": "OKP", "crv": "X25519", "x": "A" * 43}
     ),

@@ -12,7 +12,7 @@ from agency.document import digest
 from agency.sealed import opened
 from operate.stack import Stack
 from services.views.resending import resend
-from shared.contracts.views import ReceiptRefused, RetractionOverdue
+from shared.contracts.views import ReceiptRefused, RetractionOverdue, SheetPrinted
 from tests.integration._service import service_on
 from tests.integration.test_views import PENSION, Subscriber, Town, deliver, records_of
 
@@ -185,3 +185,72 @@ async def test_what_a_document_was_at_a_moment_and_to_whom_a_persons_data_went(t
     assert (mine["health"]["until"] is None, mine["money"]["until"]) == (False, None)
     assert [reading["subject"] for reading in mine["health"]["read_by"]] == ["suzuki"]
     assert PENSION not in json.dumps(lines, ensure_ascii=False)
+
+
+# By hand.
+
+
+async def facts_of(town: Town, *fields: str) -> list[dict[str, str]]:
+    """References as the city's own document has them."""
+    found = (await town.documents("city"))[-1].items
+    return [{"event": str(i.event), "field": i.field} for i in found if i.field in fields]
+
+
+async def test_what_leaves_by_hand_is_recorded_marked_and_asked_back(town: Town) -> None:
+    """L21: an agency gets a sheet of what it may hold; the police what a law gives; both are listed."""
+    consent = town.consent(town.care)
+    await town.views.tell(consent, town.fact(money=PENSION))
+    await town.judged()
+    health, money = await facts_of(town, "health"), await facts_of(town, "money")
+    paper = {
+        "case": str(town.case), "way": "print", "to": town.care, "items": health,
+        "purpose": "訪問の準備", "approver": "kacho",
+    }  # fmt: skip
+    asked = {
+        "case": str(town.case), "way": "paper", "kind": "police", "receiver": "𠮷野警察署",
+        "items": health + money, "purpose": "所在の確認", "approver": "kacho",
+        "ground": "police_enquiry", "citation": "刑訴法197条2項",
+    }  # fmt: skip
+    path, staff = "/v1/disclosures", "coordinator"
+    for body, agency, role, status in (
+        (paper, town.care, staff, 404),
+        (paper, "city", "agency_worker", 403),
+        ({**paper, "approver": "tanaka"}, "city", staff, 422),
+        ({**paper, "items": money}, "city", staff, 422),
+        ({**paper, "items": [{"event": str(town.case), "field": "name"}]}, "city", staff, 422),
+        ({**asked, "ground": None, "citation": None}, "city", staff, 422),
+    ):
+        assert (await post(town, path, agency, body, role)).status_code == status
+    ids = []
+    for body in (paper, asked):
+        answer = await post(town, path, "city", body, staff)
+        assert answer.status_code == 201, answer.text
+        ids.append(answer.json()["id"])
+
+    shown = (await get(town, f"{path}/{ids[0]}", "city", staff)).json()
+    page = await post(town, f"{path}/{ids[0]}/sheet", "city", {}, staff)
+    for text in (shown["number"], "膝の痛み", town.care):
+        assert text in page.text
+    assert PENSION not in page.text
+    assert len(await town.views.written(SheetPrinted)) == 1
+    assert (await post(town, f"{path}/{ids[1]}/sheet", "city", {}, staff)).status_code == 409
+
+    assert await retracted(town) == []
+    await town.views.tell(town.withdrawn(consent))
+    await town.judged()
+    by_hand = [one for one in await retracted(town) if one["way"] == "by_hand"]
+    assert [(one["disclosure"], one["state"]) for one in by_hand] == [(ids[0], "to_tell")]
+    assert (await post(town, f"{path}/{ids[0]}/sheet", "city", {}, staff)).status_code == 409
+    (one,) = await retracted(town, "state=to_tell")
+    assert one["disclosure"] == ids[0]
+    for act, state in (("telling", "told"), ("return", "confirmed")):
+        assert (await post(town, f"{path}/{ids[0]}/{act}", "city", {}, staff)).status_code == 200
+        by_hand = [one for one in await retracted(town) if one["way"] == "by_hand"]
+        assert [one["state"] for one in by_hand] == [state]
+
+    person = f"/v1/persons/{town.hana}/disclosures"
+    lines = (await get(town, person, "city", "privacy_officer")).json()
+    assert {(one["way"], one["receiver"], one["field"]) for one in lines} >= {
+        ("print", town.care, "health"),
+        ("paper", "𠮷野警察署", "money"),
+    }

@@ -45,7 +45,7 @@ STREAMS = {
     },
     "referral": {"referral", "agency", "resource"},
     "meetings": {"meeting", "sitting", "matter", "plan", "body"},
-    "views": {"disclosure", "subscription"},
+    "views": {"disclosure", "subscription", "provision"},
     "metrics": {"survey", "course", "publication"},
 }
 CLEAR_TEXT = {
@@ -60,7 +60,11 @@ CLEAR_TEXT = {
     "MemberLeft": {"body"},
     "MemberNamed": {"body"},
     "MemberPledged": {"body"},
+    "GivenBack": {"items", "kept"},
+    "ProvisionRecorded": {"items", "number", "to"},
     "ReadingRecorded": {"items"},
+    "ReceiverTold": {"items"},
+    "SheetPrinted": {"items"},
     "ReceiptRecorded": {"grade"},
     "ReceiptRefused": {"grade"},
     "RetractionConfirmed": {"kept"},

@@ -4,6 +4,7 @@ from shared.route import together
 
 from . import (
     covers,
+    disclosures,
     documents,
     exchange,
     feed,
@@ -31,6 +32,7 @@ PARTS = (
     retractions,
     merges,
     history,
+    disclosures,
     freshness,
 )
 router = together("views", *[part.router for part in PARTS])

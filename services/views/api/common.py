@@ -7,12 +7,14 @@ from uuid import UUID
 from fastapi import Depends
 from pydantic import StringConstraints
 
+from shared.contracts.intake import CaseOpened, LeadAccepted
 from shared.contracts.views import ItemRef, ReadingRecorded
 from shared.http import Body, Call, Caller, PathId, Receipt, to_uuid
 from shared.problems import Problem, not_found
 
 from .. import view
 from ..domain import disclosure, subscription
+from ..judge import Judge, Told
 
 NO_ID = UUID(int=0)
 READERS = ("agency_worker", "intake_worker", "coordinator", "supervisor", "system")
@@ -73,3 +75,19 @@ async def record_reading(call: Call, case: UUID, items: tuple[ItemRef, ...]) -> 
         call.context(), command=None
     )  # each reading is one, whatever key it came with
     await call.rt.journal.handle(disclosure.DECIDER, stream, str(case), event, context)
+
+
+async def led(call: Call, case: UUID) -> Told:
+    """What is known of a case that the caller's agency leads or led (404 otherwise, and for who is
+    blocked from it).
+    """
+    judge: Judge = call.rt.state["judge"]
+    told = (await judge.load(call.rt.reads, [case]))[case]
+    leads = {e.event.lead for e in told.own if isinstance(e.event, CaseOpened | LeadAccepted)}
+    if call.who.agency not in leads or case in await view.gone(call.rt, call.who):
+        raise not_found()
+    return told
+
+
+def short(type_: str) -> str:
+    return type_.removeprefix("jp.tsunagu.").removesuffix(".v1")

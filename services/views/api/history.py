@@ -8,7 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from shared.contracts.views import BasisRef, ItemRef
+from shared.contracts import Unreadable
+from shared.contracts.views import BasisRef, GivenBack, ItemRef
 from shared.http import Call, Caller, PathId, Route, to_uuid
 from shared.problems import Problem, not_found
 
@@ -19,8 +20,8 @@ from ..domain.facts import concerning
 from ..domain.grant import Basis
 from ..domain.history import Disclosed, disclosed, known_at
 from ..judge import Judge
-from .common import Held
-from .retractions import led, short
+from .common import Held, led, short
+from .disclosures import OnProvision, of_case
 
 router = APIRouter(route_class=Route)
 
@@ -31,7 +32,9 @@ class Reading(BaseModel):
 
 
 class Disclosure(BaseModel):
-    """One item about the person and one agency that held it or whose member opened it; no content."""
+    """One item about the person and who held it, opened it or got it by hand; no content. `way`:
+    document, reading, or one of the list hand_way.
+    """
 
     case: UUID
     receiver: str
@@ -66,13 +69,44 @@ async def list_disclosures(person: PathId, call: Caller) -> list[Disclosure]:
 
 async def _of_case(call: Call, case: UUID, person: UUID) -> list[Disclosure]:
     judge: Judge = call.rt.state["judge"]
-    events = (await judge.load(call.rt.reads, [case]))[case].events
+    told = (await judge.load(call.rt.reads, [case]))[case]
+    events = told.events
     about = concerning(events, person)
     types = {e.envelope.id: short(e.envelope.type) for e in events}
     streams = await account.disclosures_of(call.rt, [case])
     pasts = await asyncio.gather(*(call.load(stream) for stream in streams))
     found = [one for past in pasts for one in disclosed(past.events, about)]
-    return [_line(one, case, types.get(one.ref[0])) for one in found]
+    lines = [_line(one, case, types.get(one.ref[0])) for one in found]
+    for on in await of_case(call, case, told):
+        lines += [
+            _by_hand(on, item, types.get(item.event))
+            for item in on.recorded.items
+            if (item.event, item.field) in about
+        ]
+    return lines
+
+
+def _by_hand(on: OnProvision, item: ItemRef, type_: str | None) -> Disclosure:
+    given = on.recorded
+    name, way = ("" if isinstance(v, Unreadable) else v for v in (given.receiver, given.way))
+    returns = [
+        e.envelope.at
+        for e in on.past.events
+        if isinstance(e.event, GivenBack) and item in e.event.items
+    ]
+    return Disclosure(
+        case=given.case,
+        receiver=given.to or name or "",
+        way=way or "",
+        event=item.event,
+        type=type_,
+        field=item.field,
+        bases=list(item.bases),
+        since=on.past.events[0].envelope.occurred_at,
+        until=min(returns, default=None),
+        delivered_at=None,
+        read_by=[],
+    )
 
 
 def _line(one: Disclosed, case: UUID, type_: str | None) -> Disclosure:

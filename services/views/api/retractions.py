@@ -3,22 +3,24 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from shared.contracts import Recorded
-from shared.contracts.intake import CaseOpened, LeadAccepted
+from shared.contracts import Recorded, Unreadable
 from shared.contracts.views import BasisRef
 from shared.http import After, Call, Caller, Limit, Route
-from shared.problems import bad_input, not_found
+from shared.problems import bad_input
 
 from .. import account, view
+from ..domain.deadlines import confirmation_due
+from ..domain.provision import ended, ended_at, refs
 from ..domain.retraction import State, retractions
 from ..judge import Judge, Told
-from .common import READERS
+from .common import READERS, led, short
+from .disclosures import of_case
 
 router = APIRouter(route_class=Route)
 OFFICERS = ("privacy_officer", "supervisor")
@@ -35,28 +37,32 @@ class Withdrawn(BaseModel):
 
 class Retraction(BaseModel):
     """`told` of it, `delivered` to its system or topic, `overdue` since it is due, or `confirmed`: given
-    back, or `kept` on that ground. `pending`: not confirmed.
+    back, or `kept` on that ground. `pending`: not confirmed. `to_tell`: somebody has it on paper or the
+    like (`disclosure`), and has to be told by a person.
     """
 
-    agency: str
+    way: Literal["document", "by_hand"] = "document"
+    agency: str | None
     case: UUID
-    document: int
+    document: int | None = None
+    disclosure: UUID | None = None
+    receiver: str | None = None
     items: list[Withdrawn]
     since: datetime
     due: datetime
-    state: State
+    state: State | Literal["to_tell"]
     pending: bool
-    delivered_at: datetime | None
-    overdue_at: datetime | None
-    confirmed_at: datetime | None
-    kept: str | None
+    delivered_at: datetime | None = None
+    overdue_at: datetime | None = None
+    confirmed_at: datetime | None = None
+    kept: str | None = None
 
 
 @router.get("/v1/retractions")
 async def list_retractions(
     call: Caller,
     case: Annotated[UUID | None, Query()] = None,
-    state: Annotated[State | None, Query()] = None,
+    state: Annotated[State | Literal["to_tell"] | None, Query()] = None,
     after: After = None,
     limit: Limit = 200,
 ) -> list[Retraction]:
@@ -73,26 +79,25 @@ async def list_retractions(
         if state == "confirmed":
             raise bad_input("query.case", "name the case / ケースを指定してください")
         start = f"disclosure/{after}" if after else ""
-        gone = {str(case) for case in await view.gone(call.rt, call.who)}
-        found_streams = await account.unconfirmed(call.rt, call.who.agency, start, limit)
-        streams = [one for one in found_streams if one.rpartition("/")[2] not in gone]
+        gone = await view.gone(call.rt, call.who)
+        streams = await account.unconfirmed(call.rt, call.who.agency, start, limit)
+        streams = [one for one in streams if UUID(one.rpartition("/")[2]) not in gone]
         known = {}
     found = await _shown(call, streams, known)
+    if case:
+        cases = [case]
+    else:
+        cases = [c for c in await account.provided(call.rt, call.who.agency) if c not in gone]
+    for one, told in (known or await _told(call, cases)).items():
+        found += await handed(call, one, told)
     if case is None:
         found = [one for one in found if one.pending]
     return [one for one in found if state in (None, one.state)]
 
 
-async def led(call: Call, case: UUID) -> Told:
-    """What is known of a case that the caller's agency leads or led (404 otherwise, and for who is
-    blocked from it).
-    """
+async def _told(call: Call, cases: Sequence[UUID]) -> dict[UUID, Told]:
     judge: Judge = call.rt.state["judge"]
-    told = (await judge.load(call.rt.reads, [case]))[case]
-    leads = {e.event.lead for e in told.own if isinstance(e.event, CaseOpened | LeadAccepted)}
-    if call.who.agency not in leads or case in await view.gone(call.rt, call.who):
-        raise not_found()
-    return told
+    return await judge.load(call.rt.reads, cases) if cases else {}
 
 
 async def _shown(call: Call, streams: Sequence[str], known: dict[UUID, Told]) -> list[Retraction]:
@@ -134,5 +139,32 @@ def listed(items: Sequence[Any], events: Sequence[Recorded]) -> list[Withdrawn]:
     ]
 
 
-def short(type_: str) -> str:
-    return type_.removeprefix("jp.tsunagu.").removesuffix(".v1")
+async def handed(call: Call, case: UUID, told: Told) -> list[Retraction]:
+    """What was given by hand and has no basis any more, whoever has it."""
+    found: list[Retraction] = []
+    for on in await of_case(call, case, told):
+        gone, left = ended(on.recorded, on.known), on.ended()
+        if not gone:
+            continue
+        since = ended_at(gone, on.known) or call.now()
+        due = confirmation_due(since)
+        late = call.now() >= due
+        asked = "told" if refs(left) <= on.state.told else "to_tell"
+        state: Any = "confirmed" if not left else "overdue" if late else asked
+        name = on.recorded.receiver
+        found.append(
+            Retraction(
+                way="by_hand",
+                agency=on.recorded.to,
+                case=case,
+                disclosure=on.id,
+                receiver=None if isinstance(name, Unreadable) else name,
+                items=listed(gone, told.events),
+                since=since,
+                due=due,
+                state=state,
+                pending=bool(left),
+                kept=on.state.kept,
+            )
+        )
+    return found

@@ -12,6 +12,7 @@ from .disclosure import (
     RetractionConfirmed,
     RetractionOverdue,
 )
+from .provision import GivenBack, ProvisionEvent, ProvisionRecorded, ReceiverTold, SheetPrinted
 from .subscription import (
     KeyRevoked,
     KeyRotated,
@@ -32,14 +33,19 @@ __all__ = [
     "DisclosureEvent",
     "DocumentChanged",
     "FileMade",
+    "GivenBack",
     "ItemRef",
     "KeyRevoked",
     "KeyRotated",
+    "ProvisionEvent",
+    "ProvisionRecorded",
     "ReadingRecorded",
     "ReceiptRecorded",
     "ReceiptRefused",
+    "ReceiverTold",
     "RetractionConfirmed",
     "RetractionOverdue",
+    "SheetPrinted",
     "SubscriptionEnded",
     "SubscriptionEvent",
     "SubscriptionPaused",
