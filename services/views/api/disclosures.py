@@ -138,7 +138,7 @@ OnProvisionDep = Annotated[OnProvision, Depends(on_provision)]
 async def known(call: Call, told: Told) -> Known:
     judge: Judge = call.rt.state["judge"]
     world = await judge.world(call.rt.reads)
-    return Known(tuple(told.facts), told.consents, world, call.now())
+    return Known(tuple(told.facts), told.bases, world, call.now())
 
 
 @router.post("/v1/disclosures", status_code=201)
@@ -149,7 +149,7 @@ async def record(call: Caller, body: NewDisclosure) -> Receipt:
     told = await led(call, body.case)
     call.need(*STAFF)
     knows, id = await known(call, told), uuid7()
-    mine = knows.shown(call.who.agency)
+    mine, protected = knows.shown(call.who.agency), knows.protected(body.to or "")
     allowed = {}
     if body.ground is None:
         allowed = knows.consented(body.consent) if body.consent else {}
@@ -164,6 +164,10 @@ async def record(call: Caller, body: NewDisclosure) -> Receipt:
             place, ref = f"body.items.{n}", (item.event, item.field)
             if ref not in mine:
                 raise bad_input(place, "not held by your agency / 自機関が保有していません")
+            if ref in protected:
+                raise bad_input(
+                    place, "protected from this receiver / 支援措置等により提供できません"
+                )
             if body.ground is None and ref not in allowed:
                 raise bad_input(place, "no basis for this receiver / 提供先への根拠がありません")
 
@@ -219,7 +223,7 @@ async def print_sheet(on: OnProvisionDep, body: Body) -> HTMLResponse:
     number, receiver and day. Each printing is recorded before the page is answered.
     """
     allowed = set(on.known.shown(on.recorded.to)) if on.recorded.to else set()
-    allowed &= set(on.known.shown(on.call.who.agency))
+    allowed &= set(on.known.shown(on.call.who.agency)) - on.known.protected(on.recorded.to or "")
     items = tuple(i for i in on.recorded.items if (i.event, i.field) in allowed)
     await on.write(SheetPrinted(provision=on.id, case=on.recorded.case, items=items), body)
     wanted = refs(items)

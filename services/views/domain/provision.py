@@ -1,12 +1,12 @@
 """What left by hand: recorded, printed, asked back, given back. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from shared.basis import Consent, World
-from shared.contracts import Event
+from shared.basis import World
+from shared.contracts import CONSENTABLE, Event
 from shared.contracts.views import (
     BasisRef,
     GivenBack,
@@ -19,6 +19,7 @@ from shared.decider import Decider, Refused
 
 from .disclose import disclose
 from .facts import Fact
+from .grant import Bases
 from .history import Ref
 
 
@@ -72,30 +73,42 @@ class Known:
     """What an item's basis is judged by."""
 
     facts: tuple[Fact, ...]
-    consents: Mapping[UUID, Consent]
+    bases: Bases
     world: World
     at: datetime
 
     def shown(self, agency: str) -> dict[Ref, tuple[BasisRef, ...]]:
-        """What the agency may hold now, each with its bases."""
-        found = disclose(self.facts, self.consents, self.world, agency, self.at)
+        """What the agency may hold now, each with its bases; nothing of what it is only warned of."""
+        found = disclose(self.facts, self.bases, self.world, agency, self.at)
         return {
             (i.fact.event, i.fact.field): tuple(BasisRef(kind=b.kind, id=b.id) for b in i.bases)
             for i in found.items
+            if not i.warned
         }
 
     def consented(self, consent: UUID) -> dict[Ref, tuple[BasisRef, ...]]:
-        """What a live consent covers of its person alone, whoever receives it."""
-        given = self.consents.get(consent)
+        """What a live consent covers of its person alone, for a receiver that is no agency."""
+        given = self.bases.consents.get(consent)
         if given is None or not given.live(self.at):
             return {}
+        stopped = given.stopped(self.at)
+        classes = given.classes(self.at) & set(CONSENTABLE)
         bases = (BasisRef(kind="consent", id=str(consent)),)
         return {
             (fact.event, fact.field): bases
             for fact in self.facts
             if fact.subjects == {given.recorded.person}
-            and fact.data_class in given.recorded.classes
+            and fact.data_class in classes
+            and (stopped is None or fact.at < stopped)
         }
+
+    def protected(self, receiver: str) -> frozenset[Ref]:
+        """L11: what is not for this receiver, whatever law or consent gives it; "" is no agency."""
+        return frozenset(
+            (fact.event, fact.field)
+            for fact in self.facts
+            if self.bases.hidden_since(fact, receiver, self.at) is not None
+        )
 
 
 def ended(given: ProvisionRecorded, known: Known) -> tuple[ItemRef, ...]:
@@ -114,10 +127,12 @@ def ended(given: ProvisionRecorded, known: Known) -> tuple[ItemRef, ...]:
 
 
 def ended_at(items: Iterable[ItemRef], known: Known) -> datetime | None:
-    """When the first of them lost its last consent, as far as consents tell."""
+    """When the first of them lost its last basis, as far as its bases have an end."""
+    consents, grounds = known.bases.consents, known.bases.grounds
     moments = []
     for item in items:
-        found = [known.consents.get(UUID(b.id)) for b in item.bases if b.kind == "consent"]
-        ends = [c.end for c in found if c and c.end and c.end <= known.at]
+        ids = [UUID(b.id) for b in item.bases if b.kind in ("consent", "urgent", "ground")]
+        found = [consents.get(id) or grounds.get(id) for id in ids]
+        ends = [one.end for one in found if one and one.end and one.end <= known.at]
         moments += [max(ends)] if ends else []
     return min(moments, default=None)
