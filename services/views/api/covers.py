@@ -13,9 +13,8 @@ from shared.problems import not_found
 
 from ..domain import cover
 from ..domain.document import Handles
-from .common import Code
+from .common import Code, led
 from .page import html
-from .retractions import led
 
 router = APIRouter(route_class=Route, prefix="/v1/cases/{case}/covers")
 STAFF = ("intake_worker", "coordinator", "supervisor")
