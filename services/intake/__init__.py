@@ -14,6 +14,7 @@ SERVICE = Service(
         "consent",
         "basis",
         "notice",
+        "watch",
         "household",
         "assignment",
         "deputyship",

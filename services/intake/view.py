@@ -23,7 +23,7 @@ from shared.kept import all_of, keep
 from shared.runtime import Runtime
 from shared.views import View
 
-from . import family, index, matching, staffing, worklist
+from . import family, index, matching, staffing, watching, worklist
 
 OPENED = """
 insert into cases (id, lead, status, opened_at, household)
@@ -69,6 +69,7 @@ async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> Non
     await keep(db, [e for e in events if e.envelope.type in KEEPS])
     await worklist.project(db, events)
     await staffing.project(db, events)
+    await watching.project(db, events)
     if opened:
         await db.execute(OPENED, *map(list, zip(*opened, strict=True)))
     await index.project(key, db, events)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from shared.broker import event_message
 from shared.contracts import EVENTS, Envelope, Event, intake, meetings, metrics, referral, views
+from shared.contracts.intake.watch import Named
 from shared.sealing import Codec
 from tests.contracts.goldens import FOLDER, FixedKeyring, Golden, breaks, goldens, shape
 
@@ -30,7 +31,8 @@ ITEMS = (views.ItemRef(event=an_id(20), field="name", bases=BASES, warned=True),
 REFERRED = {"referral": REFERRAL, "case": CASE, "person": HANA}
 ON_MATTER = {"matter": MATTER, "case": CASE}
 AT_SITTING = {"meeting": MEETING, "case": CASE}
-TRANSFER = an_id(41)
+TRANSFER, WATCH = an_id(41), an_id(46)
+LOOKED_AFTER = Named(name="𠮷田 花", phone="0743-00-0004", address="𩸽町1-2")
 STAFF: dict[str, Any] = {"case": CASE, "agency": "city-fukushi", "staff": "tanaka"}
 PROVIDED: dict[str, Any] = {"provision": an_id(22), "case": CASE}
 DISCLOSED: dict[str, Any] = {"agency": "care-centre", "case": CASE}
@@ -199,9 +201,39 @@ SAMPLES: tuple[Event, ...] = (
         about="三階の一人暮らしの方",
         place="𩸽町1-2",
         text="新聞が三日たまっている",
+        watch=WATCH,
     ),
     intake.NoticeTaken(notice=RECORD, into=CASE),
     intake.NoticeClosed(notice=RECORD, reason="checked", note="旅行中だった"),
+    intake.WatchRegistered(
+        watch=WATCH,
+        agency="care-centre",
+        kind="alarm_unit",
+        name="第𠮷12号",
+        contact="設置業者",
+        phone="0743-00-0003",
+        place="𩸽町1-2",
+        users=(LOOKED_AFTER,),
+        helpers=(LOOKED_AFTER,),
+        note="玄関の鍵は協力員",
+    ),
+    intake.WatchCorrected(
+        watch=WATCH,
+        name="第𠮷13号",
+        contact="設置業者",
+        phone="0743-00-0003",
+        place="𩸽町1-2",
+        users=(LOOKED_AFTER,),
+        helpers=(LOOKED_AFTER,),
+        note="鍵は二階",
+        reason="番号の誤り",
+    ),
+    intake.WatchMoved(watch=WATCH, place="辻󠄀町3-4"),
+    intake.WatchSuspended(watch=WATCH, reason="hospital", note="二週間の予定"),
+    intake.WatchResumed(watch=WATCH),
+    intake.WatchRemoved(watch=WATCH, reason="facility", note="施設へ"),
+    intake.WatchCalled(watch=WATCH, result="worry", note="食欲がない"),
+    intake.WatchMissed(watch=WATCH, note="夕方に再度"),
     intake.HouseholdJoined(household=HOUSEHOLD, told_in=CASE, person=HANA, since="1980-04"),
     intake.HouseholdLeft(
         household=HOUSEHOLD, told_in=CASE, person=KEN, on="2026-03-31", reason="moved"

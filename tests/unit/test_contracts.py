@@ -35,6 +35,7 @@ STREAMS = {
         "basis",
         "household",
         "notice",
+        "watch",
         "match",
         "merge",
         "assignment",
@@ -72,6 +73,7 @@ CLEAR_TEXT = {
     "SubscriptionQuarantined": {"reason"},  # of a body, not of a person
     "SubscriptionRegistered": {"public_key"},
     "SubscriptionResumed": {"by"},
+    "WatchRegistered": {"kind"},
 }
 """Clear fields that could hold any text. Nobody adds one without saying so here."""
 

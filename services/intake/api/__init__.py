@@ -23,6 +23,7 @@ from . import (
     records,
     sections,
     transfers,
+    watches,
 )
 from .common import purpose
 
@@ -45,5 +46,6 @@ PARTS = (
     readings,
     transfers,
     messages,
+    watches,
 )
 router = together("intake", *[part.router for part in PARTS], dependencies=[Depends(purpose)])

@@ -17,17 +17,28 @@ from shared.problems import Problem, bad_input, not_found
 
 from .. import view, worklist
 from ..domain import notice as notices
+from ..domain import watch as watches
 from .common import WORKERS, Agency, OnCaseDep, blocked_from, standing, taken_on, worker
 from .line import opened
 from .sheet import Phone
 
 router = APIRouter(route_class=Route)
-ROUTES = {"minsei": "minsei_neighbour", "neighbourhood": "minsei_neighbour", "memo": "person_phone"}
+ROUTES = {
+    "minsei": "minsei_neighbour",
+    "neighbourhood": "minsei_neighbour",
+    "citizen": "minsei_neighbour",
+    "memo": "person_phone",
+    "family": "family_phone",
+    "council_member": "agency",
+    "complaint": "person_phone",
+}
 """Kind of notice → route of the case that begins with it; others are watch notices."""
 
 
 class NewNotice(Body):
-    """`to` empty: the caller's own agency, as a memo of a call before there is a case."""
+    """`to` empty: the caller's own agency, as a memo of a call, an enquiry or a complaint before there is a
+    case. `watch`: the business or alarm unit of that agency's registry that it came from.
+    """
 
     to: Agency | None = None
     kind: Annotated[str, *OneOf("notice_kind")]
@@ -36,6 +47,7 @@ class NewNotice(Body):
     about: Line | None = None
     place: Line | None = None
     text: Text
+    watch: UUID | None = None
 
 
 class Taking(Body):
@@ -73,6 +85,7 @@ class Notice(BaseModel):
     about: str | None
     place: str | None
     text: str | None
+    watch: UUID | None
 
 
 class OnNotice:
@@ -113,6 +126,8 @@ async def send(call: Caller, body: NewNotice) -> Receipt:
     async def check() -> None:
         if body.to and body.to not in (await view.the_world(call.rt)).agencies:
             raise bad_input("body.to", "not in the directory / 機関一覧にありません")
+        if body.watch and await _keeper(call, body.watch) != to:
+            raise bad_input("body.watch", "not in the registry / 宛先の台帳にありません")
 
     return await call.handle(
         notices.DECIDER,
@@ -197,6 +212,12 @@ async def _shown(call: Call, ids: list[UUID]) -> list[Notice]:
     return [_notice(call, past) for past in pasts]
 
 
+async def _keeper(call: Call, watch: UUID) -> str:
+    """The agency in whose registry it is; empty if it is in none."""
+    found: watches.Watch = (await call.load(f"watch/{watch}")).fold(watches.DECIDER)
+    return found.agency
+
+
 def _received(past: Past) -> NoticeReceived:
     event = past.events[0].event
     assert isinstance(event, NoticeReceived)
@@ -218,7 +239,9 @@ def _notice(call: Call, past: Past) -> Notice:
     state: notices.Notice = past.fold(notices.DECIDER)
     first, received = past.events[0].envelope, _received(past)
     hours = int((call.now() - first.at).total_seconds() // 3600)
-    values = received.model_dump(include={"kind", "sender", "phone", "about", "place", "text"})
+    values = received.model_dump(
+        include={"kind", "sender", "phone", "about", "place", "text", "watch"}
+    )
     return Notice(
         id=received.notice,
         version=past.version,

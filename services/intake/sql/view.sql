@@ -142,3 +142,11 @@ create table message (
     read bool not null default false
 );
 create index message_unread on message (agency, sent_at) where not read;
+create table watch (
+    id uuid primary key,
+    agency text not null,
+    kind text not null,
+    status text not null default 'in_use',
+    called_in date  -- first day of the month of the last call that was answered
+);
+create index watch_of on watch (agency, kind, id);

@@ -82,6 +82,17 @@ from .transfer import (
     TransferProposed,
     TransferWithdrawn,
 )
+from .watch import (
+    WatchCalled,
+    WatchCorrected,
+    WatchEvent,
+    WatchMissed,
+    WatchMoved,
+    WatchRegistered,
+    WatchRemoved,
+    WatchResumed,
+    WatchSuspended,
+)
 
 __all__ = [
     "AssignmentEvent",
@@ -162,5 +173,14 @@ __all__ = [
     "TransferWithdrawn",
     "UrgencyJudged",
     "UrgentAsserted",
+    "WatchCalled",
+    "WatchCorrected",
+    "WatchEvent",
+    "WatchMissed",
+    "WatchMoved",
+    "WatchRegistered",
+    "WatchRemoved",
+    "WatchResumed",
+    "WatchSuspended",
     "WorriesRecorded",
 ]

@@ -1,8 +1,9 @@
 """Notices-in (気になる人の連絡): short, possibly nameless, of no case until a worker takes them."""
 
 from typing import Annotated
+from uuid import UUID
 
-from ..event import AgencyCode, CaseId, Coded, Event, Id, Personal, event
+from ..event import AgencyCode, CaseId, Coded, Event, Id, Personal, S, event
 
 
 class NoticeEvent(Event):
@@ -13,7 +14,8 @@ class NoticeEvent(Event):
 
 @event("notice.received")
 class NoticeReceived(NoticeEvent):
-    """Somebody noticed somebody. `to` is asked to look; `about` is a name or what the person looks like.
+    """Somebody noticed somebody. `to` is asked to look; `about` is a name or what the person looks like;
+    `watch`: the business or alarm unit of the registry that it came from.
 
     Sealed under keys of the notice: there is no case, and nobody has been identified.
     """
@@ -25,6 +27,7 @@ class NoticeReceived(NoticeEvent):
     about: Annotated[str | None, Personal("contact", owner="notice")] = None
     place: Annotated[str | None, Personal("contact", owner="notice")] = None
     text: Annotated[str, Personal("life_history", owner="notice")]
+    watch: Annotated[UUID | None, S] = None
 
 
 @event("notice.taken")
