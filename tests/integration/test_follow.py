@@ -249,11 +249,11 @@ async def test_a_parked_stream_is_replayed_though_the_first_try_met_trouble(spin
     class Shaky(Codec):
         """Its keyring is out of reach at the fourth call: the replay's."""
 
-        async def open(self, rows: Iterable[Any]) -> Any:
+        async def open(self, rows: Iterable[Any], **how: Any) -> Any:
             calls.append(1)
             if len(calls) == 4:
                 raise ConnectionRefusedError
-            return await super().open(rows)
+            return await super().open(rows, **how)
 
     applier = await spine.applier(Shaky(spine.keyring))
     records = as_records(spine, made[0][1])
