@@ -38,7 +38,6 @@ from shared.sealing import Codec
 from shared.settings import Database, Http, Kafka, Keys, Limits, Oidc
 from shared.timers import Timers
 
-LARGEST_BODY = 1_500_000
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SETTLE_SECONDS = 60.0
 DRAIN_SECONDS = 7
@@ -243,7 +242,7 @@ def app(service: Service, rt: Runtime | None = None) -> FastAPI:
         made.router.routes.extend(_simulation.routes)
     problems.install(made)
     made.openapi = partial(_openapi, made.openapi)  # type: ignore[method-assign]
-    made.add_middleware(_Edge)
+    made.add_middleware(_Edge, largest=service.largest_body)
     return made
 
 
@@ -334,8 +333,8 @@ async def settled(rt: Runtime) -> bool:
 class _Edge:
     """Size limit, timing and one log line for what fails; pure ASGI."""
 
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
+    def __init__(self, inner: Any, largest: int) -> None:
+        self._inner, self._largest = inner, largest
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -349,7 +348,7 @@ class _Edge:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > LARGEST_BODY:  # sent in pieces, without a length
+            if received > self._largest:  # sent in pieces, without a length
                 raise HTTPException(413)
             return message
 
@@ -360,7 +359,7 @@ class _Edge:
             await send(message)
 
         try:
-            if not length.isdigit() or int(length) > LARGEST_BODY:
+            if not length.isdigit() or int(length) > self._largest:
                 request = Request(scope)
                 await problems.answer(request, "too-large")(scope, receive, sending)
             else:

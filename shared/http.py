@@ -100,7 +100,8 @@ class Route(Direct):
 
 
 async def _leave_rows(call: "Call", path: str) -> None:
-    purpose = call.request.headers.get("tsunagu-purpose") or audit.default_purpose(call.who)
+    named = call.request.headers.get("tsunagu-purpose") or call.purpose
+    purpose = named or audit.default_purpose(call.who)
     if purpose not in labels("reading_purpose"):
         raise bad_input("header.tsunagu-purpose", f"one of {', '.join(labels('reading_purpose'))}")
     rows = audit.rows(call.who, call.now(), purpose, path, call.readings.values())
@@ -122,6 +123,8 @@ class Call:
     idempotency_key: str | None
     body: bytes
     readings: dict[str, Reading] = field(default_factory=dict)
+    purpose: str = ""
+    """Of what is read here, if it is always the same; empty: by the caller's role."""
 
     def reads(
         self, of: str, basis: str, events: Iterable[Recorded] = (), case: UUID | None = None

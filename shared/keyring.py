@@ -27,8 +27,10 @@ select * from made union all
 select id, wrapped from {table} where id = any($1::text[])"""
 """Those that are there already, or are made; neither if somebody makes them just now."""
 DESTROY = """
-update data_key set wrapped = null, destroyed_at = now() where id = $1 and wrapped is not null
+insert into data_key (id, destroyed_at) select u, now() from unnest($1::text[]) u order by u
+on conflict (id) do update set wrapped = null, destroyed_at = now() where data_key.wrapped is not null
 returning id"""
+"""Also a key that a restored keyring does not know yet: it is never made again."""
 
 
 class KeyMissing(Exception):
@@ -79,10 +81,12 @@ class Keyring:
         """Raises asyncpg's and OS errors when the keyring is out of reach."""
         await self._pool.fetchval("select 1")
 
-    async def destroy(self, key_id: str) -> bool:
-        """Crypto-erase one person or text key; True if it existed until now."""
-        self._cache.pop(key_id, None)
-        return await self._pool.fetchval(DESTROY, key_id) is not None
+    async def destroy(self, *key_ids: str) -> int:
+        """Crypto-erase person and text keys; how many were not erased until now. Codes keys stay."""
+        wanted = sorted({key_id for key_id in key_ids if not key_id.startswith("codes/")})
+        for key_id in wanted:
+            self._cache.pop(key_id, None)
+        return len(await self._pool.fetch(DESTROY, wanted))
 
     async def _read(
         self, table: str, make: bool, asked: Sequence[Sequence[str]]

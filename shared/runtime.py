@@ -106,5 +106,6 @@ class Service:
     """What `Tsunagu-After` means where it is more than applied (views: judged as well)."""
     follows_by_itself: bool = False
     """Metrics feeds its applier from Faust; the host then starts no follower."""
+    largest_body: int = 1_500_000
     audited: bool = False
     """Each GET leaves a row in its table `reading`, or is not answered."""

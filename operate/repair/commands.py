@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -19,6 +20,8 @@ views_app = typer.Typer(
     help="Numbered views: rebuild, promote, drop, verify.", no_args_is_help=True
 )
 indicators_app = typer.Typer(help="Proof of the figures.", no_args_is_help=True)
+erasures_app = typer.Typer(help="Keys that are destroyed for ever.", no_args_is_help=True)
+app.add_typer(erasures_app, name="erasures")
 app.add_typer(parked_app, name="parked")
 app.add_typer(views_app, name="views")
 app.add_typer(indicators_app, name="indicators")
@@ -212,6 +215,33 @@ def indicators_verify(context: typer.Context, as_json: Json = False) -> None:
         print(f"figures of {len(years)} fiscal year(s) compared")
     wrong = [str(one.fiscal_year) for one in figures if not one.same]
     end(verify.said(tables) or (f"figures of {', '.join(wrong)} differ" if wrong else None))
+
+
+@erasures_app.command("list")
+def erasures_list(context: typer.Context, as_json: Json = False) -> None:
+    """Shows the signed list of destroyed keys; keep it (--json) where the backups are not."""
+    from operate.repair import erasures, screen
+
+    rows = [one._asdict() for one in carried_out(erasures.listed(running(context.obj)))]
+    if as_json:
+        screen.document({"erasures": rows})
+    else:
+        screen.table([{"case": row["case"], "keys": len(row["keys"])} for row in rows])
+
+
+@erasures_app.command("apply")
+def erasures_apply(
+    context: typer.Context,
+    kept: Annotated[Path | None, typer.Option("--list", help="A list that was kept.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Destroys again, after a restore, what the list names; intake does so too when it starts."""
+    from operate.repair import erasures, screen
+
+    done = carried_out(erasures.apply(running(context.obj), kept))
+    screen.document(done) if as_json else print(
+        f"{done['destroyed']} keys of {done['cases']} cases could still be opened; now they cannot"
+    )
 
 
 @topics_app.command("rebuild")

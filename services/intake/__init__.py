@@ -2,6 +2,7 @@
 
 from shared.runtime import Service
 
+from . import disposal
 from .api import router
 from .domain.deadlines import fire, plan
 from .view import view
@@ -23,10 +24,15 @@ SERVICE = Service(
         "transfer",
         "handover",
         "message",
+        "attachment",
+        "rights",
     ),
     router=router,
     view=view,
     plan=plan,
     fire=fire,
+    tasks=lambda rt: [disposal.run(rt)],
+    settled=disposal.settled,
+    largest_body=7_500_000,  # an attachment, in base64
     audited=True,
 )

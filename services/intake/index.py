@@ -41,6 +41,10 @@ LIFT = """
 delete from protected p using unnest($1::uuid[], $2::uuid[], $3::text[]) as t(case_id, person, field)
  where (p.case_id, p.person, p.field) = (t.case_id, t.person, t.field)"""
 
+FORGET = """
+delete from search s using cases c
+ where s.case_id = any($1::uuid[]) and c.id = s.case_id and c.status = 'disposed'"""
+
 
 async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> None:
     """After the cases of the batch: what is found of a case is found for who leads it."""

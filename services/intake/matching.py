@@ -41,6 +41,9 @@ on conflict (case_id, person) do update
 TAKEN = """
 update marks m set case_id = t.into_case from unnest($1::uuid[], $2::uuid[]) as t(id, into_case)
  where m.case_id = t.id and m.person = t.id"""
+FORGET = """
+delete from marks s using cases c
+ where s.case_id = any($1::uuid[]) and c.id = s.case_id and c.status = 'disposed'"""
 ASKED = """
 insert into enquiry (match, cases, agency, asked_at, waits) values ($1, $2, $3, $4, true)
 on conflict (match) do update set agency = excluded.agency, asked_at = excluded.asked_at, waits = true"""

@@ -12,10 +12,12 @@ from shared.blocks import NOT_BLOCKED
 from shared.contracts import Recorded
 from shared.contracts.intake import (
     CaseClosed,
+    CaseDisposed,
     CaseOpened,
     CaseReopened,
     LeadAccepted,
     LeadOffered,
+    NoticeTaken,
 )
 from shared.contracts.referral import ReferralRequested
 from shared.db import Connection
@@ -85,6 +87,21 @@ async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> Non
                 await db.execute(STATUS, case_id, "closed")
             case CaseReopened(case=case_id):
                 await db.execute(STATUS, case_id, "open")
+            case CaseDisposed(case=case_id):
+                await db.execute(STATUS, case_id, "disposed")
+    if ended := _may_be_disposed(events):
+        await db.execute(index.FORGET, ended)
+        await db.execute(matching.FORGET, ended)
+
+
+def _may_be_disposed(events: Sequence[Recorded]) -> list[UUID]:
+    """Cases whose index has to go, also where a notice was taken into one that is disposed of by now."""
+    found: list[UUID] = []
+    for recorded in events:
+        match recorded.event:
+            case CaseDisposed(case=case_id) | NoticeTaken(into=case_id):
+                found.append(case_id)
+    return found
 
 
 def view(rt: Runtime) -> View:

@@ -21,6 +21,7 @@ from services.views.judge import Judge
 from shared import views
 from shared.broker import TopicPartition
 from shared.contracts.intake import (
+    CaseDisposed,
     CaseOpened,
     ConsentRecorded,
     ConsentWithdrawn,
@@ -461,3 +462,13 @@ async def test_for_who_is_blocked_from_a_case_its_document_is_nowhere(town: Town
     assert await seen("abe") == (200, 1, 1)
     await town.views.tell(StaffUnblocked(**his))
     assert await seen("suzuki") == (200, 1, 1)
+
+
+async def test_what_was_disposed_of_leaves_every_document_and_is_taken_back(town: Town) -> None:
+    await town.views.tell(town.consent(town.care))
+    await town.judged()
+    assert await town.fields(town.care) == {"health"}
+    await town.views.tell(CaseDisposed(case=town.case, approval=uuid4()))
+    await town.judged()
+    last = (await town.documents(town.care))[-1]
+    assert (last.items, last.document) == ((), 2)

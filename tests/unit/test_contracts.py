@@ -43,6 +43,8 @@ STREAMS = {
         "transfer",
         "handover",
         "message",
+        "attachment",
+        "rights",
     },
     "referral": {"referral", "agency", "resource"},
     "meetings": {"meeting", "sitting", "matter", "plan", "body"},

@@ -119,7 +119,7 @@ async def list_cases(
     call: Annotated[Call, Depends(worker)],
     after: After = None,
     limit: Limit = 50,
-    status: Annotated[Literal["open", "closed"] | None, Query()] = None,
+    status: Annotated[Literal["open", "closed", "disposed"] | None, Query()] = None,
     q: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
     mine: bool = False,
 ) -> Page[CaseLine]:

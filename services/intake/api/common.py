@@ -30,6 +30,7 @@ from ..domain import case as cases
 Agency = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,60}$")]
 Staff = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@-]{1,120}$")]
 WORKERS = ("intake_worker", "agency_worker", "coordinator", "supervisor")
+OFFICERS = ("privacy_officer", "supervisor")
 NO_ID = UUID(int=0)
 
 
@@ -88,8 +89,11 @@ class OnCase:
 
     def sees(self, recorded: Recorded) -> bool:
         """What one's own agency recorded, and what was recorded while it led the case (L20): who
-        takes a case over learns what came before from its document, by a basis.
+        takes a case over learns what came before from its document, by a basis. Nothing of what was
+        disposed of.
         """
+        if self.state.status == "disposed":
+            return False
         led = [
             e.event.lead
             for e in self.events
@@ -155,6 +159,18 @@ async def on_case(id: PathId, call: Caller) -> OnCase:
     return await standing(call, to_uuid(id))
 
 
+async def on_led_case(id: PathId, call: Caller) -> OnCase:
+    """For the supervisors and the privacy officer of the lead agency (404 for other agencies)."""
+    case = to_uuid(id)
+    past, staff_past = await call.loads(f"case/{case}", assignment_of(call, case))
+    on = OnCase(call, case, past, staff_past)
+    if on.state.lead != call.who.agency or call.who.subject in on.staff.blocked:
+        raise not_found()
+    call.need(*OFFICERS)
+    on.reads()
+    return on
+
+
 async def worker(call: Caller) -> Call:
     call.need(*WORKERS)
     return call
@@ -168,7 +184,13 @@ async def purpose(
     """What a reading is for, where it is not what the caller's role is for; goes into its row (L21)."""
 
 
+async def officer(call: Caller) -> Call:
+    call.need(*OFFICERS)
+    return call
+
+
 OnCaseDep = Annotated[OnCase, Depends(on_case)]
+OnLedCaseDep = Annotated[OnCase, Depends(on_led_case)]
 
 
 def all_known(on: OnCase, people: list[UUID], field: str) -> None:

@@ -6,14 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from shared.http import Caller, Limit, Page, PathId, Route, to_uuid
-from shared.problems import not_found
+from shared.http import Limit, Page, Route
 
-from ..domain import case as cases
-from .common import blocked_from
+from .common import OnLedCaseDep
 
 router = APIRouter(route_class=Route)
-OFFICERS = ("privacy_officer", "supervisor")
 OF_CASE = """
 select seq, at, subject, agency, purpose, basis, path, kinds from reading
  where case_id = $1 and seq > $2 order by seq limit $3"""
@@ -33,19 +30,11 @@ class ReadingLine(BaseModel):
 
 @router.get("/v1/cases/{id}/readings")
 async def list_readings(
-    id: PathId,
-    call: Caller,
+    on: OnLedCaseDep,
     after: Annotated[int, Query(ge=0, le=2**62)] = 0,
     limit: Limit = 100,
 ) -> Page[ReadingLine]:
     """Oldest first, over all agencies; this reading is the next of them."""
-    case = to_uuid(id)
-    past = await call.load(f"case/{case}")
-    state: cases.Case = past.fold(cases.DECIDER)
-    if state.lead != call.who.agency or await blocked_from(call, case):
-        raise not_found()
-    call.need(*OFFICERS)
-    call.reads(f"case/{case}", "officer", case=case)
-    rows = await call.rt.pool.fetch(OF_CASE, case, after, limit)
+    rows = await on.call.rt.pool.fetch(OF_CASE, on.case, after, limit)
     items = [ReadingLine.model_validate(dict(row)) for row in rows]
     return Page(items=items, next=str(rows[-1]["seq"]) if len(rows) == limit else None)

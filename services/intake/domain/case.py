@@ -7,6 +7,7 @@ from shared.contracts import Event
 from shared.contracts.intake import (
     CaseAssessed,
     CaseClosed,
+    CaseDisposed,
     CaseOpened,
     CaseReopened,
     CaseScreened,
@@ -28,6 +29,9 @@ from shared.contracts.intake import (
 )
 from shared.decider import Decider, Refused
 
+from . import disposal
+from .disposal import Disposal
+
 
 @dataclass(frozen=True)
 class Case:
@@ -39,6 +43,7 @@ class Case:
     people: frozenset[UUID] = frozenset()
     coordinator: tuple[str, str] | None = None
     """Who coordinates the case, and of which agency."""
+    disposal: Disposal = disposal.NONE
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,7 @@ Command = (
     | Safeguard
     | Close
     | Reopen
+    | disposal.Command
 )
 ALLOWED = {
     "none": (),
@@ -148,8 +154,10 @@ ALLOWED = {
         "coordinator",
         "lead-agency",
         "closing",
+        "hold",
     ),
-    "closed": ("reopening",),
+    "closed": ("reopening", "hold", "disposal"),
+    "disposed": (),
 }
 
 
@@ -185,8 +193,10 @@ def decide(state: Case, command: Command) -> list[Event]:
             return _known(state, (event,))
         case "open", Close(closed):
             return [closed]
-        case "closed", Reopen(reopened):
+        case "closed", Reopen(reopened) if state.disposal.step != "approved":
             return [reopened]
+        case (("open" | "closed"), command) if isinstance(command, disposal.COMMANDS):
+            return disposal.decide(state.disposal, state.status == "closed", command)
         case _:
             raise Refused(f"case-is-{state.status}", state.status, ALLOWED[state.status])
 
@@ -241,9 +251,12 @@ def evolve(state: Case, event: Event) -> Case:
         case CaseClosed():
             return replace(state, status="closed")
         case CaseReopened():
-            return replace(state, status="open")
+            fresh = replace(state.disposal, step="none", proposed_by="")
+            return replace(state, status="open", disposal=fresh)
+        case CaseDisposed():
+            return replace(state, status="disposed", people=frozenset())
         case _:
-            return state
+            return replace(state, disposal=disposal.evolve(state.disposal, event))
 
 
 DECIDER = Decider(Case(), decide, evolve)

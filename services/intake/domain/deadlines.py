@@ -1,10 +1,11 @@
-"""Deadlines of intake: bases end, an urgent one is reviewed in time, a transfer takes effect."""
+"""Deadlines of intake: bases end, reviews and answers fall due, a transfer takes effect."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
+from shared.calendar import TOKYO
 from shared.contracts import Envelope, Event
 from shared.contracts.intake import (
     BasisEnded,
@@ -13,6 +14,11 @@ from shared.contracts.intake import (
     ConsentRecorded,
     ConsentWithdrawn,
     GroundRecorded,
+    RightsDecided,
+    RightsExtended,
+    RightsOverdue,
+    RightsRequested,
+    RightsWithdrawn,
     TransferAgreed,
     TransferEffected,
     TransferWithdrawn,
@@ -20,7 +26,7 @@ from shared.contracts.intake import (
 )
 from shared.deadline import Due, Timer
 
-from . import basis, consent, transfer
+from . import basis, consent, rights, transfer
 
 
 def plan(event: Event, envelope: Envelope) -> Iterable[Timer]:
@@ -42,6 +48,11 @@ def plan(event: Event, envelope: Envelope) -> Iterable[Timer]:
             yield Timer(stream, at, stream, {})
         case ConsentWithdrawn() | TransferWithdrawn():
             yield Timer(stream, None)
+        case RightsRequested(due_on=day) | RightsExtended(due_on=day):
+            over = datetime.combine(day + timedelta(days=1), time(), TOKYO)
+            yield Timer(stream, over, stream, {})
+        case RightsDecided() | RightsWithdrawn():
+            yield Timer(stream, None)
 
 
 def fire(stream: str, command: dict[str, Any], due: datetime) -> Due:
@@ -51,5 +62,7 @@ def fire(stream: str, command: dict[str, Any], due: datetime) -> Due:
         return Due(transfer.DECIDER, name, effected, transfer.moves)
     if kind == "consent":
         return Due(consent.DECIDER, command["case"], consent.Expire())
+    if kind == "rights":
+        return Due(rights.DECIDER, name, RightsOverdue(request=UUID(name)))
     missed = basis.MissReview() if command.get("review") else basis.Expire()
     return Due(basis.DECIDER, command["case"], missed)

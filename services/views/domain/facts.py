@@ -11,6 +11,7 @@ from shared.contracts.event import DataClass
 from shared.contracts.intake import (
     CaseAssessed,
     CaseClosed,
+    CaseDisposed,
     CaseOpened,
     CaseReopened,
     CaseScreened,
@@ -67,6 +68,7 @@ FACT_EVENTS: tuple[type[Event], ...] = (
     LeadDeclined,
     CaseClosed,
     CaseReopened,
+    CaseDisposed,
     ContactRecorded,
     ContactCorrected,
     PersonNoted,
@@ -123,9 +125,11 @@ def people(events: Iterable[Recorded]) -> frozenset[UUID]:
 def facts(events: Iterable[Recorded]) -> list[Fact]:
     """All facts of one case, from the set of its events in any order (L19).
 
-    What is empty or erased is no fact.
+    What is empty or erased is no fact, and nothing of a case that was disposed of is.
     """
     events = list(events)
+    if any(isinstance(e.event, CaseDisposed) for e in events):
+        return []
     household = people(events)
     told = [e for e in events if isinstance(e.event, FACT_EVENTS)]
     stand = {e.envelope.id for e in _standing(told).values()}

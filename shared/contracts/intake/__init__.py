@@ -9,6 +9,7 @@ from .assignment import (
     StaffRelieved,
     StaffUnblocked,
 )
+from .attachment import AttachmentAdded, AttachmentEvent, AttachmentRemoved, MediaType
 from .basis import (
     BasisEnded,
     BasisEvent,
@@ -51,6 +52,14 @@ from .consent import (
     ConsentToldOfMember,
     ConsentWithdrawn,
 )
+from .disposal import (
+    CaseDisposed,
+    DisposalApproved,
+    DisposalDeclined,
+    DisposalProposed,
+    HoldLifted,
+    HoldPlaced,
+)
 from .household import (
     HouseholdEvent,
     HouseholdJoined,
@@ -71,6 +80,16 @@ from .record import (
     RecordCirculated,
     RecordEvent,
     RecordRead,
+)
+from .rights import (
+    RightsAnswered,
+    RightsDecided,
+    RightsEvent,
+    RightsExtended,
+    RightsItemJudged,
+    RightsOverdue,
+    RightsRequested,
+    RightsWithdrawn,
 )
 from .transfer import (
     HandoverWritten,
@@ -96,6 +115,9 @@ from .watch import (
 
 __all__ = [
     "AssignmentEvent",
+    "AttachmentAdded",
+    "AttachmentEvent",
+    "AttachmentRemoved",
     "BasisEnded",
     "BasisEvent",
     "BasisExpired",
@@ -103,6 +125,7 @@ __all__ = [
     "BasisReviewed",
     "CaseAssessed",
     "CaseClosed",
+    "CaseDisposed",
     "CaseEvent",
     "CaseOpened",
     "CaseReopened",
@@ -122,9 +145,14 @@ __all__ = [
     "CoordinatorRelieved",
     "DeputyEnded",
     "DeputyNamed",
+    "DisposalApproved",
+    "DisposalDeclined",
+    "DisposalProposed",
     "GroundRecorded",
     "HandoverWritten",
     "HealthRecorded",
+    "HoldLifted",
+    "HoldPlaced",
     "HouseholdEvent",
     "HouseholdJoined",
     "HouseholdLeft",
@@ -138,6 +166,7 @@ __all__ = [
     "MatchAnswered",
     "MatchEnquired",
     "MatchEvent",
+    "MediaType",
     "MergeEvent",
     "MergeUndone",
     "MessageEvent",
@@ -159,6 +188,14 @@ __all__ = [
     "RecordEvent",
     "RecordRead",
     "ReporterRecorded",
+    "RightsAnswered",
+    "RightsDecided",
+    "RightsEvent",
+    "RightsExtended",
+    "RightsItemJudged",
+    "RightsOverdue",
+    "RightsRequested",
+    "RightsWithdrawn",
     "SituationRecorded",
     "StaffAssigned",
     "StaffBlocked",

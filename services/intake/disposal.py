@@ -1,0 +1,133 @@
+"""Which cases have run out, which keys go with one, and their destruction: at once, and after every start."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from shared import erasure
+from shared.calendar import TOKYO
+from shared.contracts import Recorded
+from shared.contracts.intake import CaseClosed, CaseDisposed, DisposalApproved, PersonJoined
+from shared.contracts.retention import Rule, rule
+from shared.db import PASSING, RACED
+from shared.journal import Context
+from shared.kill import point
+from shared.runtime import Runtime
+
+from . import view
+from .domain import case as cases
+
+EVERY_SECONDS = 30.0
+CLOSED = f"""
+select c.id, closed.at from party p join cases c on c.id = p.case_id
+ cross join lateral (select at from journal j where j.stream = 'case/' || c.id
+                        and j.type = '{CaseClosed.TYPE}' order by version desc limit 1) closed
+ where p.agency = $1 and c.lead = $1 and c.status = 'closed' and c.id > $2 and closed.at < $3
+ order by c.id limit $4"""
+CASES_OF = f"""
+select distinct data ->> 'person' as person, key from journal
+ where type = '{PersonJoined.TYPE}' and data ->> 'person' = any($1::text[])"""
+NOTICES = "select id from notice where case_id = $1 order by id"
+APPROVED = f"""
+select j.id, j.stream, j.agency, j.correlation from journal j
+ where j.type = '{DisposalApproved.TYPE}'
+   and not exists (select from journal d where d.stream = j.stream and d.type = '{CaseDisposed.TYPE}')
+ order by j.seq"""
+CONTENT = "delete from attachment where case_id = any($1::uuid[])"
+
+log = structlog.get_logger()
+
+
+async def rule_of(rt: Runtime, agency: str) -> Rule | None:
+    """What holds for the data of an agency that leads a case."""
+    registered = (await view.the_world(rt)).agencies.get(agency)
+    today = rt.clock.now().astimezone(TOKYO).date()
+    return rule(registered.controller, today) if registered else None
+
+
+def closed_on(events: Iterable[Recorded]) -> date | None:
+    """When the closing was recorded, whatever day it speaks of."""
+    found = [e.envelope.at for e in events if isinstance(e.event, CaseClosed)]
+    return found[-1].astimezone(TOKYO).date() if found else None
+
+
+async def closed(
+    rt: Runtime, agency: str, after: UUID, before: datetime, limit: int
+) -> list[dict[str, Any]]:
+    rows = await rt.reads.fetch(CLOSED, agency, after, before, limit)
+    return [dict(row) for row in rows]
+
+
+async def cases_of(rt: Runtime, people: Iterable[UUID]) -> dict[UUID, set[UUID]]:
+    """Person → all cases that he has ever joined, from the journal."""
+    found: dict[UUID, set[UUID]] = {person: set() for person in people}
+    for row in await rt.pool.fetch(CASES_OF, [str(person) for person in found]):
+        found[UUID(row["person"])].add(UUID(row["key"]))
+    return found
+
+
+async def keys_of(rt: Runtime, case: UUID, people: Iterable[UUID]) -> tuple[set[UUID], list[str]]:
+    """Who is erased with the case, and the keys that go: the household's, those of notices that were
+    taken into it, and of each person all of whose other cases are disposed of.
+    """
+    joined = await cases_of(rt, people)
+    others = {other for of in joined.values() for other in of} - {case}
+    gone = {other for other in others if await _gone(rt, other)}
+    erased = {person for person, of in joined.items() if of <= gone | {case}}
+    notices = [row["id"] for row in await rt.reads.fetch(NOTICES, case)]
+    keys = [f"text/{of}" for of in (case, *notices)] + [f"person/{p}" for p in sorted(erased)]
+    return erased, keys
+
+
+async def _gone(rt: Runtime, case: UUID) -> bool:
+    state: cases.Case = (await rt.journal.load(f"case/{case}")).fold(cases.DECIDER)
+    return state.disposal.step == "approved" or state.status == "disposed"
+
+
+async def carry_out(rt: Runtime) -> None:
+    """Destroy the keys of every approved disposal, those of long ago too, and say of each that it is done."""
+    master = rt.keys.keyring_master_key
+    assert master is not None
+    erasures = await erasure.listed(rt.pool)
+    if not erasures:
+        return
+    if revived := await erasure.apply(rt.keyring, master, erasures):
+        log.info("erasure.applied", keys=revived)
+    point("disposal.destroyed")
+    for row in await rt.pool.fetch(APPROVED):
+        case = UUID(row["stream"].partition("/")[2])
+        past = await rt.journal.load(row["stream"])
+        now = rt.clock.now()
+        context = Context(
+            actor="disposal", agency=row["agency"], at=now, occurred_at=now,
+            correlation=row["correlation"], causation=row["id"],
+        )  # fmt: skip
+        done = CaseDisposed(case=case, approval=row["id"])
+        async with rt.pool.acquire() as db, db.transaction():
+            await db.execute(CONTENT, [case])
+            await rt.journal.append(db, row["stream"], str(case), past.version, [done], context)
+        rt.journal.announce()
+
+
+async def run(rt: Runtime) -> None:
+    """Never returns. At the start, what a restored keyring has brought back goes again."""
+    work: Callable[[Runtime], Awaitable[object]] = carry_out
+    while True:
+        try:
+            await work(rt)
+            work = settled
+        except (RACED, *PASSING) as error:
+            log.warning("disposal.waits", error=type(error).__name__)
+        await asyncio.sleep(EVERY_SECONDS)
+
+
+async def settled(rt: Runtime) -> bool:
+    """Is every approved disposal carried out? If not, it is now."""
+    if not await rt.pool.fetchval(f"select exists ({APPROVED})"):
+        return True
+    await carry_out(rt)
+    return False

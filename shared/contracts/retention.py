@@ -1,0 +1,41 @@
+"""How long the data of a case is kept, by controller: dated data, 要確認 until confirmed."""
+
+import tomllib
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+ANY = "*"
+
+
+class Rule(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    code: str
+    controller: str
+    years: int
+    citation: str
+    confirmed: bool
+
+    def run_out_on(self, closed_on: date) -> date:
+        """The first day on which the data may go."""
+        year = closed_on.year + (closed_on.month >= 4)
+        return date(year + self.years, 4, 1)
+
+
+@cache
+def _rows() -> list[dict[str, Any]]:
+    text = files(__package__).joinpath("retention.toml").read_text("utf-8")
+    rows: list[dict[str, Any]] = tomllib.loads(text)["rule"]
+    return sorted(rows, key=lambda row: row["from"])
+
+
+def rule(controller: str, today: date) -> Rule | None:
+    """The rule that holds for a controller today; None: nothing of his is disposed of."""
+    for name in (controller, ANY):
+        begun = [r for r in _rows() if r["controller"] == name and r["from"] <= today]
+        if begun:
+            return Rule.model_validate(begun[-1])
+    return None

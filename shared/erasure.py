@@ -1,0 +1,53 @@
+"""The signed list of destroyed keys: what a restored keyring brings back is destroyed again."""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from shared.contracts.intake import DisposalApproved
+from shared.db import Pool
+from shared.keyring import Keyring
+
+LISTED = f"""
+select id, stream, version, data, at from journal
+ where type = '{DisposalApproved.TYPE}' order by seq"""
+
+
+class Erasure(NamedTuple):
+    """One line of the list: it can be kept, as text, beside the backups."""
+
+    case: str
+    keys: tuple[str, ...]
+    signature: str
+
+
+class Forged(Exception):
+    """A line that intake has not signed: nothing is destroyed for it."""
+
+
+def signature(master: bytes, case: UUID, keys: Iterable[str]) -> str:
+    lines = "\n".join(("erase", str(case), *sorted(keys)))
+    return hmac.digest(master, lines.encode(), hashlib.sha256).hex()
+
+
+def check(master: bytes, one: Erasure) -> None:
+    """Raises Forged."""
+    if not hmac.compare_digest(signature(master, UUID(one.case), one.keys), one.signature):
+        raise Forged(one.case)
+
+
+async def listed(pool: Pool) -> list[Erasure]:
+    """The list as intake's journal has it."""
+    rows = await pool.fetch(LISTED)
+    return [
+        Erasure(r["data"]["case"], tuple(r["data"]["keys"]), r["data"]["signature"]) for r in rows
+    ]
+
+
+async def apply(keyring: Keyring, master: bytes, erasures: Sequence[Erasure]) -> int:
+    """How many keys could still be opened, and cannot from now on. Raises Forged before any is."""
+    for one in erasures:
+        check(master, one)
+    return await keyring.destroy(*(key for one in erasures for key in one.keys))
