@@ -4,10 +4,11 @@ Installed alone, by the agency: it needs aiokafka, joserfc, httpx, pydantic, typ
 of the services. Start with README.md, then `subscriber`.
 """
 
+from agency.commands import Commands
 from agency.copy import Copy, Held
 from agency.credentials import Credentials
 from agency.document import Document
 from agency.receipts import Receipts
 from agency.subscriber import Subscriber
 
-__all__ = ["Copy", "Credentials", "Document", "Held", "Receipts", "Subscriber"]
+__all__ = ["Commands", "Copy", "Credentials", "Document", "Held", "Receipts", "Subscriber"]

@@ -1,6 +1,7 @@
 """`tsunagu-agency`, or `python -m agency`: follow, show, certify."""
 
 import asyncio
+import inspect
 import json
 import logging
 import signal
@@ -14,6 +15,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
+from rich.syntax import Syntax
 from rich.table import Table
 
 from agency.certify import OTHERS
@@ -22,6 +24,8 @@ from agency.copy import Copy
 from agency.credentials import Credentials
 from agency.port import Kit, serve
 from agency.receipts import Receipts
+from agency.samples.broken import Broken
+from agency.samples.screens import answer, certified, keep, read
 from agency.sealed import Change
 from agency.subscriber import Subscriber
 from agency.trial import Trial, Unreachable
@@ -118,6 +122,17 @@ def stand(
     with serve(Kit(kept), port) as server, suppress(KeyboardInterrupt):
         server.serve_forever()
     kept.close()
+
+
+@app.command()
+def demo() -> None:
+    """Three screens of example code; what the third one shows is run: a subscriber with two mistakes."""
+    for screens in ((keep,), (answer, read), (certified,)):
+        code = "\n\n".join(inspect.getsource(function) for function in screens)
+        screen.print(Syntax(code, "python", background_color="default"))
+        screen.rule()
+    for sentence in certified(Broken("last_wins", "poison_is_end"), Year(monthly=10)):
+        screen.print(escape(sentence), soft_wrap=True)
 
 
 def _connection(credentials: Path, other: list[str] | None) -> bool:

@@ -19,6 +19,7 @@ from agency import Copy, Credentials, Subscriber
 from agency.__main__ import app
 from agency.certify import certify
 from agency.copy import Position
+from agency.samples.screens import keep
 from agency.sealed import Change
 from operate.stack import Stack
 
@@ -129,6 +130,22 @@ async def test_the_copy_follows_and_goes_on_where_it_was(topic: Topic, tmp_path:
     seen: list[Change] = []
     async with topic.followed(copy, on_change=seen.extend):
         assert [(change.handle, change.version) for change in seen] == [(a, 3)]
+    copy.close()
+
+
+async def test_the_first_screen_of_the_demo_keeps_a_copy(
+    topic: Topic, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = str(uuid4()), str(uuid4())
+    await topic.send((a, 1, 1, document(a, 1)), (b, 1, 1, document(b, 1, 2)), (b, 1, 1, None))
+    copy = Copy(":memory:")
+    async with asyncio.timeout(30):
+        running = await keep(topic.credentials, copy)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    shown = capsys.readouterr().out
+    assert f"{a}: name was recorded on 2026-04-01" in shown
+    assert f"{b}: it is over" in shown
     copy.close()
 
 

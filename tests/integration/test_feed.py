@@ -10,17 +10,28 @@ from uuid import uuid4
 
 import httpx
 import uvicorn
+from joserfc.jwk import KeySet
 
 from agency.copy import Copy
+from agency.document import digest
 from agency.feed import Feed
+from agency.taking import take
 from services.views import feed
 from services.views.cursor import Cursor
 from shared.contracts.intake import CaseOpened, ConsentRecorded, PersonJoined, SituationRecorded
 from shared.contracts.views import ReadingRecorded
 from tests.integration._kit import PATIENCE, until
-from tests.integration.test_views import KNEE, Town, town
+from tests.integration.test_views import (
+    KNEE,
+    Subscriber,
+    Town,
+    deliver,
+    records_of,
+    subscribers,
+    town,
+)
 
-__all__ = ["town"]
+__all__ = ["subscribers", "town"]
 
 WITH_SELECTORS = "腰の痛み 𠮷田さん 葛\U000e0100飾"
 
@@ -112,6 +123,44 @@ async def test_a_new_copy_equals_one_that_lost_doubled_and_mixed_up_what_it_was_
     assert len(new.content()) == len(households)
     assert old.content() == new.content() == losing.content()
     assert WITH_SELECTORS in str(new.content())
+
+
+async def test_the_topic_and_the_feed_end_in_the_same_copy(
+    town: Town, subscribers: tuple[Subscriber, Subscriber]
+) -> None:
+    """However the topic's records came before: a tenth lost, a fifth doubled, in any order."""
+    chance, (care, _) = Random(11), subscribers
+    households = [Household(town) for _ in range(4)]
+    for one in households:
+        await one.open()
+    await town.judged()
+    by_topic, by_feed = Copy(":memory:"), Copy(":memory:")
+    async with town.views.client(town.care, "system") as client:
+        for _ in range(4):
+            await some_history(town, households, chance)
+            await deliver(town)
+            await read_all(Feed(client, by_feed))
+    sent = await records_of(town, care)
+    arrived = [one for one in sent if chance.random() < 0.9]
+    arrived += [one for one in sent if chance.random() < 0.2]
+    chance.shuffle(arrived)
+    for records in (arrived, sent[-len(sent) // 2 :], sent):
+        take(by_topic, records, KeySet([care.key]), "topic")
+    assert held(by_topic) == held(by_feed)
+    assert len(held(by_feed)) == len(households)
+    assert by_topic.refused("topic") == []
+    for copy in (by_topic, by_feed):
+        copy.close()
+
+
+def held(copy: Copy) -> dict[str, Any]:
+    """Version, edition and digest of each case; of what has ended that it has."""
+    return {
+        one.handle: (one.document, one.edition, digest(one.body))
+        if one.body and one.body["items"]
+        else None
+        for one in copy.documents()
+    }
 
 
 async def test_what_is_committed_late_takes_a_place_behind_all_that_was_read(town: Town) -> None:

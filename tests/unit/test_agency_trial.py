@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
+from typer.testing import CliRunner
 
 from agency import Copy
+from agency.__main__ import app
 from agency.port import Candidate, Kit, serve
 from agency.samples.broken import FAULTS, Broken
 from agency.trial import Trial
@@ -51,3 +53,11 @@ def test_each_mistake_is_named(fault: str) -> None:
     found = wrong(Broken(fault))
     assert any(sentence.startswith(FAULTS[fault]) for sentence in found), found
     assert len(found) <= 4, found
+
+
+def test_the_demo_shows_three_screens_and_what_a_certification_says() -> None:
+    shown = CliRunner().invoke(app, ["demo"], env={"COLUMNS": "200"}).output
+    for code in ("subscriber.caught_up()", "commands.accept(", "Trial(year"):
+        assert code in shown
+    assert FAULTS["last_wins"] in shown
+    assert FAULTS["poison_is_end"] in shown
