@@ -44,6 +44,7 @@ PARTS = {
     "operate.repair": ("app", None),
     "operate.chaos": ("app", "chaos"),
     "operate.bench": ("app", "bench"),
+    "operate.prove": ("app", "prove"),
 }
 
 OWN = ("up", "down", "status", "run", "token", "agency", "setup", "test")

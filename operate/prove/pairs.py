@@ -1,0 +1,42 @@
+"""Pairs of histories that differ in one thing: an agency that may not see it cannot tell them apart."""
+
+import random
+
+from operate.prove.life import Life, Look, Tally
+from operate.prove.oracle import Oracle
+from operate.prove.told import AGENCIES, History, history
+
+BARE = 6
+"""The directory and the household, without which there is nothing to see."""
+
+
+def differ(seed: int, number: int, tally: Tally) -> None:
+    """L14, L16: if the oracle lets an agency see the same in both at each look, it was sent the same:
+    the same numbers, causes, contents (so their lengths), requests to give back, at the same looks.
+    """
+    of = history(seed, number)
+    left_out = random.Random(number).randrange(BARE, len(of.told))
+    one, other = _looks(of), _looks(of, left_out)
+    for agency in AGENCIES:
+        if [look.sight for look in one[agency]] != [look.sight for look in other[agency]]:
+            continue
+        tally.pairs += 1
+        tally.pairs_that_saw_something += any(look.change for look in one[agency])
+        if [look.change for look in one[agency]] != [look.change for look in other[agency]]:
+            tally.wrong.append(
+                f"history {number} of seed {seed}: {agency} can tell whether "
+                f"{of.told[left_out].event.TYPE} was told"
+            )
+
+
+def _looks(of: History, *without: int) -> dict[str, list[Look]]:
+    life, found = Life(of), {agency: list[Look]() for agency in AGENCIES}
+    for step in of.steps:
+        if step.arrives is None:
+            changes, _ = life.look(step)
+            oracle = Oracle(life.plain)
+            for agency in AGENCIES:
+                found[agency].append(Look(changes.get(agency), oracle.sight(agency, step.at)))
+        elif step.arrives not in without:
+            life.take(step.arrives)
+    return found
