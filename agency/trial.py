@@ -16,6 +16,10 @@ from agency.year import Step, Year
 CUTS = (0.005, 0.02, 0.06)
 """Seconds into a batch after which the subscriber is cut off."""
 PATIENCE = 30.0
+MEMBERS = {
+    "/records": {"taken"},
+    "/copy": {"next", "up_to_date_at", "documents", "refused", "to_confirm"},
+}
 
 
 class Unreachable(Exception):
@@ -32,7 +36,9 @@ class Trial:
         self._cuts = 0
 
     def run(self) -> list[str]:
-        """What was wrong, each sentence once and in the order of the year. Raises Unreachable."""
+        """What was wrong, each sentence once and in the order of the year. Raises Unreachable at the start;
+        a subscriber that falls later has failed the step at which it fell.
+        """
         wrong: list[str] = []
         with (
             httpx.Client(base_url=self._endpoint, timeout=PATIENCE) as self._client,
@@ -41,10 +47,12 @@ class Trial:
             if self._copy()["documents"]:
                 raise Unreachable("the copy is not empty; a run begins with a new one")
             for step in self._year.steps:
-                found = [f"{step.wrong} ({detail})" for detail in self._faults(step)][:1]
-                if not (step.drawn and wrong) and not any(
-                    one.startswith(step.wrong) for one in wrong
-                ):
+                try:
+                    found = [f"{step.wrong} ({detail})" for detail in self._faults(step)][:1]
+                except Unreachable as error:
+                    return [*wrong, f"{step.wrong} ({error}; here the run ends)"]
+                known = any(one.startswith(step.wrong) for one in wrong)
+                if not known and not (step.drawn and wrong):
                     wrong += found
             before = self._copy()
             self._restart()
@@ -130,9 +138,12 @@ class Trial:
         try:
             answer = self._client.request(method, path, json=body)
             answer.raise_for_status()
-            return answer.json()
+            found = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             raise Unreachable(f"{method} {path}: {type(error).__name__}: {error}") from None
+        if missing := MEMBERS.get(path, set()) - set(found):
+            raise Unreachable(f"{method} {path} answers without {', '.join(sorted(missing))}")
+        return found
 
 
 def _batch(records: list[Record]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ FAULTS = {
     "forgets_versions": "A late record brought back",
     "known_members_only": "A document with members or types",
     "any_type": "A record of an unknown type",
+    "falls_at_poison": "A record of an unknown type",
     "stops_at_poison": "A record that does not open held up",
     "poison_is_end": "A record that does not open was taken for an end",
     "silent": "A record that does not open was passed over in silence",
@@ -78,6 +79,8 @@ class Broken:
                 if self._one(record):
                     taken.append((record.key or b"").decode())
             except (JoseError, ValueError, KeyError, TypeError):
+                if "falls_at_poison" in self._faults:
+                    raise
                 self._poison((record.key or b"").decode())
                 if "stops_at_poison" in self._faults:
                     break

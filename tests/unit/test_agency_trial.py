@@ -11,7 +11,7 @@ from agency import Copy
 from agency.__main__ import app
 from agency.port import Candidate, Kit, serve
 from agency.samples.broken import FAULTS, Broken
-from agency.trial import Trial
+from agency.trial import Trial, Unreachable
 from agency.year import Year
 
 YEAR = Year(monthly=10)
@@ -53,6 +53,15 @@ def test_each_mistake_is_named(fault: str) -> None:
     found = wrong(Broken(fault))
     assert any(sentence.startswith(FAULTS[fault]) for sentence in found), found
     assert len(found) <= 4, found
+
+
+def test_a_port_that_says_too_little_is_told_what_is_missing() -> None:
+    class Terse(Broken):
+        def shown(self) -> dict[str, object]:
+            return {name: value for name, value in super().shown().items() if name != "next"}
+
+    with pytest.raises(Unreachable, match="GET /copy answers without next"):
+        wrong(Terse())
 
 
 def test_the_demo_shows_three_screens_and_what_a_certification_says() -> None:
