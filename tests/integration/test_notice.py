@@ -114,6 +114,10 @@ async def test_staff_write_down_a_call_before_there_is_a_case(desk: Desk) -> Non
     assert made.status_code == 201, made.text
     (memo,) = await desk.waiting()
     assert (memo["kind"], memo["text"]) == ("memo", "折り返しを希望")
+    for kind in ("citizen", "family", "council_member", "complaint"):
+        made = await desk.call("POST", "/v1/notices", kind=kind, text="対応について")
+        assert made.status_code == 201, made.text
+    assert [one["kind"] for one in await desk.waiting()][-1] == "complaint"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from . import (
     merges,
     messages,
     notices,
+    outreach,
     protections,
     readings,
     records,
@@ -53,5 +54,6 @@ PARTS = (
     watches,
     disposals,
     rights,
+    outreach,
 )
 router = together("intake", *[part.router for part in PARTS], dependencies=[Depends(purpose)])

@@ -282,6 +282,6 @@ def _watch(call: Call, past: Past) -> WatchShown:
         status=state.status,
         registered_at=first.occurred_at,
         status_reason=reason,
-        calls=sorted(calls, key=lambda one: one.at)[:-13:-1],
+        calls=sorted(calls, key=lambda one: one.at)[::-1][:12],
         **shown,
     )
