@@ -469,7 +469,7 @@ SAMPLES: tuple[Event, ...] = (
     views.ReceiptRefused(**DISCLOSED, document=2, grade="placed"),
     views.RetractionConfirmed(**DISCLOSED, document=2, kept="own_record"),
     views.RetractionOverdue(**DISCLOSED, document=2),
-    views.ReadingRecorded(**DISCLOSED, items=ITEMS),
+    views.ReadingRecorded(**DISCLOSED, items=ITEMS, document=3),
     views.ProvisionRecorded(
         **PROVIDED,
         number="2026-ABCDEFGH",

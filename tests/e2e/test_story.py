@@ -122,6 +122,7 @@ async def test_an_agency_holds_what_a_consent_gives_until_it_is_withdrawn(told: 
     (document,) = await told.documents("care")
     assert (document["items"], document["cause"]) == ([], "content_ended")
 
+    await told.city.settle()
     window = told.at("views", "window")
     (retraction,) = (await window.get("/v1/retractions", params={"case": told.case})).json()
     assert retraction["state"] == "delivered"

@@ -22,6 +22,7 @@ from shared.contracts.views import (
     BasisRef,
     DocumentChanged,
     ItemRef,
+    ReadingRecorded,
     ReceiptRecorded,
     RetractionConfirmed,
     RetractionOverdue,
@@ -72,6 +73,18 @@ def test_an_agency_confirms_what_was_withdrawn_up_to_the_document_that_it_names(
 def test_a_record_from_before_counts_by_its_cause() -> None:
     old = document(1, withdraws=False, cause="content_ended")
     given(DECIDER, old).when(ConfirmRetraction(1)).then(RetractionConfirmed(**OF, document=1))
+
+
+@pytest.mark.parametrize(
+    ("seen", "state"), [(1, "told"), (None, "told"), (2, "delivered"), (3, "delivered")]
+)
+def test_who_opens_the_document_without_it_has_been_told(seen: int | None, state: str) -> None:
+    """An agency without a system of its own takes nothing from the broker."""
+    opened = ReadingRecorded(**OF, items=(), document=seen)
+    (found,) = retractions(
+        recorded([document(1, withdraws=False), document(2, withdraws=True), opened])
+    )
+    assert found.state() == state
 
 
 def test_a_confirmation_is_overdue_once_and_only_while_it_is_missing() -> None:

@@ -66,14 +66,14 @@ async def held(handle: PathId, call: Caller) -> Held:
 HeldDep = Annotated[Held, Depends(held)]
 
 
-async def record_reading(call: Call, case: UUID, items: tuple[ItemRef, ...]) -> None:
+async def record_reading(
+    call: Call, case: UUID, items: tuple[ItemRef, ...], document: int | None = None
+) -> None:
     """L21: before anything is answered."""
     call.need_whole()  # or it might be an older document than one that was read before
     stream = f"disclosure/{call.who.agency}/{case}"
-    event = ReadingRecorded(agency=call.who.agency, case=case, items=items)
-    context = replace(
-        call.context(), command=None
-    )  # each reading is one, whatever key it came with
+    event = ReadingRecorded(agency=call.who.agency, case=case, items=items, document=document)
+    context = replace(call.context(), command=None)  # each reading is one, whatever its key
     await call.rt.journal.handle(disclosure.DECIDER, stream, str(case), event, context)
 
 

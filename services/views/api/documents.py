@@ -61,10 +61,10 @@ async def get_view(on: HeldDep, known_at: Annotated[Moment | None, Query()] = No
     await admitted(call)
     if known_at:
         document, opened = await document_at(on, known_at)
+        await record_reading(call, on.case, opened)
     else:
         document, recorded = await document_of(call.rt, call.who.agency, on.case)
-        opened = recorded.items
-    await record_reading(call, on.case, opened)
+        await record_reading(call, on.case, recorded.items, document["document"])
     call.shows(document["document"])
     return Document.model_validate(document)
 

@@ -115,8 +115,8 @@ async def _events(call: Call, after: Cursor) -> AsyncIterator[str]:
 
 async def _recorded(call: Call, page: feed.Page) -> list[Entry]:
     """L21: each reading is on record before anything is answered."""
-    read = [(e.case, e.recorded.items) for e in page.entries if e.recorded]
-    await asyncio.gather(*(record_reading(call, case, items) for case, items in read))
+    read = [(e.case, e.recorded.items, e.document) for e in page.entries if e.recorded]
+    await asyncio.gather(*(record_reading(call, *one) for one in read))
     return [
         Entry(
             handle=entry.handle,

@@ -59,7 +59,7 @@ async def get_page(on: HeldDep, cover: Annotated[UUID | None, Query()] = None) -
     document, recorded = await document_of(call.rt, call.who.agency, on.case)
     if cover and not await _first(on, cover):
         return html("used.html", 410, page=call.request.url.path)
-    await record_reading(call, on.case, recorded.items)
+    await record_reading(call, on.case, recorded.items, document["document"])
     await _write(on, disclosure.DECIDER, disclosure.Acknowledge(document["document"], "opened"))
     past = await call.load(_stream(on))
     return html(

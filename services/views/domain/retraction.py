@@ -9,6 +9,7 @@ from shared.contracts import Recorded
 from shared.contracts.views import (
     DocumentChanged,
     ItemRef,
+    ReadingRecorded,
     ReceiptRecorded,
     RetractionConfirmed,
     RetractionOverdue,
@@ -22,8 +23,8 @@ State = Literal["told", "delivered", "overdue", "confirmed"]
 
 @dataclass(frozen=True)
 class Retraction:
-    """One document of one agency that withdrew something. `delivered_at`: by the first receipt that
-    covers it; `confirmed_at` with `kept`, the ground on which the agency keeps it, if it does.
+    """One document of one agency that withdrew something. `delivered_at`: by the first receipt or
+    reading that covers it; `confirmed_at` with `kept`, the ground on which the agency keeps it, if it does.
     """
 
     document: DocumentChanged
@@ -65,8 +66,9 @@ def _retraction(change: DocumentChanged, since: datetime, events: list[Recorded]
     for e in events:
         at = e.envelope.at
         match e.event:
-            case ReceiptRecorded(document=n) if n >= change.document and not delivered:
-                delivered = at
+            case ReceiptRecorded(document=n) | ReadingRecorded(document=n):
+                if n and n >= change.document and not delivered:
+                    delivered = at
             case RetractionOverdue(document=n) if n == change.document:
                 overdue = at
             case RetractionConfirmed(document=n, kept=ground):

@@ -80,6 +80,9 @@ class RetractionOverdue(DisclosureEvent):
 
 @event("disclosure.reading_recorded")
 class ReadingRecorded(DisclosureEvent):
-    """A named person opened a document or sealed facts over HTTP (L21); ce_actor says who."""
+    """A named person opened a document or sealed facts over HTTP (L21); ce_actor says who. `document`:
+    the number of the one that was answered; None for sealed facts and for what was known before.
+    """
 
     items: Annotated[tuple[ItemRef, ...], S]
+    document: Annotated[int | None, S] = None
