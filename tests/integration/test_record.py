@@ -69,6 +69,23 @@ async def test_a_line_says_all_that_was_written(file: File) -> None:
     assert april_2.json() == []
 
 
+async def test_the_history_of_a_case_tells_who_said_what_and_what_was_said_before(
+    file: File,
+) -> None:
+    words = {"method": "visit", "text": "電話で話す", "reason": "方法の誤り"}
+    await file.call("POST", f"{file.line}/correction", who="sato", **words)
+    history = (await file.call("GET", f"{file.path}/history")).json()
+    told = [
+        (e["actor"], e["values"]["text"])
+        for e in history
+        if e["type"].startswith("jp.tsunagu.record.contact")
+    ]
+    assert told == [("tanaka", LINE["text"]), ("sato", "電話で話す")]
+    assert [e["at"] for e in history] == sorted(e["at"] for e in history)
+    assert {e["stream"].split("/")[0] for e in history} == {"case", "record"}
+    assert (await file.call("GET", f"{file.path}/history", agency="shakyo")).status_code == 404
+
+
 async def test_a_correction_replaces_the_line_and_keeps_the_earlier_words(file: File) -> None:
     path = f"{file.line}/correction"
     words = {"method": "phone", "text": "電話で話す", "reason": "方法の誤り"}

@@ -14,6 +14,7 @@ from . import (
     disposals,
     flags,
     grounds,
+    history,
     household,
     lead,
     matches,
@@ -55,5 +56,6 @@ PARTS = (
     disposals,
     rights,
     outreach,
+    history,
 )
 router = together("intake", *[part.router for part in PARTS], dependencies=[Depends(purpose)])
