@@ -101,9 +101,10 @@ class Callers:
 
 
 async def streams(city: City) -> frozenset[str]:
-    """All that callers have made."""
+    """All that callers have made; who works a case begins with it, and has no answer of its own."""
     made = await journals(city.stack)
-    return frozenset({*made["intake"].newest, *made["referral"].newest})
+    found = {*made["intake"].newest, *made["referral"].newest}
+    return frozenset(one for one in found if not one.startswith("assignment/"))
 
 
 async def differences(city: City) -> dict[str, object]:
