@@ -3,6 +3,7 @@
 import pytest
 
 from operate.prove.life import Tally
+from operate.prove.pairs import differ
 from operate.prove.run import proven
 
 HISTORIES = 400
@@ -37,3 +38,9 @@ def test_the_sample_reaches_every_kind_of_basis_and_what_is_held_back(tally: Tal
 
 def test_the_same_seed_gives_the_same_histories() -> None:
     assert proven((SEED, 0, 8)) == proven((SEED, 0, 8))
+
+
+def test_a_history_in_which_nothing_happens_has_no_twin() -> None:
+    tally = Tally()
+    differ(1, 38_000, tally)
+    assert (tally.pairs, tally.wrong) == (0, [])
