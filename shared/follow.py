@@ -281,9 +281,9 @@ class Applier:
 
     async def opened(self, taken: Sequence[Taken], *, again: bool = False) -> list[Read]:
         """Events of a journal, for `fold`. `again`: they were applied before, and their seals checked."""
-        shut = self.view.sealed == "ignored" or (again and self.view.sealed == "checked")
+        shut = again and self.view.sealed == "checked"
         rows = [(envelope, wire) for _, envelope, wire in taken]
-        events = await self._codec.open(rows, shut=shut)
+        events = await self._codec.open(rows, shut=shut, only=self.view.reads)
         return [Read(at, mark, event) for (at, mark, _), event in zip(taken, events, strict=True)]
 
     async def fold(self, db: Connection, reads: Sequence[Read]) -> Outcome:
@@ -384,7 +384,7 @@ class Applier:
             kept.append(record)
             sealed.append((envelope, wire))
             reads.append(None)
-        events = await self._codec.open(sealed, shut=self.view.sealed == "ignored")
+        events = await self._codec.open(sealed, only=self.view.reads)
         opened = zip(kept, sealed, events, strict=True)
         return [
             read if read else Read(record, envelope, event)

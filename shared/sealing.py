@@ -5,7 +5,7 @@ import os
 import re
 from base64 import b64encode
 from binascii import a2b_base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -81,33 +81,39 @@ class Codec:
         return plain
 
     async def open(
-        self, rows: Iterable[tuple[Envelope, dict[str, Any]]], *, shut: bool = False
+        self,
+        rows: Iterable[tuple[Envelope, dict[str, Any]]],
+        *,
+        shut: bool = False,
+        only: Container[str] | None = None,
     ) -> list[Recorded | Poison]:
         """Each row opened, or the Poison that it is. Errors of the keyring itself propagate. `shut`:
-        sealed fields are left as if this service had no key.
+        sealed fields are left as if this service had no key; so are those of types that are not among
+        `only`.
         """
         ready: list[_Row | Poison] = []
         wanted: set[str] = set()
         for envelope, wire in rows:
             try:
                 model, data = upcast(envelope.type, wire)
+                closed = shut or (only is not None and model.TYPE not in only)
                 sealed: list[tuple[str, Coded | Personal, str]] = []
                 for name, mark in sealed_fields(model).items():
                     if data.get(name) is not None:
                         key_id = mark.key_id(data)
-                        if key_id not in wanted and not shut:
+                        if key_id not in wanted and not closed:
                             if not KEY_ID.fullmatch(key_id):
                                 raise Poison(f"{envelope.type}: wrong shape of an id")
                             wanted.add(key_id)
                         sealed.append((name, mark, key_id))
-                ready.append(_Row(envelope, wire, model, data, sealed))
+                ready.append(_Row(envelope, wire, model, data, sealed, closed))
             except Poison as poison:
                 ready.append(poison)
             except KeyError as field:
                 ready.append(Poison(f"{envelope.type} without {field}"))
             except (TypeError, ValueError, AttributeError):
                 ready.append(Poison(f"{envelope.type}: wrong shape"))
-        keys: Mapping[str, AESGCM | Unreadable] = ALL_SHUT if shut else {}
+        keys: Mapping[str, AESGCM | Unreadable] = {}
         try:
             if wanted:
                 keys = await self._keyring.fetch(wanted)
@@ -115,7 +121,10 @@ class Codec:
             keys = await self._one_by_one(wanted)
         opened: list[Recorded | Poison] = []
         for n, row in enumerate(ready, 1):
-            opened.append(row if isinstance(row, Poison) else _open(keys, row))
+            if isinstance(row, Poison):
+                opened.append(row)
+            else:
+                opened.append(_open(ALL_SHUT if row.closed else keys, row))
             if n % BREATH == 0:  # what else there is to do does not wait for all of a batch
                 await asyncio.sleep(0)
         return opened
@@ -144,13 +153,14 @@ class ErasedKey(Exception):
 
 
 class _Row(NamedTuple):
-    """`fields`: name, declaration and key id of what is sealed in `data`."""
+    """`fields`: name, declaration and key id of what is sealed in `data`, and stays so if `closed`."""
 
     envelope: Envelope
     wire: dict[str, Any]
     model: type[Event]
     data: dict[str, Any]
     fields: list[tuple[str, Coded | Personal, str]]
+    closed: bool
 
 
 class _AllShut(dict[str, AESGCM | Unreadable]):
@@ -162,7 +172,7 @@ ALL_SHUT = _AllShut()
 
 
 def _open(keys: Mapping[str, AESGCM | Unreadable], row: _Row) -> Recorded | Poison:
-    envelope, wire, model, data, fields = row
+    envelope, wire, model, data, fields, _ = row
     opened, place = dict(data), named(envelope)
     try:
         for name, mark, key_id in fields:

@@ -33,7 +33,8 @@ class View:
     argument is False while the follower is still catching up. It may append to the journal.
     `unfolded`: columns (`table.column`) that `react` and loops write, so that no refold tells them.
     `sealed`: "read" by `project`; or only "checked" as events come, since who keeps them relies on it,
-    and not once more when they are refolded; or "ignored".
+    and not once more when they are refolded. `reads`: types of events of which anything sealed is read
+    or checked; None: of all.
     """
 
     name: str
@@ -42,7 +43,8 @@ class View:
     project: Project
     react: React = nothing
     unfolded: frozenset[str] = frozenset()
-    sealed: Literal["read", "checked", "ignored"] = "read"
+    sealed: Literal["read", "checked"] = "read"
+    reads: frozenset[str] | None = None
 
 
 def name_of(view: str, number: int) -> str:

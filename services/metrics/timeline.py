@@ -106,6 +106,8 @@ FACTS: dict[str, type[Fact]] = {
     "course": Course,
 }
 """Kind of stream → the fact that it folds into. Other streams make no figure."""
+CODED = frozenset((ContactRecorded.TYPE, ContactCorrected.TYPE))
+"""Types of events of which the fold reads codes; nothing else that is sealed makes a figure."""
 
 
 def evolve(fact: Fact | None, recorded: Recorded) -> Fact | None:
