@@ -166,6 +166,9 @@ def asked(operation: str, futures: Mapping[Any, Any]) -> Iterator[tuple[Cell, bo
 
 
 def try_everything(who: Login) -> dict[Cell, bool | str]:
+    """Deleting records is not tried: it is the right to delete the topic, and the client's call for it
+    has ended the whole test run with a segmentation fault.
+    """
     admin = AdminClient(who.settings)
     seen = admin.list_topics(timeout=PATIENCE).topics
     places = [TopicPartition(name, 0) for name in TOPICS]
@@ -184,7 +187,6 @@ def try_everything(who: Login) -> dict[Cell, bool | str]:
         ("alter", admin.incremental_alter_configs(changed, validate_only=True)),
         ("create", admin.create_topics([NewTopic(n, 1) for n in TOPICS], validate_only=True)),
         ("grow", admin.create_partitions([NewPartitions(n, 13) for n in TOPICS], validate_only=True)),
-        ("delete records", admin.delete_records([TopicPartition(n, 0, 0) for n in TOPICS])),
         ("group describe", admin.describe_consumer_groups(list(GROUPS))),
         ("delete", admin.delete_topics(list(scrap))),
     ):  # fmt: skip
@@ -278,7 +280,7 @@ def test_every_login_gets_what_the_contract_gives_it_and_nothing_else(
         print(f"\nrights: {len(cells)} cells tried, {allowed} allowed, {len(wrong)} wrong")
     assert not wrong, "\n".join(f"{c}: {s}" for c, s in wrong.items())
     assert len(cells) >= 3000
-    assert {len(found) for found in tried[1:]} == {10 * len(TOPICS) + 3 * len(GROUPS)}
+    assert {len(found) for found in tried[1:]} == {9 * len(TOPICS) + 3 * len(GROUPS)}
     operations = {cell[2] for cell in cells}
     assert {cell[2] for cell, (_, right) in cells.items() if right} == operations
 
