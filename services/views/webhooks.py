@@ -15,7 +15,6 @@ from uuid import UUID
 import structlog
 
 from shared.db import PASSING
-from shared.kill import point
 from shared.loops import pace
 from shared.runtime import Runtime
 
@@ -157,7 +156,6 @@ class Webhooks:
             page = await feed.page(self._rt, agency, Cursor(hook["era"], hook["place"]), limit)
             entries = await self._admitted(hook, page.entries)
             found = verdict(await self._sent(hook, entries), failures, hook["trouble"])
-            point("views.webhook_sent")
             await self._done(hook, page, entries, found)
         except PASSING as error:  # the lease runs out
             log.warning("webhooks.wait", error=type(error).__name__)
