@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints, Valida
 from uuid_utils.compat import uuid7
 
 from shared.blocks import blocked
-from shared.contracts import Unreadable
+from shared.contracts import readable
 from shared.contracts.codes import OneOf
 from shared.contracts.referral import (
     AgencyRegistered,
@@ -355,9 +355,9 @@ def _shown(on: OnReferral, live: bool) -> ReferralShown:
             case ServiceStarted(first_contact_on=day):
                 fields |= {"started_at": at, "first_contact_on": day}
             case ReferralCompleted(outcome=outcome):
-                fields |= {"completed_at": at, "outcome": _readable(outcome)}
+                fields |= {"completed_at": at, "outcome": readable(outcome)}
             case ReferralDeclined(code=code, text=text):
-                declined = DeclineShown(code=_readable(code), text=_readable(text))
+                declined = DeclineShown(code=readable(code), text=readable(text))
                 fields |= {"declined_at": at, "decline": declined}
     may_read = live or on.call.who.agency == asked.sender
     return ReferralShown(
@@ -367,17 +367,12 @@ def _shown(on: OnReferral, live: bool) -> ReferralShown:
         sender=asked.sender,
         receiver=asked.receiver,
         status=on.status,
-        classes=list(_readable(asked.classes) or ()),
-        urgency=_readable(asked.urgency),
+        classes=list(readable(asked.classes) or ()),
+        urgency=readable(asked.urgency),
         wished_on=asked.wished_on,
-        need=_readable(asked.need) if may_read else None,
+        need=readable(asked.need) if may_read else None,
         bases=list(asked.bases),
         basis_missing=not live,
         version=on.past.version,
         **fields,
     )
-
-
-def _readable(value: Any) -> Any:
-    """None where the key was destroyed."""
-    return None if isinstance(value, Unreadable) else value

@@ -15,6 +15,7 @@ from .event import (
     Structural,
     Unreadable,
     declared,
+    readable,
     sealed_fields,
 )
 
@@ -35,6 +36,7 @@ __all__ = [
     "intake",
     "meetings",
     "metrics",
+    "readable",
     "referral",
     "sealed_fields",
     "views",

@@ -53,6 +53,11 @@ class Unreadable:
         return f"<{self.why}>"
 
 
+def readable(value: Any) -> Any:
+    """The value as it is shown: None where it stays shut or its key was destroyed."""
+    return None if isinstance(value, Unreadable) else value
+
+
 ERASED = Unreadable("erased")
 """The key was destroyed: the person's right to be forgotten was carried out."""
 SHUT = Unreadable("shut")

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, BeforeValidator, WithJsonSchema
 from uuid_utils.compat import uuid7
 
-from shared.contracts import Unreadable
+from shared.contracts import Unreadable, readable
 from shared.contracts.codes import OneOf
 from shared.contracts.intake import AttachmentAdded, AttachmentRemoved, MediaType
 from shared.http import Body, Line, PathId, Receipt, Route, Text, to_uuid
@@ -25,7 +25,6 @@ from shared.sealing import ErasedKey
 from .. import view
 from ..domain import attachment, files
 from .common import OnCase, OnCaseDep, all_known
-from .line import opened
 
 router = APIRouter(route_class=Route)
 ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "application/pdf": "pdf"}
@@ -227,8 +226,8 @@ def _line(past: Past) -> AttachmentLine:
         recorded_by=envelope.agency,
         person=added.person,
         record=added.record,
-        kind=opened(added.kind),
-        title=opened(added.title),
+        kind=readable(added.kind),
+        title=readable(added.title),
         media_type=added.media_type,
         size=added.size,
         removed=past.fold(attachment.DECIDER) == "removed",

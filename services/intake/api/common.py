@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Depends, Header
 from pydantic import BaseModel, StringConstraints
 
-from shared.contracts import Event, Recorded, Unreadable
+from shared.contracts import Event, Recorded, readable
 from shared.contracts.codes import labels
 from shared.contracts.intake import CaseOpened, LeadAccepted, PersonDescribed, StaffAssigned
 from shared.http import (
@@ -218,7 +218,7 @@ def fact(on: OnCase, recorded: Recorded) -> Fact:
     values = recorded.event.model_dump(
         exclude={"case", *protected}, exclude_none=True, warnings=False
     )
-    shown = {k: None if isinstance(v, Unreadable) else v for k, v in values.items()}
+    shown = {k: readable(v) for k, v in values.items()}
     e = recorded.envelope
     return Fact(
         case=UUID(e.key),

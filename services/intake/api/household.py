@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from shared.blocks import blocked
+from shared.contracts import readable
 from shared.contracts.codes import OneOf
 from shared.contracts.intake import (
     HouseholdEvent,
@@ -22,7 +23,6 @@ from shared.problems import bad_input
 from .. import view
 from ..domain import household
 from .common import OnCase, OnCaseDep, all_known
-from .line import opened
 from .sheet import Part, PartialDate, not_to_come
 
 router = APIRouter(route_class=Route)
@@ -156,11 +156,11 @@ def _members(events: list[HouseholdEvent]) -> list[Member]:
     for event in events:
         match event:
             case HouseholdJoined(person=person, since=since):
-                found[person].since = opened(since)
+                found[person].since = readable(since)
                 found[person].left_on = found[person].left_reason = None
             case HouseholdLeft(person=person) if person in found:
-                found[person].left_on = opened(event.on)
-                found[person].left_reason = opened(event.reason)
+                found[person].left_on = readable(event.on)
+                found[person].left_reason = readable(event.reason)
     for person, member in found.items():
         relations = {other: state.relative(other, person) for other in found}
         member.relatives = [Relative(person=p, relation=r) for p, r in relations.items() if r]

@@ -1,12 +1,11 @@
 """One line of the 支援経過記録, folded from its events."""
 
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
 
-from shared.contracts import Envelope, Unreadable
+from shared.contracts import Envelope, readable
 from shared.contracts.intake import Contact, PersonNoted, RecordCirculated, RecordRead
 from shared.journal import Past
 
@@ -89,9 +88,5 @@ def folded(past: Past) -> RecordLine:
         notes=notes,
         next_done=None if state.next_action == "none" else state.next_action == "done",
         circulated=[Reader(reader=who, read_at=at) for who, at in read_at.items()],
-        **{name: opened(value) for name, value in values.items()},
+        **{name: readable(value) for name, value in values.items()},
     )
-
-
-def opened(value: Any) -> Any:
-    return None if isinstance(value, Unreadable) else value

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
+from shared.contracts import readable
 from shared.contracts.codes import OneOf
 from shared.contracts.intake import MatchAnswered, MatchEnquired
 from shared.http import (
@@ -28,7 +29,6 @@ from shared.problems import bad_input, not_found
 from .. import matching
 from ..domain import match
 from .common import WORKERS, blocked_from, worker
-from .line import opened
 
 router = APIRouter(route_class=Route)
 ROLE = "matcher"
@@ -136,8 +136,8 @@ async def get_match(id: PathId, call: Matcher) -> MatchFile:
             at=e.envelope.occurred_at,
             agency=e.envelope.agency,
             to=getattr(e.event, "to", None),
-            answer=opened(getattr(e.event, "answer", None)),
-            note=opened(getattr(e.event, "note", None)),
+            answer=readable(getattr(e.event, "answer", None)),
+            note=readable(getattr(e.event, "note", None)),
         )
         for e in past.events
     ]
@@ -182,7 +182,7 @@ async def list_enquiries(call: Annotated[Call, Depends(worker)]) -> list[Questio
                     case=asked.asked_of,
                     person=asked.person,
                     asked_at=last.envelope.occurred_at,
-                    note=opened(asked.note),
+                    note=readable(asked.note),
                 )
             )
     return found
@@ -217,5 +217,5 @@ def _shown(pair: matching.Pair, state: match.Match) -> Match:
         agrees=dict(pair.likeness.levels),
         sides=[Side(case=s.case, lead=s.lead, person=s.person) for s in pair.sides],
         status=state.status,
-        answer=opened(state.answer),
+        answer=readable(state.answer),
     )

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from uuid_utils.compat import uuid7
 
 from shared.audit import content_free
+from shared.contracts import readable
 from shared.contracts.codes import OneOf
 from shared.contracts.intake import MessageRead, MessageSent, PersonToldOf
 from shared.http import Body, Call, PathId, Receipt, Route, Text, to_uuid
@@ -20,7 +21,6 @@ from .. import view, worklist
 from ..domain.message import DECIDER, Send
 from .common import Agency, OnCase, OnCaseDep, all_known, stands, worker
 from .given import may_be_told, no_live_basis
-from .line import opened
 
 router = APIRouter(route_class=Route)
 CLASS = "life_history"
@@ -207,9 +207,9 @@ async def _shown(on: OnCase, past: Past) -> Message:
         sent_at=first.at,
         sender=first.agency,
         to=sent.to,
-        topic=opened(sent.topic),
+        topic=readable(sent.topic),
         person=of_person.person if of_person else None,
-        text=opened(written) if told else None,
+        text=readable(written) if told else None,
         withheld=written is not None and not told,
         answers=sent.answers,
         read_at=reads[0] if reads else None,

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 from uuid_utils.compat import uuid7
 
+from shared.contracts import readable
 from shared.contracts.codes import OneOf
 from shared.contracts.intake import CaseOpened, NoticeClosed, NoticeReceived, NoticeTaken
 from shared.http import Body, Call, Caller, Line, PathId, Receipt, Route, Text, to_uuid
@@ -19,7 +20,6 @@ from .. import view, worklist
 from ..domain import notice as notices
 from ..domain import watch as watches
 from .common import WORKERS, Agency, OnCaseDep, blocked_from, standing, taken_on, worker
-from .line import opened
 from .sheet import Phone
 
 router = APIRouter(route_class=Route)
@@ -231,7 +231,7 @@ def _opening(on: OnNotice, case: UUID) -> CaseOpened:
         household=uuid7(),
         lead=on.call.who.agency,
         route=ROUTES.get(received.kind, "watch_notice"),
-        reporter=opened(received.sender),
+        reporter=readable(received.sender),
     )
 
 
@@ -250,5 +250,5 @@ def _notice(call: Call, past: Past) -> Notice:
         waiting_hours=hours if state.status == "received" else None,
         sent_by=first.agency,
         case=state.case,
-        **{name: opened(value) for name, value in values.items()},
+        **{name: readable(value) for name, value in values.items()},
     )

@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 from shared.audit import content_free
 from shared.calendar import TOKYO
+from shared.contracts import readable
 from shared.contracts.codes import OneOf
 from shared.contracts.intake import (
     Contact,
@@ -29,7 +30,7 @@ from shared.problems import Problem, not_found
 from .. import view, worklist
 from ..domain import record
 from .common import OnCase, OnCaseDep, Staff, all_known, names, worker
-from .line import RecordFile, RecordLine, Version, contacts, folded, opened
+from .line import RecordFile, RecordLine, Version, contacts, folded
 from .page import page
 
 router = APIRouter(route_class=Route)
@@ -200,8 +201,8 @@ async def get_record(at: OnRecordDep) -> RecordFile:
             at=e.at,
             actor=e.actor,
             occurred_at=e.occurred_at,
-            text=opened(line.text),
-            reason=opened(getattr(line, "reason", None)),
+            text=readable(line.text),
+            reason=readable(getattr(line, "reason", None)),
         )
         for e, line in contacts(at.past)
     ]
@@ -258,7 +259,7 @@ async def next_actions(
             case=row["case_id"],
             record=row["record"],
             on=row["due"],
-            text=opened(contacts(past)[-1][1].next_action),
+            text=readable(contacts(past)[-1][1].next_action),
         )
         for row, past in zip(rows, pasts, strict=True)
     ]

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from uuid_utils.compat import uuid7
 
 from shared.calendar import TOKYO
+from shared.contracts import readable
 from shared.contracts.codes import OneOf
 from shared.contracts.intake import (
     RightsAnswered,
@@ -30,7 +31,6 @@ from .. import holding, words
 from ..domain import rights
 from ..domain.holding import Item
 from .common import OFFICERS, officer
-from .line import opened
 from .page import page
 
 router = APIRouter(route_class=Route)
@@ -336,8 +336,8 @@ def _request(on: OnRequest) -> RequestShown:
         days_left=(state.due_on - today).days if state.status == "open" else None,
         extended=state.extended,
         overdue=state.overdue,
-        outcome=opened(decision.outcome) if decision else None,
-        ground=opened(decision.ground) if decision else None,
+        outcome=readable(decision.outcome) if decision else None,
+        ground=readable(decision.ground) if decision else None,
         corrections=list(decision.corrections) if decision else [],
         shown=decision.shown if decision else None,
         withheld=decision.withheld if decision else None,

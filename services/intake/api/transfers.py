@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 from shared.audit import content_free
 from shared.blocks import blocked
 from shared.calendar import TOKYO
+from shared.contracts import readable
 from shared.contracts.intake import (
     HandoverWritten,
     TransferAccepted,
@@ -27,7 +28,7 @@ from shared.problems import Problem, bad_input, not_found
 from .. import staffing, worklist
 from ..domain import transfer
 from .common import WORKERS, OnCase, Staff, names, standing, worker
-from .line import contacts, opened
+from .line import contacts
 from .page import page
 
 router = APIRouter(route_class=Route)
@@ -278,7 +279,8 @@ async def _text(on: OnTransfer, file: OnCase) -> str | None:
     past = await on.call.load(f"handover/{on.id}/{file.case}")
     file.reads(past.events)
     (written,) = (e.event for e in past.events if isinstance(e.event, HandoverWritten))
-    return opened(written.text)  # type: ignore[no-any-return]
+    text: str | None = readable(written.text)
+    return text
 
 
 async def _actions(call: Call, cases: list[UUID]) -> dict[UUID, list[dict[str, Any]]]:
@@ -287,6 +289,6 @@ async def _actions(call: Call, cases: list[UUID]) -> dict[UUID, list[dict[str, A
     found: dict[UUID, list[dict[str, Any]]] = {}
     for row, past in zip(rows, pasts, strict=True):
         call.reads(f"case/{row['case_id']}", "own_record", past.events, row["case_id"])
-        text = opened(contacts(past)[-1][1].next_action)
+        text = readable(contacts(past)[-1][1].next_action)
         found.setdefault(row["case_id"], []).append({"on": row["due"], "text": text})
     return found

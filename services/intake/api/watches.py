@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from uuid_utils.compat import uuid7
 
+from shared.contracts import readable
 from shared.contracts.codes import OneOf
 from shared.contracts.intake import (
     WatchCalled,
@@ -28,7 +29,6 @@ from shared.problems import bad_input, not_found
 from .. import watching
 from ..domain import watch
 from .common import NO_ID, WORKERS, worker
-from .line import opened
 from .sheet import Phone
 
 router = APIRouter(route_class=Route)
@@ -260,7 +260,7 @@ def _watch(call: Call, past: Past) -> WatchShown:
             case WatchMoved(place=place):
                 values["place"] = place
             case WatchSuspended() | WatchRemoved() as change:
-                reason = opened(change.reason)
+                reason = readable(change.reason)
             case WatchResumed():
                 reason = None
             case WatchCalled() | WatchMissed() as one:
@@ -269,11 +269,11 @@ def _watch(call: Call, past: Past) -> WatchShown:
                     CallShown(
                         at=e.envelope.occurred_at,
                         reached=isinstance(one, WatchCalled),
-                        result=opened(result),
-                        note=opened(one.note),
+                        result=readable(result),
+                        note=readable(one.note),
                     )
                 )
-    shown = {name: opened(value) for name, value in values.items()}
+    shown = {name: readable(value) for name, value in values.items()}
     shown |= {name: shown[name] or [] for name in ("users", "helpers")}
     return WatchShown(
         id=UUID(first.stream.partition("/")[2]),

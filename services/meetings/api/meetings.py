@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from shared.basis import covers
 from shared.blocks import blocked
 from shared.calendar import TOKYO
-from shared.contracts import Unreadable
+from shared.contracts import readable
 from shared.contracts.codes import OneOf
 from shared.contracts.meetings import (
     AgendaItemAdded,
@@ -442,8 +442,8 @@ async def _item(on: OnMeeting, past: Past) -> ItemShown | None:
                 decisions.append(
                     OutcomeShown(
                         subjects=list(subjects),
-                        outcome=_readable(outcome),
-                        text=_readable(text),
+                        outcome=readable(outcome),
+                        text=readable(text),
                         occurred_at=at,
                     )
                 )
@@ -458,8 +458,3 @@ async def _item(on: OnMeeting, past: Past) -> ItemShown | None:
         version=past.version,
         **times,
     )
-
-
-def _readable(value: Any) -> Any:
-    """None where the key was destroyed."""
-    return None if isinstance(value, Unreadable) else value

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 from uuid_utils.compat import uuid7
 
 from shared.calendar import TOKYO, fiscal_year
-from shared.contracts import Unreadable
+from shared.contracts import readable
 from shared.contracts.codes import OneOf
 from shared.contracts.views import (
     GivenBack,
@@ -280,5 +280,5 @@ def _shown(on: OnProvision) -> HandMade:
         occurred_at=first.occurred_at,
         items=list(given.items),
         ended=[Item(event=i.event, field=i.field) for i in on.ended()],
-        **{n: None if isinstance(v, Unreadable) else v for n, v in values.items()},
+        **{n: readable(v) for n, v in values.items()},
     )

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from shared.contracts import Recorded, Unreadable
+from shared.contracts import Recorded, readable
 from shared.contracts.views import BasisRef
 from shared.http import After, Call, Caller, Limit, Route
 from shared.problems import bad_input
@@ -158,7 +158,7 @@ async def handed(call: Call, case: UUID, told: Told) -> list[Retraction]:
                 agency=on.recorded.to,
                 case=case,
                 disclosure=on.id,
-                receiver=None if isinstance(name, Unreadable) else name,
+                receiver=readable(name),
                 items=listed(gone, told.events),
                 since=since,
                 due=due,
