@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
@@ -19,6 +19,7 @@ from .. import family, matching
 from ..domain import case as cases
 from ..domain import consent, merge
 from .common import WORKERS, stands_in
+from .own import OnOwn
 from .sheet import Part
 
 router = APIRouter(route_class=Route)
@@ -66,16 +67,12 @@ class MergeShown(BaseModel):
     undone_at: datetime | None
 
 
-class OnMerge:
-    def __init__(self, call: Call, id: UUID, past: Past, whole: bool) -> None:
-        self.call, self.id, self.past, self.whole = call, id, past, whole
-        self.state: merge.Merge = past.fold(merge.DECIDER)
+class OnMerge(OnOwn[merge.Merge, merge.Command]):
+    KIND, DECIDER = "merge", merge.DECIDER
 
-    async def write(self, command: merge.Command, body: Body, **more: Any) -> Receipt:
-        name = str(self.id)
-        return await self.call.handle(
-            merge.DECIDER, f"merge/{name}", name, command, body, past=self.past, **more
-        )
+    def __init__(self, call: Call, id: UUID, past: Past, whole: bool) -> None:
+        super().__init__(call, id, past)
+        self.whole = whole
 
 
 async def on_merge(id: PathId, call: Caller) -> OnMerge:

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
@@ -20,6 +20,7 @@ from .. import view, worklist
 from ..domain import notice as notices
 from ..domain import watch as watches
 from .common import WORKERS, Agency, OnCaseDep, blocked_from, standing, taken_on, worker
+from .own import OnOwn
 from .sheet import Phone
 
 router = APIRouter(route_class=Route)
@@ -88,16 +89,8 @@ class Notice(BaseModel):
     watch: UUID | None
 
 
-class OnNotice:
-    def __init__(self, call: Call, id: UUID, past: Past) -> None:
-        self.call, self.id, self.past = call, id, past
-        self.state: notices.Notice = past.fold(notices.DECIDER)
-
-    async def write(self, command: notices.Command, body: Body, **more: Any) -> Receipt:
-        name = str(self.id)
-        return await self.call.handle(
-            notices.DECIDER, f"notice/{name}", name, command, body, past=self.past, **more
-        )
+class OnNotice(OnOwn[notices.Notice, notices.Command]):
+    KIND, DECIDER = "notice", notices.DECIDER
 
 
 async def on_notice(id: PathId, call: Caller) -> OnNotice:

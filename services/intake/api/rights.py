@@ -24,13 +24,14 @@ from shared.contracts.intake import (
 )
 from shared.decider import Refused
 from shared.http import Body, Call, Caller, Line, PathId, Receipt, Route, Text, to_uuid
-from shared.journal import NEW, Past
+from shared.journal import NEW
 from shared.problems import bad_input, not_found
 
 from .. import holding, words
 from ..domain import rights
 from ..domain.holding import Item
 from .common import OFFICERS, officer
+from .own import OnOwn
 from .page import page
 
 router = APIRouter(route_class=Route)
@@ -110,16 +111,8 @@ class ItemShown(BaseModel):
     fixed: bool
 
 
-class OnRequest:
-    def __init__(self, call: Call, id: UUID, past: Past) -> None:
-        self.call, self.id, self.past = call, id, past
-        self.state: rights.Request = past.fold(rights.DECIDER)
-
-    async def write(self, command: rights.Command, body: Body, **more: Any) -> Receipt:
-        name = str(self.id)
-        return await self.call.handle(
-            rights.DECIDER, f"rights/{name}", name, command, body, past=self.past, **more
-        )
+class OnRequest(OnOwn[rights.Request, rights.Command]):
+    KIND, DECIDER = "rights", rights.DECIDER
 
     async def items(self) -> list[ItemShown]:
         """All that is held about the person, each with what will become of it; all of it is read."""

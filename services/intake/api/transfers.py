@@ -22,13 +22,14 @@ from shared.contracts.intake import (
     TransferWithdrawn,
 )
 from shared.http import Body, Call, Caller, PathId, Receipt, Route, Text, to_uuid
-from shared.journal import NEW, Born, Past
+from shared.journal import NEW, Born
 from shared.problems import Problem, bad_input, not_found
 
 from .. import staffing, worklist
 from ..domain import transfer
 from .common import WORKERS, OnCase, Staff, names, standing, worker
 from .line import contacts
+from .own import OnOwn
 from .page import page
 
 router = APIRouter(route_class=Route)
@@ -92,21 +93,13 @@ class Transfer(BaseModel):
     cases: list[Part]
 
 
-class OnTransfer:
-    def __init__(self, call: Call, id: UUID, past: Past) -> None:
-        self.call, self.id, self.past = call, id, past
-        self.state: transfer.Transfer = past.fold(transfer.DECIDER)
+class OnTransfer(OnOwn[transfer.Transfer, transfer.Command]):
+    KIND, DECIDER = "transfer", transfer.DECIDER
 
     def concerned(self) -> bool:
         who = self.call.who
         mine = {self.state.staff, *self.state.successors.values()}
         return who.subject in mine or bool(who.roles.intersection(OVERSEERS))
-
-    async def write(self, command: transfer.Command, body: Body) -> Receipt:
-        name = str(self.id)
-        return await self.call.handle(
-            transfer.DECIDER, f"transfer/{name}", name, command, body, past=self.past
-        )
 
     async def shown(self) -> Transfer:
         gone = await blocked(self.call.rt.reads, self.call.who, list(self.state.successors))

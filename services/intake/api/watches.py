@@ -29,6 +29,7 @@ from shared.problems import bad_input, not_found
 from .. import watching
 from ..domain import watch
 from .common import NO_ID, WORKERS, worker
+from .own import OnOwn
 from .sheet import Phone
 
 router = APIRouter(route_class=Route)
@@ -127,27 +128,19 @@ class WatchShown(BaseModel):
     calls: list[CallShown]
 
 
-class OnWatch:
+class OnWatch(OnOwn[watch.Watch, watch.Command]):
     """A call on a watch of the caller agency's registry (404 otherwise)."""
 
-    def __init__(self, call: Call, id: UUID, past: Past, state: watch.Watch) -> None:
-        self.call, self.id, self.past, self.state = call, id, past, state
-
-    async def write(self, command: watch.Command, body: Body, **more: Any) -> Receipt:
-        name = str(self.id)
-        return await self.call.handle(
-            watch.DECIDER, f"watch/{name}", name, command, body, past=self.past, **more
-        )
+    KIND, DECIDER = "watch", watch.DECIDER
 
 
 async def on_watch(id: PathId, call: Caller) -> OnWatch:
     found = to_uuid(id)
-    past = await call.load(f"watch/{found}")
-    state: watch.Watch = past.fold(watch.DECIDER)
-    if state.agency != call.who.agency:
+    on = OnWatch(call, found, await call.load(f"watch/{found}"))
+    if on.state.agency != call.who.agency:
         raise not_found()
     call.need(*WORKERS)
-    return OnWatch(call, found, past, state)
+    return on
 
 
 OnWatchDep = Annotated[OnWatch, Depends(on_watch)]
