@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 from shared.contracts import Unreadable, readable
 from shared.contracts.codes import OneOf
 from shared.contracts.intake import AttachmentAdded, AttachmentRemoved, MediaType
-from shared.http import Body, Line, PathId, Receipt, Route, Text, to_uuid
+from shared.http import Body, Line, PathId, Receipt, Route, Text
 from shared.journal import NEW, Past
 from shared.problems import bad_input, not_found
 from shared.runtime import Runtime
@@ -99,14 +99,7 @@ class OnAttachment:
 
 
 async def on_attachment(on: OnCaseDep, attachment: PathId) -> OnAttachment:
-    id = to_uuid(attachment)
-    past = await on.call.load(f"attachment/{id}")
-    if not past.events or past.events[0].envelope.key != str(on.case):
-        raise not_found()
-    if not on.sees(past.events[0]):
-        raise not_found()
-    on.reads(past.events)
-    return OnAttachment(on, id, past)
+    return OnAttachment(on, *await on.within("attachment", attachment))
 
 
 OnAttachmentDep = Annotated[OnAttachment, Depends(on_attachment)]

@@ -23,9 +23,9 @@ from shared.contracts.intake import (
     RecordCirculated,
     RecordRead,
 )
-from shared.http import Body, Call, Line, PathId, Receipt, Route, Text, to_uuid
+from shared.http import Body, Call, Line, PathId, Receipt, Route, Text
 from shared.journal import NEW, Past
-from shared.problems import Problem, not_found
+from shared.problems import Problem
 
 from .. import view, worklist
 from ..domain import record
@@ -132,14 +132,7 @@ class OnRecord:
 
 
 async def on_record(on: OnCaseDep, record: PathId) -> OnRecord:
-    id = to_uuid(record)
-    past = await on.call.load(f"record/{id}")
-    if not past.events or past.events[0].envelope.key != str(on.case):
-        raise not_found()
-    if not on.sees(past.events[0]):
-        raise not_found()
-    on.reads(past.events)
-    return OnRecord(on, id, past)
+    return OnRecord(on, *await on.within("record", record))
 
 
 OnRecordDep = Annotated[OnRecord, Depends(on_record)]
