@@ -50,7 +50,8 @@ select c.* from party p join cases c on c.id = p.case_id
  order by c.id"""
 IS_PARTY = "select exists (select from party where agency = $1 and case_id = $2)"
 STREAMS_OF = """
-select distinct stream from journal where key = $1 and stream like $2 order by stream"""
+select distinct stream from journal where key = $1 and stream like any($2::text[])
+ order by stream"""
 
 KEEPS = (*DIRECTORY_TYPES, *POOL_TYPES)
 
@@ -142,9 +143,9 @@ async def cases_of_household(
     return [dict(row) for row in rows]
 
 
-async def streams_of(rt: Runtime, case: UUID, kind: str) -> list[str]:
-    """Streams of one kind that belong to a case, from the journal: always up to date."""
-    rows = await rt.pool.fetch(STREAMS_OF, str(case), f"{kind}/%")
+async def streams_of(rt: Runtime, case: UUID, *kinds: str) -> list[str]:
+    """Streams of these kinds that belong to a case, from the journal: always up to date."""
+    rows = await rt.pool.fetch(STREAMS_OF, str(case), [f"{kind}/%" for kind in kinds])
     return [row["stream"] for row in rows]
 
 

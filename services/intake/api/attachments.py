@@ -1,6 +1,5 @@
 """Files of a case: signed consents, certificates, photographs; sealed, and gone with the key."""
 
-import asyncio
 import binascii
 import hashlib
 import os
@@ -22,7 +21,6 @@ from shared.problems import bad_input, not_found
 from shared.runtime import Runtime
 from shared.sealing import ErasedKey
 
-from .. import view
 from ..domain import attachment, files
 from .common import OnCase, OnCaseDep, all_known
 
@@ -152,8 +150,7 @@ async def add_attachment(on: OnCaseDep, body: NewAttachment) -> Receipt:
 
 @router.get("/v1/cases/{id}/attachments")
 async def list_attachments(on: OnCaseDep) -> list[AttachmentLine]:
-    streams = await view.streams_of(on.call.rt, on.case, "attachment")
-    pasts = await asyncio.gather(*(on.call.load(stream) for stream in streams))
+    pasts = await on.streams("attachment")
     seen = [past for past in pasts if on.sees(past.events[0])]
     on.reads(e for past in seen for e in past.events)
     return [_line(past) for past in seen]

@@ -7,13 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from shared.basis import Consent, World, consents, flags
-from shared.grounds import Ground, grounds
+from shared.basis import Consent, World, flags
+from shared.grounds import Ground
 from shared.http import Moment, Route
 
 from .. import view
 from ..domain import in_words
 from .common import OnCase, OnCaseDep
+from .given import recorded_in, told_of_bases
 
 router = APIRouter(route_class=Route)
 
@@ -54,13 +55,10 @@ async def list_bases(
     """All bases of each person, live at that moment (now if not given) or not. For who leads the case."""
     on.need_lead()
     moment = at or on.call.now()
-    events = list(on.events)
-    for kind in ("consent", "basis"):
-        for stream in await view.streams_of(on.call.rt, on.case, kind):
-            events += (await on.call.load(stream)).events
+    events = await told_of_bases(on)
     on.reads(events)
     known = await view.the_world(on.call.rt)
-    given: list[Consent | Ground] = [*consents(events).values(), *grounds(events).values()]
+    given = recorded_in(events)
     given.sort(key=lambda one: (one.recorded.begins, one.id))
     return [_person(on, one, given, known, moment) for one in sorted(on.state.people)]
 

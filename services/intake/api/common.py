@@ -101,6 +101,11 @@ class OnCase:
         ]
         return self.call.who.agency in (*led[-1:], recorded.envelope.agency)
 
+    async def streams(self, *kinds: str) -> list[Past]:
+        """All streams of these kinds that belong to the case, whoever sees them."""
+        names = await view.streams_of(self.call.rt, self.case, *kinds)
+        return await self.call.loads(*names)
+
     async def within(self, kind: str, id: str) -> tuple[UUID, Past]:
         """A stream of the case that the caller sees (404 otherwise); it is read."""
         found = to_uuid(id)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from shared.basis import Consent, World, consents
+from shared.contracts import Recorded
 from shared.decider import Refused
 from shared.grounds import Ground, classes_for, grounds
 
@@ -11,13 +12,19 @@ from .. import view
 from .common import OnCase
 
 
+async def told_of_bases(on: OnCase) -> list[Recorded]:
+    """The case's own events and those of its consents and other bases."""
+    return [*on.events, *(e for past in await on.streams("consent", "basis") for e in past.events)]
+
+
+def recorded_in(events: list[Recorded]) -> list[Consent | Ground]:
+    return [*consents(events).values(), *grounds(events).values()]
+
+
 async def given(on: OnCase, agency: str, teller: str, world: World) -> dict[UUID, set[str]]:
     """Classes by person that `teller` may tell the agency now (L3, L7, L8)."""
-    events, now = list(on.events), on.call.now()
-    for kind in ("consent", "basis"):
-        for stream in await view.streams_of(on.call.rt, on.case, kind):
-            events += (await on.call.load(stream)).events
-    bases: list[Consent | Ground] = [*consents(events).values(), *grounds(events).values()]
+    now = on.call.now()
+    bases = recorded_in(await told_of_bases(on))
     return {
         person: set().union(
             *(classes_for(one, person, agency, teller, world, now) for one in bases)

@@ -1,6 +1,5 @@
 """Messages between agencies on a case (連絡), with a receipt for the one who wrote."""
 
-import asyncio
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -17,7 +16,7 @@ from shared.http import Body, Call, PathId, Receipt, Route, Text, to_uuid
 from shared.journal import NEW, Past
 from shared.problems import Problem, bad_input, not_found
 
-from .. import view, worklist
+from .. import worklist
 from ..domain.message import DECIDER, Send
 from .common import Agency, OnCase, OnCaseDep, all_known, stands, worker
 from .given import may_be_told, no_live_basis
@@ -113,8 +112,7 @@ async def send(on: OnCaseDep, body: NewMessage) -> Receipt:
 @router.get("/v1/cases/{id}/messages")
 async def list_messages(on: OnCaseDep) -> list[Message]:
     """Those that the caller's agency sent or received, the oldest first."""
-    streams = await view.streams_of(on.call.rt, on.case, "message")
-    pasts = await asyncio.gather(*(on.call.load(stream) for stream in streams))
+    pasts = await on.streams("message")
     found = [await _shown(on, past) for past in pasts if await _between(on, past)]
     return sorted(found, key=lambda shown: (shown.sent_at, shown.id))
 

@@ -1,6 +1,5 @@
 """Notices-in (気になる人の連絡): from volunteers, businesses, alarm centres; and telephone memos of staff."""
 
-import asyncio
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -199,7 +198,7 @@ async def notices_of_case(on: OnCaseDep) -> list[Notice]:
 
 
 async def _shown(call: Call, ids: list[UUID]) -> list[Notice]:
-    pasts = await asyncio.gather(*(call.load(f"notice/{id}") for id in ids))
+    pasts = await call.loads(*(f"notice/{id}" for id in ids))
     for past in pasts:
         call.reads(past.events[0].envelope.stream, "addressee", past.events)
     return [_notice(call, past) for past in pasts]

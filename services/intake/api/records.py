@@ -1,6 +1,5 @@
 """The 支援経過記録 of a case: lines, corrections, 供覧, next actions, the printed 経過一覧."""
 
-import asyncio
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -27,7 +26,7 @@ from shared.http import Body, Call, Line, PathId, Receipt, Route, Text
 from shared.journal import NEW, Past
 from shared.problems import Problem
 
-from .. import view, worklist
+from .. import worklist
 from ..domain import record
 from .common import OnCase, OnCaseDep, Staff, all_known, names, worker
 from .line import RecordFile, RecordLine, Version, contacts, folded
@@ -244,7 +243,7 @@ async def next_actions(
     in the cases that the caller works, or whose worker he stands in for today.
     """
     rows = await worklist.next_actions(call.rt, call.who.agency, call.who.subject, mine)
-    pasts = await asyncio.gather(*(call.load(f"record/{row['record']}") for row in rows))
+    pasts = await call.loads(*(f"record/{row['record']}" for row in rows))
     for row, past in zip(rows, pasts, strict=True):
         call.reads(f"case/{row['case_id']}", "own_record", past.events, row["case_id"])
     return [
@@ -279,8 +278,7 @@ def _notes(line: Contact, body: NewRecord) -> tuple[PersonNoted, ...]:
 
 
 async def _lines(on: OnCase, since: date | None, until: date | None) -> list[RecordLine]:
-    streams = await view.streams_of(on.call.rt, on.case, "record")
-    pasts = await asyncio.gather(*(on.call.load(stream) for stream in streams))
+    pasts = await on.streams("record")
     seen = [past for past in pasts if on.sees(past.events[0])]
     on.reads(e for past in seen for e in past.events)
     lines = [folded(past) for past in seen]

@@ -1,6 +1,5 @@
 """開示・訂正・利用停止の請求: received, judged item by item, decided in time, answered with one file."""
 
-import asyncio
 import hmac
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -190,7 +189,7 @@ async def list_requests(call: Annotated[Call, Depends(officer)]) -> list[Request
     """Those that wait for an answer of the caller's agency, the most urgent first."""
     call.purpose = "rights"
     streams = await holding.requests(call.rt, call.who.agency)
-    pasts = await asyncio.gather(*(call.load(stream) for stream in streams))
+    pasts = await call.loads(*streams)
     found = [
         OnRequest(call, to_uuid(s.partition("/")[2]), p)
         for s, p in zip(streams, pasts, strict=True)

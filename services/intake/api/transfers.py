@@ -172,7 +172,7 @@ async def propose(call: Annotated[Call, Depends(worker)], body: NewTransfer) -> 
 async def list_transfers(call: Annotated[Call, Depends(worker)]) -> list[Transfer]:
     """Those of the caller's agency that concern him and are not over, the next one first."""
     ids = await staffing.transfers(call.rt, call.who.agency)
-    pasts = await asyncio.gather(*(call.load(f"transfer/{id}") for id in ids))
+    pasts = await call.loads(*(f"transfer/{id}" for id in ids))
     found = [OnTransfer(call, id, past) for id, past in zip(ids, pasts, strict=True)]
     return [await on.shown() for on in found if on.concerned()]
 
@@ -278,7 +278,7 @@ async def _text(on: OnTransfer, file: OnCase) -> str | None:
 
 async def _actions(call: Call, cases: list[UUID]) -> dict[UUID, list[dict[str, Any]]]:
     rows = await worklist.actions_of(call.rt, call.who.agency, cases)
-    pasts = await asyncio.gather(*(call.load(f"record/{row['record']}") for row in rows))
+    pasts = await call.loads(*(f"record/{row['record']}" for row in rows))
     found: dict[UUID, list[dict[str, Any]]] = {}
     for row, past in zip(rows, pasts, strict=True):
         call.reads(f"case/{row['case_id']}", "own_record", past.events, row["case_id"])

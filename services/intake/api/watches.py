@@ -1,6 +1,5 @@
 """The registry of watches: 見守り協力事業者 and 緊急通報装置, their monthly calls, what becomes of them."""
 
-import asyncio
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -232,7 +231,7 @@ async def add_call(on: OnWatchDep, body: MonthlyCall) -> Receipt:
 
 
 async def _shown(call: Call, ids: list[UUID]) -> list[WatchShown]:
-    pasts = await asyncio.gather(*(call.load(f"watch/{id}") for id in ids))
+    pasts = await call.loads(*(f"watch/{id}" for id in ids))
     return [_watch(call, past) for past in pasts]
 
 

@@ -1,6 +1,5 @@
 """What leaves by hand (L21): recorded with its basis and approver, printed with a mark, asked back."""
 
-import asyncio
 from base64 import b32encode
 from datetime import datetime
 from pathlib import Path
@@ -203,7 +202,7 @@ async def list_by_hand(call: Caller, case: Annotated[UUID, Query()]) -> list[Han
 
 async def of_case(call: Call, case: UUID, told: Told) -> list[OnProvision]:
     streams = await account.provisions_of(call.rt, case)
-    pasts = await asyncio.gather(*(call.load(stream) for stream in streams))
+    pasts = await call.loads(*streams)
     knows = await known(call, told)
     return [
         OnProvision(call, UUID(stream.partition("/")[2]), past, told, knows)

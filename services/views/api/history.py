@@ -1,6 +1,5 @@
 """What an agency's document was at a moment; to whom one person's data went."""
 
-import asyncio
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -74,7 +73,7 @@ async def _of_case(call: Call, case: UUID, person: UUID) -> list[Disclosure]:
     about = concerning(events, person)
     types = {e.envelope.id: short(e.envelope.type) for e in events}
     streams = await account.disclosures_of(call.rt, [case])
-    pasts = await asyncio.gather(*(call.load(stream) for stream in streams))
+    pasts = await call.loads(*streams)
     found = [one for past in pasts for one in disclosed(past.events, about)]
     lines = [_line(one, case, types.get(one.ref[0])) for one in found]
     for on in await of_case(call, case, told):

@@ -1,6 +1,5 @@
 """Who was told to give content back, who has it, and who has not confirmed."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -101,7 +100,7 @@ async def _told(call: Call, cases: Sequence[UUID]) -> dict[UUID, Told]:
 
 
 async def _shown(call: Call, streams: Sequence[str], known: dict[UUID, Told]) -> list[Retraction]:
-    pasts = await asyncio.gather(*(call.load(stream) for stream in streams))
+    pasts = await call.loads(*streams)
     cases = list({UUID(stream.rsplit("/", 1)[1]) for stream in streams})
     judge: Judge = call.rt.state["judge"]
     if missing := [case for case in cases if case not in known]:

@@ -1,6 +1,5 @@
 """An agency's subscription: its key, a pause, a quarantine, its end."""
 
-import asyncio
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -115,7 +114,7 @@ async def list_subscriptions(
     call.need("operator")
     codes = await view.subscribed_agencies(call.rt, after or "", limit)
     listed = await _listed(call)
-    pasts = await asyncio.gather(*(call.load(f"subscription/{code}") for code in codes))
+    pasts = await call.loads(*(f"subscription/{code}" for code in codes))
     items = [_shown(code, past, listed) for code, past in zip(codes, pasts, strict=True)]
     return Page(items=items, next=codes[-1] if len(codes) == limit else None)
 
