@@ -21,6 +21,7 @@ from operate.install import ROOT
 from operate.places import SERVICES
 from operate.topics import declaration
 from shared import host
+from shared.app import application
 from shared.broker import CONTENT_TYPE, HEARTBEATS
 from shared.contracts import EVENTS, UPCASTS, Event
 from shared.sealing import wire_schema
@@ -80,7 +81,7 @@ def built() -> list[str]:
 
 
 def openapi(service: str) -> dict[str, Any]:
-    return host.app(host.load(service)).openapi()
+    return application(host.load(service)).openapi()
 
 
 def event_schema(model: type[Event]) -> dict[str, Any]:

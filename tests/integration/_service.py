@@ -16,6 +16,7 @@ from operate.install import ROOT
 from operate.postgres import migrate
 from operate.stack import Stack
 from shared import host
+from shared.app import application
 from shared.broker import event_message
 from shared.contracts import Envelope, Event, Recorded
 from shared.contracts.intake import AssignmentEvent
@@ -59,7 +60,7 @@ class Running:
     """The service, those who call it, and what the others tell it."""
 
     def __init__(self, stack: Stack, rt: Runtime) -> None:
-        self.stack, self.rt, self.app = stack, rt, host.app(rt.service, rt)
+        self.stack, self.rt, self.app = stack, rt, application(rt.service, rt)
         self._versions: Counter[str] = Counter()
         self._offsets: Counter[str] = Counter()
 

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from shared import follow, host, journal, keyring, relay
+from shared import follow, journal, keyring, relay, watch
 from shared.journal import Addition
 from tests.integration._kit import Kit, context, stream_of, worry
 from tests.integration.test_follow import as_records, streams
@@ -93,7 +93,7 @@ STATEMENTS = {
     "pending": relay.PENDING,
     "mark": relay.MARK,
     "last": relay.LAST,
-    "unpublished": host.OLDEST,
+    "unpublished": watch.OLDEST,
     "known": follow.KNOWN,
     "parked": follow.PARKED_OF,
     "keys": keyring.KEYS.format(table="data_key"),

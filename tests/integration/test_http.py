@@ -24,7 +24,8 @@ from pydantic import BaseModel, Field
 from operate import issuer
 from operate.places import SERVICES
 from operate.stack import Stack
-from shared import host
+from shared import host, simulation
+from shared.app import application
 from shared.auth import Issuer
 from shared.contracts import Envelope, Event
 from shared.db import pool
@@ -132,7 +133,7 @@ class Notes:
     """The toy service in this process, on real servers, and those who call it."""
 
     def __init__(self, stack: Stack, rt: Runtime, service: Service) -> None:
-        self.stack, self.rt, self.app = stack, rt, host.app(service, rt)
+        self.stack, self.rt, self.app = stack, rt, application(service, rt)
 
     def client(
         self, agency: str = "city-fukushi", *roles: str, token: str | None = None
@@ -645,7 +646,7 @@ async def test_in_every_service_no_token_is_told_before_anything_else(
     rt: Any = type("Rt", (), {})()
     rt.http = Http(http_port=0)
     rt.issuer = Issuer(Oidc(issuer=oidc["OIDC_ISSUER"], jwks=oidc["OIDC_JWKS"]))
-    app = host.app(found, rt)
+    app = application(found, rt)
     checked = 0
     async with caller(app) as client:
         for path, methods in app.openapi()["paths"].items():
@@ -840,7 +841,7 @@ async def test_the_clock_answers_only_when_no_timer_is_about_to_fire(notes: Note
             while not await db.fetchval(taken, f"case/{note}"):
                 note = await notes.note("timer")
             await until(all_else_is_settled)
-            assert not await host.settled(notes.rt)
+            assert not await simulation.settled(notes.rt)
     async with caller(notes.app) as client:
         at = notes.rt.clock.now().isoformat()
         moved = await client.put("/dev/clock", json={"at": at})
