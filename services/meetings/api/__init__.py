@@ -2,7 +2,7 @@
 
 from shared.route import together
 
-from . import bodies, matters, meetings
+from . import agenda, bodies, materials, matters, meetings
 
-PARTS = (bodies, matters, meetings)
+PARTS = (bodies, matters, materials, meetings, agenda)
 router = together("meetings", *[part.router for part in PARTS])
