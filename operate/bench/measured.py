@@ -48,6 +48,7 @@ class Figure:
 
     def document(self) -> dict[str, Any]:
         return {
+            "name": self.name,
             "what": self.what,
             "value": self.value,
             "promise": self.promise,

@@ -44,6 +44,7 @@ def run(given: Stack, quick: bool, progress: Callable[[str], None]) -> list[Figu
         found = _whole(stack, size.repeats)
         progress("documents")
         found += asyncio.run(document.figures(stack, size.seconds, size.repeats))
+        found += _memory(stack, "_loaded", "after the load of documents")
         for name in stack.names(services=True):
             if name != "intake":  # whose commands are measured alone, as the bare endpoint's are
                 stack.stop(name)
@@ -74,18 +75,42 @@ async def _spine(stack: Stack, size: Size, progress: Callable[[str], None]) -> l
 
 
 def _whole(stack: Stack, repeats: int) -> list[Figure]:
-    """From `up` to ready with everything installed and the broker's cache made; and at rest."""
-    seconds: list[float] = []
+    """From `up` to ready: cold, into an empty state folder; warm, with databases, topics and the
+    broker's cache made. Then what it takes at rest.
+    """
+    stack.down()
+    empty = Stack(stack.state / "cold", stack.base_port)
+    cold = _ready(empty)
+    empty.remove()
+    warm: list[float] = []
     for _ in range(repeats + 1):
         stack.down()
-        began = time.monotonic()
-        stack.up(bound=True)
-        seconds.append(time.monotonic() - began)
-    parts = memory.by_part(stack)
+        warm.append(_ready(stack))
     return [
-        Figure("up_warm_s", "all processes, from `up` to ready", "s", seconds[1:], at_most=5),
         Figure(
-            "services_mb", "the five services together, at rest", "MiB",
-            [float(sum(parts[name] for name in SERVICES))], at_most=700,
+            "up_cold_s", "all processes, from `up` in an empty state folder to ready", "s", [cold]
         ),
-    ]  # fmt: skip
+        Figure("up_warm_s", "all processes, from `up` to ready", "s", warm[1:], at_most=5),
+        *_memory(stack, "", "at rest"),
+    ]
+
+
+def _ready(stack: Stack) -> float:
+    began = time.monotonic()
+    stack.up(bound=True)
+    return time.monotonic() - began
+
+
+def _memory(stack: Stack, suffix: str, when: str) -> list[Figure]:
+    """Of the services together, and of each process."""
+    parts = memory.by_part(stack)
+    del parts["demo"]
+    together = sum(parts[name] for name in SERVICES)
+    most = None if suffix else 700
+    return [
+        Figure(f"{name}_mb{suffix}", f"{what}, {when}", "MiB", [float(taken)], at_most=promised)
+        for name, what, taken, promised in (
+            ("services", "the five services together", together, most),
+            *((name, name, taken, None) for name, taken in parts.items()),
+        )
+    ]
