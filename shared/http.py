@@ -31,19 +31,23 @@ AFTER_SECONDS = 5.0
 ELSEWHERE_SECONDS = 0.1
 """Another replica may have applied it: look again after this time."""
 AFTER = r"^[a-z]+/[a-z0-9./-]{1,150}@[0-9]{1,9}(, ?[a-z]+/[a-z0-9./-]{1,150}@[0-9]{1,9})*$"
+UNSEEN = r"\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+"""Control characters, ends of lines, and what turns the direction of the text that follows: a name that
+reads otherwise than it is written. Marks of direction, joiners and variation selectors are taken.
+"""
 Text = Annotated[
     str,
     StringConstraints(
         strip_whitespace=True,
         min_length=1,
         max_length=4000,
-        pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$",
+        pattern=rf"^[^\x00-\x08\x0b-\x1f{UNSEEN}]*$",
     ),
 ]
 Line = Annotated[
     str,
     StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"
+        strip_whitespace=True, min_length=1, max_length=200, pattern=rf"^[^\x00-\x1f{UNSEEN}]*$"
     ),
 ]
 TRACE = r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
@@ -54,7 +58,7 @@ Item = TypeVar("Item")
 
 def _of_our_time(moment: datetime) -> datetime:
     if not 1900 <= moment.year <= 2200:
-        raise ValueError("must lie between 1900 and 2200")
+        raise ValueError("must lie between 1900 and 2200 / 1900年から2200年までです")
     return moment
 
 
@@ -103,7 +107,8 @@ async def _leave_rows(call: "Call", path: str) -> None:
     named = call.request.headers.get("tsunagu-purpose") or call.purpose
     purpose = named or audit.default_purpose(call.who)
     if purpose not in labels("reading_purpose"):
-        raise bad_input("header.tsunagu-purpose", f"one of {', '.join(labels('reading_purpose'))}")
+        known = ", ".join(labels("reading_purpose"))
+        raise bad_input("header.tsunagu-purpose", f"one of / 次のいずれかです: {known}")
     rows = audit.rows(call.who, call.now(), purpose, path, call.readings.values())
     try:
         await call.rt.readings.write(rows)
@@ -277,12 +282,13 @@ def _version(if_match: str | None) -> int | None:
     try:
         return int(if_match.removeprefix("W/").strip('"'))
     except ValueError:
-        raise bad_input("header.if-match", 'use the ETag as it was sent, "7"') from None
+        message = 'use the ETag as it was sent, "7" / ETag をそのまま付けてください'
+        raise bad_input("header.if-match", message) from None
 
 
 async def _wait(rt: Runtime, header: str) -> None:
     if not re.fullmatch(AFTER, header):
-        raise bad_input("header.tsunagu-after", "use <stream>@<version>, …")
+        raise bad_input("header.tsunagu-after", "use / 次の形です: <stream>@<version>, …")
     places: list[tuple[str, int]] = []
     for part in header.split(","):
         stream, _, digits = part.strip().rpartition("@")

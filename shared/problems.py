@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from shared.auth import NoToken
 from shared.db import PASSING
 from shared.decider import Refused
+from shared.faults import said
 from shared.journal import Behind, Damaged, KeyReused, Stale, TooLarge
 from shared.sealing import ErasedKey
 
@@ -160,7 +161,6 @@ def _wants_english(accept: str) -> bool:
 def install(app: FastAPI) -> None:
     """Every way to fail has its answer; nothing that was sent is echoed."""
     simple: Sequence[tuple[type[Exception], str]] = (
-        (NoToken, "no-valid-token"),
         (KeyReused, "key-reused"),
         (TooLarge, "too-large"),
         (Damaged, "parked"),
@@ -169,6 +169,9 @@ def install(app: FastAPI) -> None:
     )
     for kind, slug in simple:
         app.add_exception_handler(kind, _always(slug))
+    app.add_exception_handler(
+        NoToken, lambda r, e: answer(r, "no-valid-token", detail=str(e) or None)
+    )
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(Stale, lambda r, e: answer(r, "stale", version=e.version))
     app.add_exception_handler(Refused, _refused)
@@ -201,7 +204,11 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
 def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     errors = [
-        {"field": _place(one["loc"], one["type"]), "message": one["msg"]} for one in error.errors()
+        {
+            "field": _place(one["loc"], one["type"]),
+            "message": said(one["type"], one.get("ctx", {}), one["msg"]),
+        }
+        for one in error.errors()
     ]
     return answer(request, "bad-input", errors=errors)
 

@@ -35,7 +35,7 @@ class NewSurvey(Body):
     @model_validator(mode="after")
     def _of_those_who_answered(self) -> "NewSurvey":
         if self.positive > self.answered:
-            raise ValueError("positive is more than answered")
+            raise ValueError("positive is more than answered / 肯定数が回答数より多いです")
         return self
 
 

@@ -205,7 +205,9 @@ async def register_agency(
 ) -> Receipt:
     """201 the first time, then 200; the same values again write nothing."""
     if not re.fullmatch(CODE, code):
-        raise bad_input("path.code", "use small letters, digits and dashes")
+        raise bad_input(
+            "path.code", "use small letters, digits and dashes / 英小文字・数字・- です"
+        )
     registered = AgencyRegistered(agency=code, **body.model_dump(exclude={"occurred_at"}))
     return await call.handle(
         agencies.DECIDER,

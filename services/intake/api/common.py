@@ -226,7 +226,9 @@ def names(on: OnCase) -> dict[UUID, str]:
 async def in_directory(on: OnCase, codes: set[str], field: str) -> None:
     unknown = sorted(codes - set((await view.the_world(on.call.rt)).agencies))
     if unknown:
-        raise bad_input(field, "not in the directory: " + ", ".join(unknown))
+        raise bad_input(
+            field, "not in the directory / 登録されていない機関です: " + ", ".join(unknown)
+        )
 
 
 def fact(on: OnCase, recorded: Recorded) -> Fact:

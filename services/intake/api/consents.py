@@ -84,7 +84,7 @@ class NewConsent(Body):
     @model_validator(mode="after")
     def _assessed(self) -> "NewConsent":
         if (self.status == "cannot_consent") != (self.assessment is not None):
-            raise ValueError("cannot_consent and its assessment go together")
+            raise ValueError("cannot_consent and its assessment go together / 判断の記録が必要です")
         return self
 
     def event(self, case: UUID, id: UUID, now: datetime) -> ConsentRecorded:
@@ -160,7 +160,10 @@ async def record_consent(on: OnCaseDep, body: NewConsent) -> Receipt:
         if not body.holders and not body.group:
             raise bad_input("body.holders", "name agencies or a group / 提供先がありません")
         if body.group and body.group not in bodies():
-            raise bad_input("body.group", f"no such body: {', '.join(bodies())}")
+            known = ", ".join(bodies())
+            raise bad_input(
+                "body.group", f"no such body, one of / 会議体は次のいずれかです: {known}"
+            )
         await in_directory(on, {*body.holders, *body.excluded}, "body.holders")
         _answerable(on, body, event)
 

@@ -40,9 +40,12 @@ Phone = Annotated[str, StringConstraints(pattern=r"^[0-9+() -]{3,30}$")]
 
 def _there_is_such_a_day(text: str) -> str:
     year, month, day = (*map(int, text.split("-")), 1, 1)[:3]
-    date(year, month, day)
+    try:
+        date(year, month, day)
+    except ValueError:
+        raise ValueError("there is no such day / その日付はありません") from None
     if year < MEIJI:
-        raise ValueError("before 明治元年 (1868)")
+        raise ValueError("before 明治元年 (1868) / 明治元年(1868年)より前です")
     return text
 
 
@@ -103,7 +106,9 @@ class Situation(Part):
     @model_validator(mode="after")
     def _from_meeting(self) -> "Situation":
         if (self.source == "meeting") != (self.matter is not None):
-            raise ValueError("source meeting and its matter go together")
+            raise ValueError(
+                "source meeting and its matter go together / 会議と事案は一緒に指定します"
+            )
         return self
 
     def events(self, case: UUID) -> list[Event]:

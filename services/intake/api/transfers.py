@@ -58,7 +58,7 @@ class NewTransfer(Body):
         if len(named) != len(set(named)):
             raise ValueError("a case is named twice / 同じケースが二度あります")
         if not 1900 <= self.effective_on.year <= 2200:
-            raise ValueError("effective_on must lie between 1900 and 2200")
+            raise ValueError("must lie between 1900 and 2200 / 1900年から2200年までです")
         return self
 
 

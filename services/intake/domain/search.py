@@ -29,7 +29,11 @@ ROWS = {
     "オウ": "オコゴソゾトドノホボポモヨロ",
 }
 LONG = [(re.compile(f"([{row}])[{vowels}]+"), r"\1") for vowels, row in ROWS.items()]
-SPACE, SELECTORS = re.compile(r"\s+"), re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+SPACE = re.compile(r"\s+")
+INVISIBLE = re.compile(
+    "[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
+"""Variation selectors, joiners, marks of direction."""
 SOUNDLESS = re.compile(r"[ー‐‑–—―−・･·.'’-]")
 PHONE = re.compile(r"[0-9]{6,15}")
 BIRTH = re.compile(r"([0-9]{4})(?:[-/.年]([0-9]{1,2}))?(?:[-/.月]([0-9]{1,2}))?[年月日]?")
@@ -47,7 +51,7 @@ def _variants() -> dict[int, str]:
 
 def folded(text: str) -> str:
     """One spelling for all: width, case, kana, long vowels, small kana, variants. Spaces stay."""
-    plain = unicodedata.normalize("NFKC", SELECTORS.sub("", text)).casefold()
+    plain = unicodedata.normalize("NFKC", INVISIBLE.sub("", text)).casefold()
     kana = plain.translate(KATAKANA).translate(SMALL).translate(_variants())
     sounded = SOUNDLESS.sub("", kana)
     for pattern, short in LONG:

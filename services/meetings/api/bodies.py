@@ -132,7 +132,9 @@ async def name_member(
 ) -> Receipt:
     """The same values again write nothing; others begin the membership anew, without a pledge."""
     if not re.fullmatch(SUBJECT, subject):
-        raise bad_input("path.subject", "use letters, digits and . _ : @ -")
+        raise bad_input(
+            "path.subject", "use letters, digits and . _ : @ - / 英数字と . _ : @ - です"
+        )
 
     async def check() -> None:
         await all_registered(on.call, [body.agency], "body.agency")

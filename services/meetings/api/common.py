@@ -42,7 +42,7 @@ def body_of(*types: LegalType) -> tuple[AfterValidator, WithJsonSchema]:
 
     def check(code: str) -> str:
         if code not in codes:
-            raise ValueError(f"not a body of this kind: one of {', '.join(codes)}")
+            raise ValueError(f"one of these bodies / 会議体は次のいずれかです: {', '.join(codes)}")
         return code
 
     return AfterValidator(check), WithJsonSchema({"type": "string", "enum": codes})

@@ -56,7 +56,7 @@ class Promotion(Body):
     @model_validator(mode="after")
     def _one(self) -> "Promotion":
         if len(self.fields) != 1:
-            raise ValueError(f"exactly one of {', '.join(CLASS_OF)}")
+            raise ValueError(f"exactly one of / 次のうち一つだけです: {', '.join(CLASS_OF)}")
         return self
 
 

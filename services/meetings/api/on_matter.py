@@ -61,7 +61,10 @@ class OnMatter:
     def in_pool(self, members: list[str]) -> Check:
         async def check() -> None:
             if strangers := sorted(set(members) - set(self.pool.now)):
-                raise bad_input("body.members", "not in the pool now: " + ", ".join(strangers))
+                raise bad_input(
+                    "body.members",
+                    "not in the pool now / 今は構成員ではありません: " + ", ".join(strangers),
+                )
 
         return check
 

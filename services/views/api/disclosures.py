@@ -68,11 +68,13 @@ class NewDisclosure(Body):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if (self.to is None) != (self.kind is not None and self.receiver is not None):
-            raise ValueError("name an agency, or kind and receiver")
+            raise ValueError("name an agency, or kind and receiver / 提供先が必要です")
         if (self.ground is None) != (self.citation is None):
-            raise ValueError("a ground and its citation belong together")
+            raise ValueError(
+                "a ground and its citation belong together / 根拠と条文は一緒に指定します"
+            )
         if not (self.to or self.ground or self.consent):
-            raise ValueError("name the consent or the ground")
+            raise ValueError("name the consent or the ground / 同意か根拠が必要です")
         return self
 
 
