@@ -156,6 +156,15 @@ def test_the_script_may_be_called_by_a_link(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "not running\n")
 
 
+def test_what_was_compiled_once_is_kept_whatever_the_environment_says(tmp_path: Path) -> None:
+    kept = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": str(tmp_path / "kept")}
+    subprocess.run(
+        [ROOT / "tsunagu", "--state", tmp_path / "state", "status"],
+        env={**os.environ, **kept}, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert list((tmp_path / "kept").rglob("operate/cli.*.pyc"))
+
+
 @pytest.mark.parametrize("name", ["PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_whom_the_user_trusts_pip_trusts(tmp_path: Path, name: str) -> None:
     bundle = tmp_path / "own.pem"
