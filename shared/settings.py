@@ -2,9 +2,9 @@
 
 import base64
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -62,6 +62,33 @@ class Oidc(BaseSettings):
     audience: str = "tsunagu"
     jwks: str
     """URL or file path of the issuer's public keys."""
+
+
+class Mail(BaseSettings):
+    """How cover sheets leave; without `host` they are printed only. `fax`: the address form of the
+    city's mail-to-fax gateway, as `{number}@fax.example.jp`. `pages`: where views is reached by who
+    gets a sheet; `contact`: whom he may ring, as it is to be printed.
+    """
+
+    model_config = _config(env_prefix="MAIL_")
+    host: str = ""
+    port: int = 587
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    ca_file: str | None = None
+    username: str = ""
+    password: str = Field("", repr=False)
+    sender: str = ""
+    fax: str = ""
+    pages: str = ""
+    contact: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.host and not (self.sender and self.pages):
+            raise ValueError("MAIL_HOST needs MAIL_SENDER and MAIL_PAGES")
+        if self.fax and "{number}" not in self.fax:
+            raise ValueError("MAIL_FAX must hold {number}")
+        return self
 
 
 class Http(BaseSettings):

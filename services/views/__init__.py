@@ -5,6 +5,7 @@ from shared.runtime import Runtime, Service
 from .api import router
 from .delivery import DUE, Delivery
 from .domain.deadlines import fire, plan
+from .mailing import Mailing
 from .resending import resending
 from .view import reached, view
 from .webhooks import Webhooks
@@ -33,6 +34,7 @@ SERVICE = Service(
         rt.state["bells"].run(),
         resending(rt),
         Webhooks(rt).run(),
+        Mailing(rt).run(),
     ],
     settled=settled,
     reached=reached,

@@ -21,7 +21,16 @@ from shared.contracts.meetings import (
     MembersCalled,
 )
 from shared.contracts.referral import AgencyRegistered
-from shared.contracts.views import DocumentChanged, RetractionConfirmed, SubscriptionEvent
+from shared.contracts.views import (
+    CoverBounced,
+    CoverIssued,
+    CoverNotSent,
+    CoverSent,
+    CoverUsed,
+    DocumentChanged,
+    RetractionConfirmed,
+    SubscriptionEvent,
+)
 from shared.db import Connection, Pool
 from shared.grounds import GROUND_TYPES
 from shared.kept import keep
@@ -29,7 +38,7 @@ from shared.protection import PROTECTION_TYPES
 from shared.runtime import Runtime
 from shared.views import View
 
-from . import endpoints, merges
+from . import cover_post, endpoints, merges
 from .account import receive
 from .bells import Bells
 from .domain.facts import FACT_EVENTS
@@ -147,6 +156,8 @@ def view(rt: Runtime) -> View:
                 case SubscriptionEvent() as event:
                     await subscribed(db, event, recorded.envelope.version)
                     await endpoints.fold(db, event)
+                case CoverIssued() | CoverUsed() | CoverSent() | CoverNotSent() | CoverBounced():
+                    await cover_post.fold(db, recorded.event)
                 case RetractionConfirmed(agency=agency, case=case, document=document):
                     stream = f"disclosure/{agency}/{case}"
                     await db.execute(END, agency, case, document, stream, DocumentChanged.TYPE)

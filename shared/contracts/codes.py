@@ -60,6 +60,11 @@ def retraction_days() -> int:
     return int(_configuration()["retraction_days"])
 
 
+def cover_days() -> int:
+    """Days for which the link of a cover sheet opens."""
+    return int(_configuration()["cover_days"])
+
+
 def own_view_below_age() -> int:
     """A proxy of somebody younger than this must bring the minor's own view (L4a)."""
     return int(_configuration()["own_view_below_age"])

@@ -55,7 +55,10 @@ CLEAR_TEXT = {
     "AgencyRegistered": {"name", "kind", "controller", "purposes"},  # of a body, not of a person
     "AgendaItemAdded": {"body"},
     "ConsentRecorded": {"group", "text_version"},
-    "CoverIssued": {"by"},
+    "CoverIssued": {"by", "again"},
+    "CoverNotSent": {"reason"},
+    "OfficeRegistered": {"by"},
+    "OfficeRemoved": {"by"},
     "DocumentChanged": {"items", "digest", "cause", "withdrawn"},
     "KeyRotated": {"public_key"},
     "MatterSubmitted": {"body"},

@@ -1,5 +1,6 @@
-"""Covers and files: what is refused, and who signed."""
+"""Covers and files: what is refused, what is sent again, and who signed."""
 
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -10,9 +11,13 @@ from agency.exchange import receipts, take_over
 from agency.webhook import Forged
 from services.views import exchange
 from services.views.domain import cover, way
+from services.views.letter import returned
 from services.views.post import shown
 from shared.contracts.views import (
+    CoverBounced,
     CoverIssued,
+    CoverNotSent,
+    CoverSent,
     CoverUsed,
     DocumentChanged,
     FileMade,
@@ -25,19 +30,56 @@ from tests.unit._given import given
 CASE = uuid4()
 OF = {"agency": "care", "case": CASE}
 TOLD = DocumentChanged(**OF, document=1, items=(), digest="x", cause="content_changed")
-SHEET = CoverIssued(**OF, cover=uuid4(), by="fax")
+NOW = datetime(2026, 5, 11, tzinfo=UTC)
+SHEET = CoverIssued(**OF, cover=uuid4(), by="fax", until=NOW + timedelta(days=14))
+MADE = SHEET.model_copy(update={"document": 1})
 USED = CoverUsed(**OF, cover=SHEET.cover)
+USE = cover.Use(USED, NOW)
 KEY = SubscriptionRegistered(agency="care", public_key={"x": "1"})
 FILE = FileMade(agency="care", documents=1, digest="0" * 64)
 
 
 def test_a_sheet_is_made_where_there_is_a_document_and_opens_once() -> None:
     given(cover.DECIDER).when(SHEET).refused("no-document")
-    given(cover.DECIDER, TOLD).when(SHEET).then(SHEET)
-    given(cover.DECIDER, TOLD, SHEET).when(USED).then(USED)
-    given(cover.DECIDER, TOLD, SHEET, USED).when(USED).refused("cover-used")
-    other = CoverUsed(**OF, cover=uuid4())
-    given(cover.DECIDER, TOLD, SHEET).when(other).refused("no-such-cover")
+    given(cover.DECIDER, TOLD).when(SHEET).then(MADE)
+    given(cover.DECIDER, TOLD, MADE).when(USE).then(USED)
+    given(cover.DECIDER, TOLD, MADE, USED).when(USE).refused("cover-used")
+    other = cover.Use(CoverUsed(**OF, cover=uuid4()), NOW)
+    given(cover.DECIDER, TOLD, MADE).when(other).refused("no-such-cover")
+    late = cover.Use(USED, NOW + timedelta(days=15))
+    given(cover.DECIDER, TOLD, MADE).when(late).refused("cover-expired")
+
+
+def test_nothing_is_sent_twice_to_the_same_place_for_the_same_document_without_a_reason() -> None:
+    posted = MADE.model_copy(update={"place": uuid4(), "document": 1})
+    more = posted.model_copy(update={"cover": uuid4()})
+    sent = CoverSent(**OF, cover=posted.cover)
+    lost = CoverNotSent(**OF, cover=posted.cover, reason="address-refused", final=True)
+    back = CoverBounced(**OF, cover=posted.cover, status="5.1.1")
+    for before in ((posted,), (posted, sent)):
+        given(cover.DECIDER, TOLD, *before).when(more).refused("cover-was-sent")
+    for before in ((posted, lost), (posted, sent, back)):
+        given(cover.DECIDER, TOLD, *before).when(more).then(more)
+    reasoned = more.model_copy(update={"again": "not_arrived"})
+    given(cover.DECIDER, TOLD, posted, sent).when(reasoned).then(reasoned)
+    newer = TOLD.model_copy(update={"document": 2})
+    given(cover.DECIDER, TOLD, posted, sent, newer).when(more).then(
+        more.model_copy(update={"document": 2})
+    )
+    given(cover.DECIDER, TOLD, posted, sent).when(lost).then()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"Subject: hello\n\n<cover.0b0b0b0b-0000-4000-8000-000000000000@city.example>",
+        b"\xff\xfe\x00",
+        b"Content-Type: multipart/report; boundary=x\n\n--x\nContent-Type: message/delivery-status\n\n",
+    ],
+)
+def test_what_is_no_notification_of_a_failure_is_nothing(text: bytes) -> None:
+    assert returned(text) is None
 
 
 def test_no_file_is_made_while_nothing_may_flow() -> None:

@@ -41,7 +41,10 @@ SAFE = {
     "X-Content-Type-Options": "nosniff",
 }
 GONE: dict[int | str, dict[str, Any]] = {
-    410: {"description": "The link was opened before", "content": {"text/html": {}}}
+    410: {
+        "description": "The link was opened before, or its time is over",
+        "content": {"text/html": {}},
+    }
 }
 
 
@@ -98,7 +101,7 @@ async def _first(on: Held, cover: UUID) -> bool:
     """404 for a sheet that was never made for this case."""
     event = CoverUsed(agency=on.call.who.agency, case=on.case, cover=cover)
     try:
-        await _write(on, covers.DECIDER, event)
+        await _write(on, covers.DECIDER, covers.Use(event, on.call.now()))
     except Refused as refused:
         if refused.reason == "no-such-cover":
             raise not_found() from None

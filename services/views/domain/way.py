@@ -1,11 +1,16 @@
-"""An agency's ways besides its topic: a webhook, once it has a key; files, while anything may flow."""
+"""An agency's ways besides its topic: a webhook, once it has a key; files, while anything may flow; and
+for one without a system the office that cover sheets go to.
+"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from shared.contracts import Event
 from shared.contracts.views import (
     FileMade,
+    OfficeRegistered,
+    OfficeRemoved,
     SubscriptionEnded,
     WebhookRegistered,
     WebhookRemoved,
@@ -23,6 +28,8 @@ class Ways:
     life: Subscription = field(default_factory=Subscription)
     way: UUID | None = None
     url: str = ""
+    offices: Mapping[str, OfficeRegistered] = field(default_factory=dict)
+    """By `mail` and `fax`."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class Remove:
     pass
 
 
-Command = WebhookRegistered | FileMade | Restart | Remove
+Command = WebhookRegistered | FileMade | Restart | Remove | OfficeRegistered | OfficeRemoved
 
 
 def may_flow(state: Ways) -> None:
@@ -53,6 +60,13 @@ def decide(state: Ways, command: Command) -> list[Event]:
             if state.life.status not in ("active", "paused"):
                 raise Refused("no-key", state.life.status, ("subscriptions",))
             return [] if state.way and url == state.url else [command]
+        case OfficeRegistered(by=by, address=address):
+            known = state.offices.get(by)
+            return [] if known and known.address == address else [command]
+        case OfficeRemoved(by=by):
+            if by not in state.offices:
+                raise Refused("no-office", "none", ("offices",))
+            return [command]
         case _ if state.way is None:
             raise Refused("no-webhook", "none", ("webhook",))
         case Restart():
@@ -68,6 +82,11 @@ def evolve(state: Ways, event: Event) -> Ways:
             return replace(state, agency=agency, way=way, url=url)
         case WebhookRemoved() | SubscriptionEnded():
             return replace(state, way=None, url="")
+        case OfficeRegistered(by=by):
+            return replace(state, offices={**state.offices, by: event})
+        case OfficeRemoved(by=by):
+            left = {way: office for way, office in state.offices.items() if way != by}
+            return replace(state, offices=left)
         case _:
             return state
 

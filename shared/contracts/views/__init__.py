@@ -1,6 +1,6 @@
 """Events of views, one noun a file."""
 
-from .cover import CoverIssued, CoverUsed
+from .cover import CoverBounced, CoverIssued, CoverNotSent, CoverSent, CoverUsed, NotSent
 from .disclosure import (
     BasisRef,
     DisclosureEvent,
@@ -24,11 +24,21 @@ from .subscription import (
     SubscriptionReleased,
     SubscriptionResumed,
 )
-from .way import FileMade, WebhookRegistered, WebhookRemoved, WebhookRestarted
+from .way import (
+    FileMade,
+    OfficeRegistered,
+    OfficeRemoved,
+    WebhookRegistered,
+    WebhookRemoved,
+    WebhookRestarted,
+)
 
 __all__ = [
     "BasisRef",
+    "CoverBounced",
     "CoverIssued",
+    "CoverNotSent",
+    "CoverSent",
     "CoverUsed",
     "DisclosureEvent",
     "DocumentChanged",
@@ -37,6 +47,9 @@ __all__ = [
     "ItemRef",
     "KeyRevoked",
     "KeyRotated",
+    "NotSent",
+    "OfficeRegistered",
+    "OfficeRemoved",
     "ProvisionEvent",
     "ProvisionRecorded",
     "ReadingRecorded",

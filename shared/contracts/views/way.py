@@ -1,6 +1,6 @@
 """The ways, besides its topic, by which an agency's own system is told of its documents."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
@@ -11,6 +11,11 @@ URL = r"^https?://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,300})?$
     r"^https?://\[[0-9a-fA-F:.]{2,45}\](:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,300})?$"
 )
 """Without user, query or fragment: no secret stands in it."""
+
+OFFICE = (
+    r"^[A-Za-z0-9.!#$%&*+/=?_~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,8}$|^[0-9]{6,15}$"
+)
+"""Mail of an office, or the digits of its fax."""
 
 
 @event("subscription.webhook_registered")
@@ -39,3 +44,17 @@ class FileMade(SubscriptionEvent):
 @event("subscription.webhook_removed")
 class WebhookRemoved(SubscriptionEvent):
     way: Id
+
+
+@event("subscription.office_registered")
+class OfficeRegistered(SubscriptionEvent):
+    """Cover sheets for an agency without a system go to this office; `place` is how they name it."""
+
+    place: Id
+    by: Annotated[Literal["mail", "fax"], S]
+    address: Annotated[str, StringConstraints(pattern=OFFICE), S]
+
+
+@event("subscription.office_removed")
+class OfficeRemoved(SubscriptionEvent):
+    by: Annotated[Literal["mail", "fax"], S]

@@ -1,0 +1,248 @@
+"""Cover sheets over a real SMTP server: without content, once, and what went astray is seen."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiosmtpd.controller import Controller
+
+from operate.stack import Stack
+from services.views import mailing
+from services.views.mailing import Mailing
+from shared.contracts.views import CoverBounced, CoverNotSent, CoverSent
+from tests.integration._kit import PATIENCE, until
+from tests.integration._service import service_on
+from tests.integration.test_views import KNEE, Town
+
+CONTACT = "生駒市 福祉政策課 0743-00-0006"
+
+
+class Server:
+    """The city's mail server. `answers`: to an address, by RCPT and by DATA; None hangs up after it has
+    the message.
+    """
+
+    def __init__(self) -> None:
+        self.got: list[tuple[str, EmailMessage]] = []
+        self.refuses: dict[str, str] = {}
+        self.data: list[str | None] = []
+
+    async def handle_RCPT(
+        self, server: Any, session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
+        if address in self.refuses:
+            return self.refuses[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        answer = self.data.pop(0) if self.data else "250 OK"
+        if answer is None or answer.startswith("2"):
+            made = message_from_bytes(envelope.content, policy=policy.default)
+            assert isinstance(made, EmailMessage)
+            self.got.append((envelope.rcpt_tos[0], made))
+        if answer is None:
+            server.transport.abort()
+        return answer or "250 OK"
+
+
+@pytest.fixture
+def smtp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    given = {
+        "HOST": "127.0.0.1", "PORT": str(port), "TLS": "none", "SENDER": "tsunagu@city.example",
+        "FAX": "{number}@fax.city.example", "PAGES": "http://service", "CONTACT": CONTACT,
+    }  # fmt: skip
+    for name, value in given.items():
+        monkeypatch.setenv(f"MAIL_{name}", value)
+    monkeypatch.setattr(mailing, "FIRST_PAUSE", 0.02)
+    server = Server()
+    control = Controller(server, hostname="127.0.0.1", port=port)
+    control.start()
+    yield server
+    control.stop()
+
+
+class Sheets:
+    """Staff of the city, and the loop that sends."""
+
+    def __init__(self, town: Town) -> None:
+        self.town, self.path = town, f"/v1/cases/{town.case}/covers"
+        self.city = town.views.client("city", "coordinator")
+        self.operator = town.views.client("city", "operator")
+
+    async def office(self, by: str, address: str) -> None:
+        path = f"/v1/subscriptions/{self.town.care}/offices/{by}"
+        done = await self.operator.put(path, json={"address": address})
+        assert done.status_code == 200, done.text
+
+    async def issue(self, by: str, **more: Any) -> Any:
+        body = {"agency": self.town.care, "by": by, **more}
+        return await self.city.post(self.path, json=body)
+
+    async def states(self) -> list[tuple[str, str | None]]:
+        """The newest first."""
+        shown = (await self.city.get(self.path)).json()
+        return [(one["state"], one["why"]) for one in shown]
+
+    async def astray(self) -> list[tuple[str, str | None]]:
+        await self.fold()
+        shown = (await self.city.get("/v1/covers/astray")).json()["items"]
+        return [(one["state"], one["why"]) for one in shown]
+
+    async def fold(self) -> None:
+        await self.town.views.apply(await self.town.views.own())
+
+    async def settled(self) -> None:
+        async def nothing_waits() -> bool:
+            await self.fold()
+            return all(state != "waiting" for state, _ in await self.states())
+
+        await until(nothing_waits)
+
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(Mailing(self.town.rt).run())
+        yield
+        task.cancel()
+        assert isinstance((await asyncio.gather(task, return_exceptions=True))[0], BaseException)
+
+    async def falls(self, point: str) -> None:
+        """The loop in another process, until it is killed there."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.integration._views_child", "mailing",
+            env={**os.environ, "TSUNAGU_KILL": point},
+        )  # fmt: skip
+        async with asyncio.timeout(PATIENCE):
+            assert await process.wait() == -signal.SIGKILL
+
+
+@pytest_asyncio.fixture
+async def sheets(smtp: Server, servers: Stack, templates: None) -> AsyncIterator[Sheets]:
+    async with service_on(servers, "views") as views:
+        town = Town(views)
+        await town.open()
+        await town.views.tell(town.consent(town.care))
+        await town.judged()
+        yield Sheets(town)
+
+
+def bounce(message: EmailMessage, action: str = "failed") -> str:
+    return f"""From: MAILER-DAEMON@city.example
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+--b
+Content-Type: text/plain
+
+It did not arrive.
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mail.city.example
+
+Final-Recipient: rfc822; {message["To"]}
+Action: {action}
+Status: 5.1.1
+
+--b
+Content-Type: text/rfc822-headers
+
+Message-ID: {message["Message-ID"]}
+--b--
+"""
+
+
+async def test_a_sheet_leaves_by_mail_and_fax_without_content_and_each_once(
+    sheets: Sheets, smtp: Server
+) -> None:
+    town = sheets.town
+    await sheets.office("mail", "office@care.example")
+    await sheets.office("fax", "0743-00-0005")
+    async with sheets.sending():
+        for by in ("mail", "fax"):
+            assert (await sheets.issue(by)).status_code == 201
+            assert (await sheets.issue(by)).json()["reason"] == "cover-was-sent"
+        await sheets.settled()
+        assert (await sheets.issue("mail", again="not_arrived")).status_code == 201
+        await sheets.settled()
+        await sheets.town.views.apply(await town.views.own())  # a view that is folded anew
+    assert sorted(to for to, _ in smtp.got) == [
+        "0743000005@fax.city.example", "office@care.example", "office@care.example",
+    ]  # fmt: skip
+    assert [state for state, _ in await sheets.states()] == ["sent"] * 3
+    assert len(await town.views.written(CoverSent)) == 3
+    said = smtp.got[0][1].get_content()
+    for secret in (KNEE, str(town.case), str(town.hana)):
+        assert secret not in smtp.got[0][1].as_string() + said
+    assert CONTACT in said
+    assert re.search(r"20\d\d年\d+月\d+日 \d\d:\d\dまで", said)
+    link = re.findall(r"http://service(/\S+)", said)[0]
+    async with town.views.client(town.care, "agency_worker") as member:
+        assert KNEE in (await member.get(link)).text
+        assert (await member.get(link)).status_code == 410
+
+
+async def test_what_goes_wrong_is_tried_again_or_seen_by_a_person(
+    sheets: Sheets, smtp: Server
+) -> None:
+    smtp.refuses["office@care.example"] = "550 5.1.1 no such user"
+    smtp.data = ["451 4.3.0 later", "250 OK"]
+    await sheets.office("mail", "office@care.example")
+    await sheets.office("fax", "0743000005")
+    async with sheets.sending():
+        await sheets.issue("fax")
+        await sheets.settled()
+        assert len(smtp.got) == 1
+        assert [e.reason for e in await sheets.town.views.written(CoverNotSent)] == ["deferred"]
+        await sheets.issue("mail")
+        await sheets.settled()
+        assert await sheets.astray() == [("given_up", "address-refused")]
+        await sheets.office("mail", "desk@care.example")
+        assert (await sheets.issue("mail")).status_code == 201
+        await sheets.settled()
+        assert await sheets.astray() == []
+        came_back = smtp.got[-1][1]
+        headers = {"content-type": "message/rfc822"}
+
+        async def told(text: str) -> bool:
+            answer = await sheets.operator.post("/v1/covers/bounces", content=text, headers=headers)
+            return bool(answer.json()["taken"])
+
+        assert not await told(bounce(came_back, "delayed"))
+        assert not await told(bounce(came_back).replace("cover.", "cover.f"))
+        assert await told(bounce(came_back))
+        assert await told(bounce(came_back))
+        assert await sheets.astray() == [("bounced", "5.1.1")]
+        assert len(await sheets.town.views.written(CoverBounced)) == 1
+        smtp.data = [None]
+        assert (await sheets.issue("mail")).status_code == 201
+        await sheets.settled()
+    assert await sheets.astray() == [("given_up", "unsure")]
+    async with sheets.town.views.client("clinic", "coordinator") as stranger:
+        assert (await stranger.get("/v1/covers/astray")).json()["items"] == []
+        assert (await stranger.get(sheets.path)).status_code == 404
+
+
+async def test_killed_in_mid_sending_it_sends_nothing_twice(sheets: Sheets, smtp: Server) -> None:
+    await sheets.office("mail", "office@care.example")
+    await sheets.issue("mail")
+    await sheets.fold()
+    await sheets.falls("covers.sent")
+    assert len(smtp.got) == 1
+    await sheets.town.rt.pool.execute("update cover_post set leased_until = now()")
+    async with sheets.sending():
+        await sheets.settled()
+    assert len(smtp.got) == 1
+    assert await sheets.astray() == [("given_up", "unsure")]
