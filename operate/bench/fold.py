@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from operate.bench import follower
 from operate.bench.events import CHUNK, Sealed, envelope, written
-from operate.bench.measured import Figure, beside, running
+from operate.bench.measured import Figure, Measurement, beside, running
 from operate.bench.place import BARE
 from operate.bench.relay import send
 from operate.install import ROOT, Refused
@@ -36,18 +36,22 @@ LOOK_SECONDS, PATIENCE = 0.02, 300.0
 async def figures(stack: Stack, rows: int, repeats: int) -> list[Figure]:
     """The services are stopped; the topic of intake holds what they have written."""
     async with runtime(stack, "metrics") as rt:
-        await rt.pool.execute(follower.SCRATCH)
-        places = await follower.places_of(stack)
-        ours, limit = await beside(
-            lambda: follower.followed(rt, places, TABLES, _replay(rt)),
-            lambda: follower.consumed(rt, places),
-            repeats,
-        )
+        ours, limit = await beside(*await replay(stack, rt), repeats)
     what = "replay fold of the figures ÷ a bare consumer loop with upserts"
     replay = Figure("replay_fold", what, "events/s", ours, limit, at_least=0.4)
     ours, limit = await beside(lambda: _live(stack, rows), lambda: _agent(stack, rows), repeats)
     what = "live fold through Faust ÷ a Faust agent with the upsert alone"
     return [Figure("live_fold", what, "events/s", ours, limit, at_least=0.8), replay]
+
+
+async def replay(stack: Stack, rt: Runtime) -> tuple[Measurement, Measurement]:
+    """Ours and the limit; `rt` is that of metrics."""
+    await rt.pool.execute(follower.SCRATCH)
+    places = await follower.places_of(stack)
+    return (
+        lambda: follower.followed(rt, places, TABLES, _replay(rt)),
+        lambda: follower.consumed(rt, places),
+    )
 
 
 async def _replay(rt: Runtime) -> None:

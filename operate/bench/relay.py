@@ -104,7 +104,7 @@ async def _committer(rt: Runtime) -> AsyncIterator[Write]:
             return str(made.id)
 
         await commit()
-        await _drained(rt)
+        await drained(rt)
         yield commit
 
 
@@ -134,12 +134,12 @@ async def drain(rt: Runtime, rows: int) -> float:
     await written(rt, await sealed(rt, rows))
     relay = Relay("intake", rt.database.database_url, rt.kafka, JournalOutbox(TOPIC))
     async with running(relay.run()):
-        await _drained(rt)
+        await drained(rt)
     (span,) = await rt.pool.fetch(SPAN, before)
     return float((span["published"] - BATCH) / float(span["seconds"]))
 
 
-async def _drained(rt: Runtime) -> None:
+async def drained(rt: Runtime) -> None:
     """Until all is marked. The relay tells nobody, so the table is asked."""
     while await rt.pool.fetchval(LEFT):  # noqa: ASYNC110
         await asyncio.sleep(0.05)
