@@ -38,10 +38,10 @@ async def figures(stack: Stack, rows: int, repeats: int) -> list[Figure]:
     async with runtime(stack, "metrics") as rt:
         ours, limit = await beside(*await replay(stack, rt), repeats)
     what = "replay fold of the figures ÷ a bare consumer loop with upserts"
-    replay = Figure("replay_fold", what, "events/s", ours, limit, at_least=0.4)
+    replayed = Figure("replay_fold", what, "events/s", ours, limit, at_least=0.4)
     ours, limit = await beside(lambda: _live(stack, rows), lambda: _agent(stack, rows), repeats)
     what = "live fold through Faust ÷ a Faust agent with the upsert alone"
-    return [Figure("live_fold", what, "events/s", ours, limit, at_least=0.8), replay]
+    return [Figure("live_fold", what, "events/s", ours, limit, at_least=0.8), replayed]
 
 
 async def replay(stack: Stack, rt: Runtime) -> tuple[Measurement, Measurement]:

@@ -6,7 +6,6 @@ other work; processor time is a few tenths higher there.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 import tempfile
@@ -83,7 +82,11 @@ async def _shown(stack: Stack, name: str, events: int, ours: Work, limit: Work) 
     shown: dict[str, Any] = {"figure": name, "events": events}
     for what, all_ in found.items():
         rate, python, postgres = (median(column) for column in zip(*all_, strict=True))
-        shown[what] = {"rate": round(rate), "python": round(python, 1), "postgres": round(postgres, 1)}
+        shown[what] = {
+            "rate": round(rate),
+            "python": round(python, 1),
+            "postgres": round(postgres, 1),
+        }
         shown[f"{what}_rates"] = [round(one[0]) for one in all_]
     shown["ratio"] = round(shown["ours"]["rate"] / shown["limit"]["rate"], 2)
     print(json.dumps(shown), flush=True)

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from operate.stack import Stack
-from shared import follow, views
+from shared import views
 from shared.broker import Message
 from shared.contracts import UPCASTS, Recorded, Unreadable
 from shared.contracts.intake import WorriesRecorded
@@ -196,7 +196,7 @@ async def test_what_cannot_be_read_stays_parked_at_every_start(spine: Kit) -> No
 async def test_many_parked_streams_are_all_tried_again_at_a_start(
     spine: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "TOGETHER", 2)
+    monkeypatch.setattr("shared.follow.applier.TOGETHER", 2)
     made = await streams(spine, *[2] * 5)
     case, with_bad = made[2]
     with_bad[1] = await spine.message(case, 2, "bad")
@@ -280,7 +280,7 @@ async def test_a_follower_that_is_given_nothing_to_read_joins_again(
         return nothing if len(given_) == 1 else given_[-1]
 
     monkeypatch.setattr(RangePartitionAssignor, "assign", classmethod(nothing_at_first))
-    monkeypatch.setattr(follow, "SILENT_SECONDS", 1.0)
+    monkeypatch.setattr("shared.follow.follower.SILENT_SECONDS", 1.0)
     async with running(await spine.follower()):
         await spine.reached(whole(made))
     assert len(given_) > 1
@@ -565,7 +565,7 @@ async def test_effect_inbox_and_place_are_kept_together_or_not_at_all(
 async def test_what_was_there_before_the_start_is_told_as_catching_up(
     spine: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.follow.BATCH", 2)
+    monkeypatch.setattr("shared.follow.follower.BATCH", 2)
     made = await streams(spine, 7)
     ((_, messages),) = made
     await spine.publish(messages[:6])

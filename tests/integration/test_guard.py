@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from shared import follow, journal, keyring, relay, watch
+from shared import journal, keyring, relay, watch
+from shared.follow import inbox, parked
 from shared.journal import Addition
 from tests.integration._kit import Kit, context, stream_of, worry
 from tests.integration.test_follow import as_records, streams
@@ -94,8 +95,8 @@ STATEMENTS = {
     "mark": relay.MARK,
     "last": relay.LAST,
     "unpublished": watch.OLDEST,
-    "known": follow.KNOWN,
-    "parked": follow.PARKED_OF,
+    "known": inbox.KNOWN,
+    "parked": parked.PARKED_OF,
     "keys": keyring.KEYS.format(table="data_key"),
 }
 

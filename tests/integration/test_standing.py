@@ -252,7 +252,7 @@ async def test_what_was_passed_over_is_read_again_when_its_gap_lasts(
     spine: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The topic lost its tail and grew again past our place, before our next fetch."""
-    monkeypatch.setattr("shared.follow.GAP_SECONDS", 1.0)
+    monkeypatch.setattr("shared.follow.standing.GAP_SECONDS", 1.0)
     made = await streams(spine, 3)
     (_, gap) = made[0]
     await spine.publish(gap[:2])
@@ -275,7 +275,7 @@ async def test_what_was_passed_over_is_read_again_when_its_gap_lasts(
 async def test_a_gap_behind_poison_is_not_read_again_and_again(
     spine: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.follow.GAP_SECONDS", 0.0)
+    monkeypatch.setattr("shared.follow.standing.GAP_SECONDS", 0.0)
     ((case, gap),) = await streams(spine, 3)
     poison = as_record(spine, gap[1], 1)._replace(value=b"{")
     applier = await spine.applier()
@@ -290,7 +290,7 @@ async def test_a_gap_behind_poison_is_not_read_again_and_again(
 async def test_a_lasting_gap_has_its_partition_read_again_once_whatever_process_comes(
     spine: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.follow.GAP_SECONDS", 0.0)
+    monkeypatch.setattr("shared.follow.standing.GAP_SECONDS", 0.0)
     ((case, gap),) = await streams(spine, 4)
     late = [as_record(spine, gap[1], 0), as_record(spine, gap[2], 1)]
     applier = await spine.applier()

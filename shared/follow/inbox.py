@@ -1,0 +1,102 @@
+"""The newest version that a view has applied of each stream; what is next, and what is not."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import asyncpg
+
+from shared.contracts import Recorded
+from shared.db import Connection, Pool
+from shared.sealing import Poison
+
+from .place import Places
+from .record import GAP, Read
+
+TAKE = "select * from take($1, $2, $3, $4, $5, $6, $7, $8)"
+KNOWN = """
+select stream, version from inbox where view = $1 and stream = any($2::text[])
+ order by stream for update"""
+ADVANCE = """
+insert into inbox as i (view, stream, version)
+select $1, n.stream, n.version from unnest($2::text[], $3::int[], $4::int[]) n (stream, version, seen)
+on conflict (view, stream) do update set version = excluded.version
+ where i.version = (select s.seen from unnest($2::text[], $4::int[]) s (stream, seen)
+                     where s.stream = i.stream)
+returning stream"""
+APPLIED = "select version from inbox where view = $1 and stream = $2"
+
+Spans = dict[str, tuple[int, int]]
+
+
+class Overtaken(Exception):
+    """Another process advanced the same stream in between: look again."""
+
+
+def spans(reads: Iterable[Read]) -> Spans | None:
+    """Version before and at the end of each stream; None if it cannot be applied as a whole."""
+    found: Spans = {}
+    for read in reads:
+        if read.envelope is None or isinstance(read.event, Poison):
+            return None
+        stream, version = read.envelope.stream, read.envelope.version
+        before, end = found.get(stream, (version - 1, version - 1))
+        if version != end + 1:
+            return None
+        found[stream] = before, version
+    return found
+
+
+async def take(
+    db: Connection, service: str, place: Places, streams: Sequence[str], whole: Spans | None
+) -> asyncpg.Record:
+    """How a batch begins, in one trip: its places move, its streams are locked, and the inbox advances
+    if it is the next of all of them, as `whole` says. Raises Overtaken.
+    """
+    expected = [[whole[stream][n] for stream in streams] for n in (0, 1)] if whole else [None] * 2
+    try:
+        taken = await db.fetchrow(TAKE, service, *place, streams, *expected)
+    except asyncpg.SerializationError as race:
+        raise Overtaken from race
+    assert taken is not None
+    return taken
+
+
+async def known(db: Connection, view: str, reads: Sequence[Read]) -> dict[str, int]:
+    """The version of each stream of these that has any, locked."""
+    streams = sorted({read.envelope.stream for read in reads if read.envelope})
+    return {row["stream"]: row["version"] for row in await db.fetch(KNOWN, view, streams)}
+
+
+async def advance(
+    db: Connection, view: str, events: Sequence[Recorded], known: Mapping[str, int]
+) -> None:
+    """From what is `known` to what these events make of it. Raises Overtaken."""
+    newest = {event.envelope.stream: event.envelope.version for event in events}
+    seen = [known.get(stream, 0) for stream in newest]
+    rows = await db.fetch(ADVANCE, view, list(newest), list(newest.values()), seen)
+    if len(rows) != len(newest):
+        raise Overtaken
+
+
+def told_apart(
+    reads: Iterable[Read], known: Mapping[str, int], again: Callable[[], None]
+) -> tuple[list[tuple[Read, Recorded]], list[tuple[Read, str]]]:
+    """What is next, and what has to wait, with its cause. Calls `again` for each that was applied."""
+    ready: list[tuple[Read, Recorded]] = []
+    parked: list[tuple[Read, str]] = []
+    seen = dict(known)
+    for read in reads:
+        have = seen.get(read.envelope.stream, 0) if read.envelope else 0
+        if read.envelope and read.envelope.version <= have:
+            again()
+        elif isinstance(read.event, Poison):
+            parked.append((read, str(read.event)))
+        elif read.envelope and read.envelope.version > have + 1:
+            parked.append((read, f"{GAP}: version {have + 1} is missing"))
+        elif read.envelope:
+            seen[read.envelope.stream] = read.envelope.version
+            ready.append((read, read.event))
+    return ready, parked
+
+
+async def applied(pool: Pool, view: str, stream: str) -> int:
+    return await pool.fetchval(APPLIED, view, stream) or 0

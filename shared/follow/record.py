@@ -1,0 +1,55 @@
+"""What a view is fed: a record of a topic, what was made of it, and what became of a batch."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from shared.contracts import Envelope, Recorded
+from shared.sealing import Poison
+
+BATCH = 500
+"""Records that are applied in one transaction at most."""
+GAP = "gap"
+"""How the cause begins of what waits for a version that is missing."""
+
+
+class Record(NamedTuple):
+    """One Kafka record, with what was made of it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        return self.topic, self.partition, self.offset
+
+
+class Read(NamedTuple):
+    record: Record
+    envelope: Envelope | None
+    event: Recorded | Poison
+
+
+Taken = tuple[Record, Envelope, dict[str, Any]]
+"""An event of a journal; its record tells only where it is on its topic, or that it is not."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one transaction did: `new` records (applied or parked here for the first time), the
+    `fresh` events that were applied, and what is `parked`, with its cause.
+    """
+
+    new: list[Record]
+    fresh: list[Recorded]
+    parked: list[tuple[Read, str]]
+
+    def invalid(self) -> int:
+        """New records that can not be read or are refused; one that only came early is neither."""
+        new = {id(record) for record in self.new}
+        return sum(
+            id(read.record) in new and not cause.startswith(GAP) for read, cause in self.parked
+        )
