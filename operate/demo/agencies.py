@@ -21,9 +21,9 @@ from operate.demo.records import ends
 from operate.demo.setting import OPERATOR
 from operate.stack import Stack
 
-CONFIRMING, RECEIPTING, OF = 1, 2, 6
-"""Of six agencies one confirms what it deleted, another one sends receipts only: its retractions
-stay "told, not yet confirmed". The others only read, as an agency may.
+CONFIRMING, RECEIPTING, OF = 3, 4, 6
+"""Of six agencies three confirm what they deleted, one sends receipts only: its retractions stay
+"told, not yet confirmed". The others only read, as an agency may.
 """
 
 PATIENCE = 900.0

@@ -82,6 +82,8 @@ def events(verdict: Verdict) -> Table:
     table = Table(title="一年の記録  the year", title_justify="left", show_header=False)
     written = ", ".join(f"{name} {found.events[name]}" for name in SERVICES)
     memory = ", ".join(f"{name} {mib}" for name, mib in run["memory_mib"].items())
+    confirmed = verdict.retractions.get("confirmed", 0)
+    open_ = sum(verdict.retractions.values()) - confirmed
     rows = {
         "ケース cases": str(verdict.year.cases),
         "操作 commands": f"{run['commands']} ({run['commands_per_second']}/s)",
@@ -89,7 +91,7 @@ def events(verdict: Verdict) -> Table:
         "再送 sent twice": f"{run['sent_twice']} commands, {found.redelivered} records",
         "拒否 refused as planned": str(run["refused_as_planned"]),
         "強制終了 killed": str(run["killed"] or "-"),
-        "撤回 retractions": ", ".join(f"{n} {state}" for state, n in verdict.retractions.items()),
+        "撤回 retractions": f"{confirmed} confirmed, {open_} not: by agencies on paper, or that only read",
         "封緘の閲覧 sealed readings": f"{verdict.readings.cases} cases, {verdict.readings.members} members",
         "喪失 lost": str(verdict.lost),
         "重複 duplicated": str(verdict.duplicated),
