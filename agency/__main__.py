@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import typer
 from pydantic import ValidationError
 from rich.console import Console
@@ -22,11 +23,13 @@ from agency.certify import OTHERS
 from agency.certify import certify as run_certification
 from agency.copy import Copy
 from agency.credentials import Credentials
+from agency.feed import PLACE, Feed
 from agency.port import Kit, serve
 from agency.receipts import Receipts
 from agency.samples.broken import Broken
 from agency.samples.screens import answer, certified, keep, read
 from agency.sealed import Change
+from agency.store import Unavailable
 from agency.subscriber import Subscriber
 from agency.trial import Trial, Unreachable
 from agency.year import Year
@@ -34,39 +37,60 @@ from agency.year import Year
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The tsunagu agency kit.")
 screen = Console()
 CredentialsFile = Annotated[Path, typer.Option("--credentials", help="what the city gave you")]
-CopyFile = Annotated[Path, typer.Option("--copy", help="the agency's own copy, an SQLite file")]
+CopyPlace = Annotated[
+    str, typer.Option("--copy", help="the agency's own copy: an SQLite file, or postgresql://…")
+]
+TOKEN = "TSUNAGU_TOKEN"  # noqa: S105 (where it is looked for)
 
 
 @app.command()
 def follow(
-    credentials: CredentialsFile,
-    copy: CopyFile,
+    copy: CopyPlace,
+    credentials: Annotated[
+        Path | None, typer.Option(help="what the city gave you: follow your topic")
+    ] = None,
+    feed: Annotated[str, typer.Option(help="base URL of views: follow its HTTP feed")] = "",
     views: Annotated[str, typer.Option(help="base URL of views: send receipts there")] = "",
-    token: Annotated[str, typer.Option(envvar="TSUNAGU_TOKEN", help="for the receipts")] = "",
+    token: Annotated[str, typer.Option(envvar=TOKEN, help="for feed and receipts")] = "",
     confirm: Annotated[bool, typer.Option(help="confirm deletion when content ends")] = False,
     once: Annotated[bool, typer.Option(help="end when everything there is now is read")] = False,
     name: Annotated[str, typer.Option(help="tells several copies of an agency apart")] = "copy",
 ) -> None:
-    """Keep the copy in sync until Ctrl-C."""
+    """Keep the copy in sync until Ctrl-C: from the topic (--credentials) or over HTTP (--feed)."""
+    if bool(credentials) == bool(feed):
+        raise _refuse("say --credentials FILE or --feed URL")
+    if feed and not token:
+        raise _refuse(f"the feed needs a token: --token, or {TOKEN}")
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     receipts = Receipts(views, token, confirm=confirm) if views and token else None
-    kept = Copy(copy)
-    with_login = _load(credentials)
-    follower = Subscriber(with_login, kept, name=name, receipts=receipts, on_change=_say)
-    asyncio.run(_until_stopped(follower, once))
-    _summary(kept, with_login.topic)
+    kept = _open(copy)
+    if credentials:
+        with_login = _load(credentials)
+        follower = Subscriber(with_login, kept, name=name, receipts=receipts, on_change=_say)
+        asyncio.run(_until_stopped(follower, once))
+        _summary(kept, with_login.topic)
+    else:
+        asyncio.run(_fed(feed, token, kept, receipts, once))
+        _summary(kept, PLACE)
     kept.close()
+
+
+async def _fed(feed: str, token: str, kept: Copy, receipts: Receipts | None, once: bool) -> None:
+    headers = {"authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=feed, headers=headers) as client:
+        await _until_stopped(Feed(client, kept, receipts=receipts, on_change=_say), once)
 
 
 @app.command()
 def show(
-    copy: CopyFile, handle: Annotated[str, typer.Argument(help="one document, as JSON")] = ""
+    copy: CopyPlace, handle: Annotated[str, typer.Argument(help="one document, as JSON")] = ""
 ) -> None:
     """What the copy holds: all handles, or one document."""
-    if not copy.exists():
+    if "://" not in copy and not Path(copy).exists():
         raise _refuse(f"there is no copy at {copy}; make one with `python -m agency follow`")
-    kept = Copy(copy)
+    kept = _open(copy)
     if handle:
         held = kept.document(handle)
         if held is None or held.body is None:
@@ -114,25 +138,37 @@ def certify(
 
 @app.command()
 def stand(
-    copy: CopyFile, port: Annotated[int, typer.Option(help="on this machine")] = 9410
+    copy: CopyPlace, port: Annotated[int, typer.Option(help="on this machine")] = 9410
 ) -> None:
     """Put the kit's own subscriber behind a test port, for `certify --against`."""
     logging.basicConfig(level=logging.CRITICAL)
-    kept = Copy(copy)
+    kept = _open(copy)
     with serve(Kit(kept), port) as server, suppress(KeyboardInterrupt):
         server.serve_forever()
     kept.close()
 
 
 @app.command()
-def demo() -> None:
-    """Three screens of example code; what the third one shows is run: a subscriber with two mistakes."""
+def demo(
+    copy: Annotated[
+        str, typer.Option(help="an empty one: an SQLite file, or postgresql://…")
+    ] = ":memory:",
+) -> None:
+    """Three screens of example code; what the third one shows is run: on a subscriber with two
+    mistakes, and on the kit's own with this copy.
+    """
     for screens in ((keep,), (answer, read), (certified,)):
         code = "\n\n".join(inspect.getsource(function) for function in screens)
         screen.print(Syntax(code, "python", background_color="default"))
         screen.rule()
     for sentence in certified(Broken("last_wins", "poison_is_end"), Year(monthly=10)):
         screen.print(escape(sentence), soft_wrap=True)
+    kept = _open(copy)
+    wrong = certified(Kit(kept), Year(monthly=10))
+    kept.close()
+    screen.print(f"The kit's own subscriber, with its copy in {_kind(copy)}: {len(wrong)} wrong")
+    if wrong:
+        raise typer.Exit(1)
 
 
 def _connection(credentials: Path, other: list[str] | None) -> bool:
@@ -163,7 +199,7 @@ def _year(seed: int, against: str, start: str) -> bool:
     return not wrong
 
 
-async def _until_stopped(follower: Subscriber, once: bool) -> None:
+async def _until_stopped(follower: Subscriber | Feed, once: bool) -> None:
     running = asyncio.create_task(follower.run())
     ending = asyncio.create_task(follower.caught_up() if once else asyncio.Event().wait())
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -195,6 +231,19 @@ def _summary(copy: Copy, topic: str) -> None:
         screen.print(
             f"[red]kept aside[/] {escape(where)}: {escape(refusal.reason)}", soft_wrap=True
         )
+
+
+def _open(place: str) -> Copy:
+    try:
+        return Copy(place)
+    except ImportError:
+        raise _refuse("for PostgreSQL: pip install 'tsunagu-agency[postgresql]'") from None
+    except (OSError, Unavailable) as error:
+        raise _refuse(f"the copy cannot be opened: {error}") from None
+
+
+def _kind(place: str) -> str:
+    return "PostgreSQL" if "://" in place else "SQLite"
 
 
 def _load(path: Path) -> Credentials:

@@ -1,49 +1,38 @@
-"""The agency's own copy in one SQLite file: documents, versions that outlive them, the place reached."""
+"""The agency's own copy: documents, versions that outlive them, the place reached; SQLite or PostgreSQL."""
 
 import json
-import os
-import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from agency.sealed import Change, Record
+from agency.store import Row, store
 
-SCHEMA = """
-create table if not exists documents (
-    handle text primary key, document int not null, edition int not null, body text, at text not null
-);
-create table if not exists position (
-    topic text primary key, next int not null, last_id text, up_to_date_at text
-);
-create table if not exists refused (
-    topic text, offset int, handle text not null, reason text not null, key blob, value blob,
-    headers text not null, at text not null, primary key (topic, offset)
-);
-create table if not exists receipts (
-    handle text primary key, document int not null, ended int not null
-);
-"""
 APPLY = """
 insert into documents values (:handle, :document, :edition, :body, :at)
 on conflict (handle) do update
-   set document = :document, edition = :edition, body = :body, at = :at
- where (:document, :edition, :body is null)
+   set document = excluded.document, edition = excluded.edition, body = excluded.body,
+       at = excluded.at
+ where (excluded.document, excluded.edition, excluded.body is null)
      > (documents.document, documents.edition, documents.body is null)"""
-HEALED = "delete from refused where topic = ? and handle = ? and offset <= ?"
-REFUSE = "insert or replace into refused values (?, ?, ?, ?, ?, ?, ?, ?)"
+HEALED = 'delete from refused where topic = :topic and handle = :handle and "offset" <= :offset'
+REFUSE = """
+insert into refused values (:topic, :offset, :handle, :reason, :key, :value, :headers, :at)
+on conflict (topic, "offset") do update
+   set handle = excluded.handle, reason = excluded.reason, key = excluded.key,
+       value = excluded.value, headers = excluded.headers, at = excluded.at"""
 MOVE = """
 insert into position values (:topic, :next, :last_id, :up_to_date_at)
-on conflict (topic) do update set next = :next, last_id = :last_id,
-       up_to_date_at = coalesce(:up_to_date_at, up_to_date_at)"""
+on conflict (topic) do update set next = excluded.next, last_id = excluded.last_id,
+       up_to_date_at = coalesce(excluded.up_to_date_at, position.up_to_date_at)"""
 OWE = """
-insert into receipts values (?, ?, ?)
+insert into receipts values (:handle, :document, :ended)
 on conflict (handle) do update set document = excluded.document,
-       ended = max(ended, excluded.ended)"""
-BEFORE = "select body from documents where handle = ?"
+       ended = case when receipts.ended = 1 then 1 else excluded.ended end"""
+BEFORE = "select body from documents where handle = :handle"
+PAID = "delete from receipts where handle = :handle and document = :document"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +66,15 @@ class Position:
 
 
 class Copy:
-    """Open once per process; `:memory:` is a copy that is thrown away."""
+    """Open once per process; `:memory:` is a copy that is thrown away. Raises Unavailable where it is in
+    a database that does not answer.
+    """
 
-    def __init__(self, path: Path | str) -> None:
-        if str(path) != ":memory:":
-            os.close(os.open(path, os.O_CREAT, 0o600))
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.row_factory = sqlite3.Row
-        # What has ended leaves the file too, not only the table.
-        self._db.executescript("pragma secure_delete = on; pragma journal_mode = wal;")
-        self._db.executescript("pragma synchronous = normal; pragma busy_timeout = 5000;" + SCHEMA)
+    def __init__(self, place: Path | str) -> None:
+        self._store = store(place)
 
     def close(self) -> None:
-        self._db.close()
+        self._store.close()
 
     def apply(
         self,
@@ -106,74 +91,71 @@ class Copy:
         """
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         taken: list[Change] = []
-        with self._transaction() as db:
+        with self._store.transaction():
             for offset, change in changes:
-                before = db.execute(BEFORE, (change.handle,)).fetchone()
-                row = {"handle": change.handle, "document": change.version, "body": change.body}
-                if db.execute(APPLY, {**row, "edition": change.edition, "at": now}).rowcount:
+                if self._taken(change, now, owe=owe):
                     taken.append(change)
-                    if owe and change.document:
-                        db.execute(OWE, (change.handle, change.version, _left(before, change)))
-                db.execute(HEALED, (topic, change.handle, offset))
+                self._store.write(HEALED, topic=topic, handle=change.handle, offset=offset)
             for refusal in refusals:
-                db.execute(REFUSE, _row(topic, refusal, now))
+                self._store.write(REFUSE, **_row(topic, refusal, now))
             if position:
-                db.execute(MOVE, {"topic": topic, **_members(position)})
+                self._store.write(MOVE, topic=topic, **_members(position))
         if any(change.document is None or change.document.ended for change in taken):
-            self._db.execute("pragma wal_checkpoint(truncate)")
+            self._store.forget()
         return taken
+
+    def _taken(self, change: Change, now: str, *, owe: bool) -> bool:
+        before = self._store.read(BEFORE, handle=change.handle)
+        row = {"handle": change.handle, "document": change.version, "body": change.body}
+        if not self._store.write(APPLY, **row, edition=change.edition, at=now):
+            return False
+        if owe and change.document:
+            ended = int(_left(before[0] if before else None, change))
+            self._store.write(OWE, handle=change.handle, document=change.version, ended=ended)
+        return True
 
     def documents(self) -> list[Held]:
         """All handles, those ended included, in their order."""
-        return [_held(row) for row in self._db.execute("select * from documents order by handle")]
+        return [_held(row) for row in self._store.read("select * from documents order by handle")]
 
     def document(self, handle: str) -> Held | None:
-        row = self._db.execute("select * from documents where handle = ?", (handle,)).fetchone()
-        return _held(row) if row else None
+        rows = self._store.read("select * from documents where handle = :handle", handle=handle)
+        return _held(rows[0]) if rows else None
 
     def position(self, topic: str) -> Position | None:
-        rows = self._db.execute("select * from position where topic = ?", (topic,)).fetchall()
+        rows = self._store.read("select * from position where topic = :topic", topic=topic)
         return Position(**{name: rows[0][name] for name in Position.__slots__}) if rows else None
 
     def topics(self) -> list[str]:
-        return [row["topic"] for row in self._db.execute("select topic from position")]
+        return [row["topic"] for row in self._store.read("select topic from position")]
 
     def refused(self, topic: str) -> list[Refusal]:
-        rows = self._db.execute("select * from refused where topic = ? order by offset", (topic,))
+        rows = self._store.read(
+            'select * from refused where topic = :topic order by "offset"', topic=topic
+        )
         return [_refusal(row) for row in rows]
 
     def restart(self, topic: str) -> None:
         """The topic is another one, or was read wrongly: it is to be read again from its start."""
-        with self._transaction() as db:
-            db.execute("delete from position where topic = ?", (topic,))
-            db.execute("delete from refused where topic = ?", (topic,))
+        with self._store.transaction():
+            self._store.write("delete from position where topic = :topic", topic=topic)
+            self._store.write("delete from refused where topic = :topic", topic=topic)
 
     def owed(self, limit: int = 100) -> list[tuple[str, int, bool]]:
         """Receipts not yet given: handle, document, and whether something has left it."""
-        rows = self._db.execute("select * from receipts order by rowid limit ?", (limit,))
+        rows = self._store.read("select * from receipts order by handle limit :limit", limit=limit)
         return [(row["handle"], row["document"], bool(row["ended"])) for row in rows]
 
     def paid(self, handle: str, document: int) -> None:
-        sql = "delete from receipts where handle = ? and document = ?"
-        self._db.execute(sql, (handle, document))
+        self._store.write(PAID, handle=handle, document=document)
 
     def content(self) -> dict[str, tuple[int, int, str | None]]:
         """What two copies of the same topic must agree on, by handle."""
-        rows = self._db.execute("select handle, document, edition, body from documents")
-        return {handle: (document, edition, body) for handle, document, edition, body in rows}
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._db.execute("begin immediate")
-        try:
-            yield self._db
-        except BaseException:
-            self._db.execute("rollback")
-            raise
-        self._db.execute("commit")
+        rows = self._store.read("select * from documents")
+        return {row["handle"]: (row["document"], row["edition"], row["body"]) for row in rows}
 
 
-def _left(before: sqlite3.Row | None, change: Change) -> bool:
+def _left(before: Row | None, change: Change) -> bool:
     """Has something left the document? A copy that is new may not say: then views knows."""
     if before is None or change.document is None:
         return change.version > 1
@@ -185,22 +167,23 @@ def _members(position: Position) -> dict[str, Any]:
     return {name: getattr(position, name) for name in Position.__slots__}
 
 
-def _held(row: sqlite3.Row) -> Held:
+def _held(row: Row) -> Held:
     body = row["body"]
     return Held(
         row["handle"], row["document"], row["edition"], body and json.loads(body), row["at"]
     )
 
 
-def _row(topic: str, refusal: Refusal, now: str) -> tuple[Any, ...]:
+def _row(topic: str, refusal: Refusal, now: str) -> dict[str, Any]:
     record = refusal.record
     headers = json.dumps([[name, value.hex()] for name, value in record.headers])
-    return (
-        topic, record.offset, refusal.handle, refusal.reason, record.key, record.value, headers, now,
-    )  # fmt: skip
+    return {
+        "topic": topic, "offset": record.offset, "handle": refusal.handle, "reason": refusal.reason,
+        "key": record.key, "value": record.value, "headers": headers, "at": now,
+    }  # fmt: skip
 
 
-def _refusal(row: sqlite3.Row) -> Refusal:
+def _refusal(row: Row) -> Refusal:
     headers = tuple((name, bytes.fromhex(value)) for name, value in json.loads(row["headers"]))
     record = Record(row["offset"], row["key"], row["value"], headers)
     return Refusal(record, row["handle"], row["reason"], row["at"])

@@ -8,6 +8,7 @@ import httpx
 
 from agency.copy import Copy, Held
 from agency.document import digest
+from agency.store import Unavailable
 
 LONGEST_PAUSE = 60.0
 PASSING = frozenset({401, 403, 408, 425, 429})
@@ -47,7 +48,7 @@ class Receipts:
                             copy.paid(handle, document)
                     self.trouble, pause = None, 0.2
                     await self._woken.wait()
-                except httpx.HTTPError as error:
+                except (httpx.HTTPError, Unavailable) as error:
                     self.trouble = f"{type(error).__name__}: {error}"
                     log.warning("receipts wait: %s", self.trouble)
                     await asyncio.sleep(pause)

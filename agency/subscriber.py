@@ -13,6 +13,7 @@ from agency.copy import Copy
 from agency.credentials import Credentials
 from agency.receipts import Receipts
 from agency.sealed import Change, Record
+from agency.store import Unavailable
 from agency.taking import take
 
 LONGEST_PAUSE = 5.0
@@ -94,9 +95,9 @@ class Subscriber:
                     else:
                         await self._idle(reader)
                     self._moved.set()
-            except KafkaError as error:
+            except (KafkaError, Unavailable) as error:
                 self.trouble = f"{type(error).__name__}: {error}"
-                log.warning("waiting for the broker: %s", self.trouble)
+                log.warning("waiting: %s", self.trouble)
             finally:
                 self._reader = None
                 await reader.stop()

@@ -361,6 +361,7 @@ def test_the_kit_stands_alone() -> None:
         "aiokafka",
         "httpx",
         "joserfc",
+        "psycopg",  # where the copy is in PostgreSQL, and imported there only
         "pydantic",
         "rich",
         "typer",

@@ -81,7 +81,7 @@ def test_what_caught_it_is_told_and_an_escape_fails_the_run(
     harmless = Defect(
         "harmless",
         "Nothing.",
-        "agency/copy.py",
+        "agency/store.py",
         "busy_timeout = 5000",
         "busy_timeout = 5001",
         (test,),
@@ -101,7 +101,7 @@ def test_what_caught_it_is_told_and_an_escape_fails_the_run(
 
 def test_tests_that_fail_on_sound_source_catch_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = Defect(
-        "x", "x", "agency/copy.py", "busy_timeout = 5000", "", (f"{AGENCY}::no_such_test",)
+        "x", "x", "agency/store.py", "busy_timeout = 5000", "", (f"{AGENCY}::no_such_test",)
     )
     monkeypatch.setattr(hunt, "defects", lambda: [broken])
     with pytest.raises(Refused, match="does not pass where nothing is planted"):

@@ -73,12 +73,15 @@ async def get_feed(
     if streamed:
         return StreamingResponse(_events(call, after), media_type=EVENTS)
     until = asyncio.get_running_loop().time() + wait
+    waited = False
     while True:
         page = await _page(call, after, limit)
+        if waited and await call.request.is_disconnected():  # nobody reads it
+            page = replace(page, entries=[])
         left = until - asyncio.get_running_loop().time()
         if page.entries or page.restarted or left <= 0 or call.rt.ending.is_set():
             break
-        after = page.cursor
+        after, waited = page.cursor, True
         await _bells(call).wait(agency, after, left)
     return Feed(
         items=await _recorded(call, page),
