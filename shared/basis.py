@@ -16,6 +16,7 @@ from shared.contracts.intake import (
 )
 from shared.contracts.meetings import MemberLeft, MemberNamed, MemberPledged
 from shared.contracts.referral import AgencyRegistered
+from shared.directory import OFFICE_TYPES, Offices, offices
 
 CONSENT_TYPES = tuple(
     e.TYPE
@@ -30,7 +31,7 @@ CONSENT_TYPES = tuple(
 )
 FREEZES_PROXIES = frozenset(("abuse", "conflict_of_interest"))
 POOL_TYPES = tuple(e.TYPE for e in (MemberNamed, MemberPledged, MemberLeft))
-DIRECTORY_TYPES = (AgencyRegistered.TYPE,)
+DIRECTORY_TYPES = (AgencyRegistered.TYPE, *OFFICE_TYPES)
 
 
 Stretch = tuple[datetime, datetime | None]
@@ -116,6 +117,14 @@ class World:
 
     agencies: Mapping[str, AgencyRegistered] = field(default_factory=dict)
     pools: Mapping[str, Mapping[str, Member]] = field(default_factory=dict)
+    offices: Offices = field(default_factory=Offices)
+
+    def meant(self, code: str, at: datetime) -> str | None:
+        """The agency that a basis names by this code, itself or by a desk that it has then (L2)."""
+        return code if code in self.agencies else self.offices.desk_of(code, at)
+
+    def named(self, codes: Iterable[str], agency: str, at: datetime) -> bool:
+        return any(code == agency or self.meant(code, at) == agency for code in codes)
 
     def in_pool(self, body: str, agency: str, at: datetime) -> bool:
         members = self.pools.get(body, {}).values()
@@ -134,14 +143,16 @@ def reaches(consent: Consent, agency: str, world: World, at: datetime) -> bool:
     """As `covers`, if also what stands still counts: that goes on for what was shown before."""
     terms = consent.recorded
     registered = world.agencies.get(agency)
-    if not consent.live(at) or agency in consent.excluded(at) or registered is None:
+    if registered is None or not consent.live(at):
+        return False
+    if world.named(consent.excluded(at), agency, at):
         return False
     if not set(terms.purposes) & set(registered.purposes):
         return False
     since = consent.stopped(at)
     if since and not _reached_before(consent, agency, world, since):
         return False
-    if agency in terms.holders:
+    if world.named(terms.holders, agency, at):
         return True
     if terms.group is None or not world.in_pool(terms.group, agency, at):
         return False
@@ -157,7 +168,7 @@ def _reached_before(consent: Consent, agency: str, world: World, since: datetime
     terms = consent.recorded
     if terms.begins >= since or (consent.recorded_at and consent.recorded_at >= since):
         return False
-    if agency in terms.holders:
+    if world.named(terms.holders, agency, since):
         return True
     if terms.group is None or not world.in_pool(terms.group, agency, since):
         return False
@@ -243,4 +254,4 @@ def world(events: Iterable[Recorded]) -> World:
                 if member:
                     left = recorded.envelope.occurred_at
                     pools[body][subject] = replace(member, left_at=left)
-    return World(agencies, pools)
+    return World(agencies, pools, offices(ordered))

@@ -102,8 +102,8 @@ def classes_for(
         basis.live(at)
         and basis.stopped(at) is None
         and person in basis.recorded.persons
-        and agency in basis.recorded.holders
         and agency in world.agencies
+        and world.named(basis.recorded.holders, agency, at)
         and basis.provider in (None, teller)
     )
     return frozenset(basis.recorded.classes).intersection(CONSENTABLE if meant else ())

@@ -67,7 +67,7 @@ class Life:
         self.versions[told.stream] += 1
         envelope = Envelope(
             told.id, told.stream, self.versions[told.stream], str(CASE), told.event.TYPE,
-            told.at, told.at, "x", told.by, told.id,
+            told.at, told.at, told.plain["by_whom"], told.by, told.id,
         )  # fmt: skip
         self.arrived.append(Recorded(told.event, envelope, {}))
         self.plain.append(told.plain)
@@ -87,7 +87,7 @@ class Life:
         held = self.held.get(agency)
         return {
             (UUID(one["event"]), one["field"], one.get("warned", False)): frozenset(
-                (basis["kind"], basis["id"]) for basis in one["bases"]
+                (basis["kind"], basis["id"], basis["programme"]) for basis in one["bases"]
             )
             for one in (held.data["items"] if held else ())
         }
@@ -150,7 +150,8 @@ def _count(
     tally.documents += 1
     tally.withdrawn += len(change.withdrawn)
     for key in have.keys() - before.keys():
-        tally.shown.update(("warning",) if key[2] else {kind for kind, _ in have[key]})
+        kinds = {f"{kind} under a programme" if under else kind for kind, _, under in have[key]}
+        tally.shown.update(("warning",) if key[2] else kinds)
 
 
 def _refolded(life: Life, step: Step, chance: random.Random) -> list[str]:

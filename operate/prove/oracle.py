@@ -10,7 +10,9 @@ from uuid import UUID
 
 Plain = dict[str, Any]
 Key = tuple[UUID, str, bool]
-Bases = frozenset[tuple[str, str]]
+Basis = tuple[str, str, str | None]
+"""Kind, id, and of an own record the programme under which it is held."""
+Bases = frozenset[Basis]
 SIX = ("contact", "health_disability", "work_school", "money", "welfare_use", "life_history")
 PROTECTED = {"address": ("address",), "phone": ("phone",), "work": ("school", "workplace")}
 
@@ -49,7 +51,10 @@ class Oracle:
                     continue
                 since = self.hidden_since(fact, field, agency)
                 if since:  # L11: those that recorded it or held it see a warning
-                    held = fact["at"] < since and self.given(fact, data_class, agency, since, since)
+                    held = fact["at"] < since and (
+                        self.given(fact, data_class, agency, since, since)
+                        or self.own(fact, data_class, agency, since)
+                    )
                     if fact["by"] != agency and not held:
                         continue
                 key = fact["id"], field, bool(since)
@@ -74,19 +79,68 @@ class Oracle:
         return set(fact["about"]) or self.household
 
     def why(self, fact: Plain, data_class: str, agency: str, now: datetime) -> Bases:
-        own = {("own_record", agency)} if fact["by"] == agency and data_class != "sealed" else set()
-        return frozenset(own) | self.given(fact, data_class, agency, now, None)  # L2, L12
+        mine = self.own(fact, data_class, agency, now)
+        return mine | self.given(fact, data_class, agency, now, None)
+
+    def own(self, fact: Plain, data_class: str, agency: str, now: datetime) -> Bases:
+        """L2: recorded by its staff in its own right, or by anybody's under a programme that it runs now;
+        L12: but not what is sealed.
+        """
+        if data_class == "sealed" or self.keeper(fact, now) != agency:
+            return frozenset()
+        return frozenset({("own_record", agency, self.under(fact))})
+
+    def keeper(self, fact: Plain, now: datetime) -> str | None:
+        programme = self.under(fact)
+        return self.runs(programme, now) if programme else fact["by"]
+
+    def under(self, fact: Plain) -> str | None:
+        """The programme of the desk at which it was recorded: the one its recorder came to last, of those
+        that his agency had then.
+        """
+        desk, came = None, None
+        for seat in self.of("seat", "who", (fact["by"], fact["by_whom"])):
+            left = [one["at"] for one in self.of("stood_up", "seat", seat["seat"])]
+            sits = seat["at"] <= fact["at"] and not any(at <= fact["at"] for at in left)
+            theirs = self.has(seat["desk"], fact["at"]) == fact["by"]
+            if sits and theirs and (came is None or came < seat["at"]):
+                desk, came = seat["desk"], seat["at"]
+        found = self.of("desk", "desk", desk) if desk else []
+        return found[0]["programme"] if found else None
+
+    def has(self, desk: str, at: datetime) -> str | None:
+        """Whose desk it is."""
+        if any(one["at"] <= at for one in self.of("desk_closed", "desk", desk)):
+            return None
+        for one in self.of("desk", "desk", desk):
+            return self.runs(one["programme"], at) if one["programme"] else one["agency"]
+        return None
+
+    def runs(self, programme: str, at: datetime) -> str | None:
+        """Who has the contract that began last and goes on."""
+        agency, began = None, None
+        for one in self.of("contract", "programme", programme):
+            ends = [e["ends"] for e in self.of("contract_ended", "contract", one["contract"])]
+            if one["begins"] <= at < min([one["ends"], *ends]) and (
+                began is None or began < one["begins"]
+            ):
+                agency, began = one["agency"], one["begins"]
+        return agency
+
+    def named(self, codes: Any, agency: str, at: datetime) -> bool:
+        """Itself, or by a desk that it has then: what named the desk goes on with a successor."""
+        return any(code == agency or self.has(code, at) == agency for code in codes)
 
     def given(
         self, fact: Plain, data_class: str, agency: str, now: datetime, before: datetime | None
     ) -> Bases:
         """By every subject's own basis (L4); `before`: by those alone that were recorded by then."""
-        found: set[tuple[str, str]] = set()
+        found: set[Basis] = set()
         if data_class not in (*SIX, "judgement"):  # L22, L12
             return frozenset()
         for person in self.about(fact):
             mine = {
-                ("consent", str(one["consent"]))
+                ("consent", str(one["consent"]), None)
                 for one in self.of("consent", "person", person)
                 if (before is None or one["at"] < before)
                 and data_class in SIX  # L22
@@ -94,13 +148,13 @@ class Oracle:
                 and self.reached(one, agency, now)
                 and self.flows(one, fact, agency, now)
             } | {
-                (one["kind"], str(one["basis"]))
+                (one["kind"], str(one["basis"]), None)
                 for one in (*self.of("urgent"), *self.of("ground"))
                 if (before is None or one["at"] < before)
                 and person in one["persons"]
                 and data_class in one["classes"]
                 and self.ground_lives(one, agency, now)
-                and one.get("provider", fact["by"]) == fact["by"]  # L8
+                and ("provider" not in one or one["provider"] == self.keeper(fact, now))  # L8
                 and self.reviewed(one, fact, now)
             }
             if not mine:
@@ -134,14 +188,14 @@ class Oracle:
         known = self.of("agency", "agency", agency)
         return (
             self.lives(consent, now)
-            and agency not in excluded
+            and not self.named(excluded, agency, now)
             and bool(known)
             and bool(set(known[-1]["purposes"]) & set(consent["purposes"]))
             and self.meant(consent, agency, now)
         )
 
     def meant(self, consent: Plain, agency: str, now: datetime) -> bool:
-        if agency in consent["holders"]:
+        if self.named(consent["holders"], agency, now):
             return True
         if not consent["group"] or not self.belongs(agency, now):
             return False
@@ -170,7 +224,7 @@ class Oracle:
         over = any(one["at"] <= now for one in self.of("over", "basis", ground["basis"]))
         known = self.of("agency", "agency", agency)
         lives = ground["begins"] <= now < ground["until"] and not over
-        return lives and agency in ground["holders"] and bool(known)
+        return lives and self.named(ground["holders"], agency, now) and bool(known)
 
     def reviewed(self, ground: Plain, fact: Plain, now: datetime) -> bool:
         """L7: overdue, nothing new flows, what is shown stays."""

@@ -6,8 +6,8 @@ from operate.prove.life import Life, Look, Tally
 from operate.prove.oracle import Oracle
 from operate.prove.told import AGENCIES, History, history
 
-BARE = 6
-"""The directory and the household, without which there is nothing to see."""
+BARE = 9
+"""The directory, its desks and the household, without which there is nothing to see."""
 
 
 def differ(seed: int, number: int, tally: Tally) -> None:

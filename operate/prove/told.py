@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from shared.contracts import Event
 from shared.contracts import intake as i
 from shared.contracts import meetings as m
-from shared.contracts.referral import AgencyRegistered
+from shared.contracts import referral as r
 
 NAMES, START = UUID(int=7), datetime(2026, 4, 1, tzinfo=UTC)
 CASE, HANA, KEN, MATTER = (uuid5(NAMES, name) for name in ("case", "hana", "ken", "matter"))
@@ -21,6 +21,11 @@ PURPOSES = {
     "shop": ("application",),
 }
 AGENCIES = tuple(PURPOSES)
+DESKS = {"visits-desk": "visits", "shop-desk": None}
+"""Of a programme that passes from hand to hand, and of the shop in its own right."""
+NAMES_OF_HOLDERS = (*AGENCIES[1:], *DESKS)
+STAFF = ("at-desk", "at-desk", "elsewhere")
+"""Two of each agency; one of them, who writes more, may sit at a desk."""
 CLASSES = ("contact", "health_disability", "work_school", "money", "life_history", "judgement")
 GROUP = "juso"
 WAITS = [timedelta(minutes=7), timedelta(hours=5), timedelta(days=1), timedelta(days=4)]
@@ -62,22 +67,35 @@ class Teller:
         self.joined: list[str] = []
         self.left: list[str] = []
         self.moments: list[datetime] = []
+        self.contracts: list[Plain] = []
+        self.seats: list[Plain] = []
         self.waiting: dict[str, list[int]] = {}
 
     def tell(self) -> History:
         for agency, purposes in PURPOSES.items():
             about: Plain = {"agency": agency, "name": agency, "kind": "x", "controller": "city"}
-            event = AgencyRegistered(**about, purposes=purposes)
+            event = r.AgencyRegistered(**about, purposes=purposes)
             self._say(f"agency/{agency}", event, kind="agency", agency=agency, purposes=purposes)
+        visits = r.ProgrammeRegistered(programme="visits", name="visits")
+        self._say("programme/visits", visits, kind="programme")
+        for desk, programme in DESKS.items():
+            of: Plain = {"desk": desk, "programme": programme}
+            of["agency"] = None if programme else "shop"
+            self._say(f"desk/{desk}", r.DeskRegistered(name=desk, **of), kind="desk", **of)
         for person in (HANA, KEN):
             joins = i.PersonJoined(case=CASE, person=person, relation="other")
             self._fact(f"case/{CASE}", joins, "lead", (person,), relation="contact")
+        if self.chance.random() < 0.8:
+            self._contract()
+            for agency in AGENCIES[:3]:
+                self._take_seat("visits-desk", agency)
         acts: list[Callable[[], None]] = [
             self._describe, self._describe, self._situation, self._situation, self._record,
             self._judgement, self._sealed, self._consent, self._consent, self._consent,
             self._consent, self._narrow, self._end_consent, self._tell_of_member, self._flag,
             self._join, self._leave, self._urgent, self._ground, self._review, self._end_basis,
-            self._protect, self._protect, self._lift,
+            self._protect, self._protect, self._lift, self._contract, self._contract,
+            self._end_contract, self._sit, self._sit, self._stand_up, self._close_desk,
         ]  # fmt: skip
         for _ in range(self.chance.randint(4, 20)):
             self.chance.choice(acts)()
@@ -112,10 +130,9 @@ class Teller:
     def _say(self, stream: str, event: Event, by: str = "lead", **plain: Any) -> None:
         self.now += timedelta(seconds=1)
         number = len(self.made.told)
-        id = uuid5(NAMES, f"event {number}")
-        self.made.told.append(
-            Told(id, stream, self.now, by, event, {**plain, "id": id, "at": self.now, "by": by})
-        )
+        id, who = uuid5(NAMES, f"event {number}"), self.chance.choice(STAFF)
+        own = {"id": id, "at": self.now, "by": by, "by_whom": who}
+        self.made.told.append(Told(id, stream, self.now, by, event, {**own, **plain}))
         self.waiting.setdefault(stream, []).append(number)
 
     def _fact(
@@ -138,6 +155,9 @@ class Teller:
     def _person(self) -> UUID:
         return self.chance.choice((HANA, HANA, KEN))
 
+    def _recorder(self) -> str:
+        return self.chance.choice((*AGENCIES, "care", "care"))
+
     def _mark(self) -> tuple[str, ...]:
         return self._some(AGENCIES, 1)[:1] if self.chance.random() < 0.2 else ()
 
@@ -147,14 +167,14 @@ class Teller:
         return moment
 
     def _describe(self) -> None:
-        person, who = self._person(), self.chance.choice(AGENCIES)
+        person, who = self._person(), self._recorder()
         fields = dict.fromkeys(self._some(("name", "address", "phone"), 1), "contact")
         values: Any = {name: f"{name} {len(self.made.told)}" for name in fields}
         event = i.PersonDescribed(case=CASE, person=person, not_to=self._mark(), **values)
         self._fact(f"case/{CASE}", event, who, (person,), **fields)
 
     def _situation(self) -> None:
-        person, who = self._person(), self.chance.choice(AGENCIES)
+        person, who = self._person(), self._recorder()
         classes = {"health": "health_disability", "work": "work_school", "money": "money"}
         fields = {name: classes[name] for name in self._some(tuple(classes), 1)}
         values: Any = {name: f"{name} {len(self.made.told)}" for name in fields}
@@ -167,7 +187,7 @@ class Teller:
         id, about = self._new(), self._some((HANA, KEN))
         event = i.ContactRecorded(record=id, case=CASE, subjects=about, method="visit", text="x")
         fields = {"method": "life_history", "text": "life_history"}
-        self._fact(f"record/{id}", event, self.chance.choice(AGENCIES), about, **fields)
+        self._fact(f"record/{id}", event, self._recorder(), about, **fields)
 
     def _judgement(self) -> None:
         """What a worker thinks of it, or who told it: never by consent."""
@@ -194,7 +214,7 @@ class Teller:
             "status": chance.choice(("granted", "granted", "granted", "refused", "undecided")),
             "classes": self._some(CLASSES, 1),
             "purposes": chance.choice((("consultation",), ("application", "consultation"))),
-            "holders": self._some(AGENCIES[1:]),
+            "holders": self._some(NAMES_OF_HOLDERS),
             "group": chance.choice((None, GROUP)),
             "excluded": self._mark(),
             "begins": chance.choice((self.now, START, self._soon())),
@@ -213,7 +233,7 @@ class Teller:
     def _narrow(self) -> None:
         if id := self._of(self.consents):
             less: Plain = {
-                "excluded": self._some(AGENCIES[1:]), "dropped": self._some(CLASSES),
+                "excluded": self._some(NAMES_OF_HOLDERS), "dropped": self._some(CLASSES),
                 "until": self.chance.choice((None, None, self._soon())),
             }  # fmt: skip
             event = i.ConsentNarrowed(consent=id, case=CASE, **less)
@@ -251,10 +271,58 @@ class Teller:
             event = m.MemberLeft(body=GROUP, member=f"of-{agency}")
             self._say(f"body/{GROUP}", event, kind="left", agency=agency)
 
+    def _contract(self) -> None:
+        """Of an agency with the city: after all others, at once, or with a gap before it."""
+        over = max((one["ends"] for one in self.contracts), default=self.now)
+        begins = self.chance.choice((over, max(over, self.now), over + timedelta(days=1)))
+        days = timedelta(days=self.chance.choice((2, 30, 30)))
+        made: Plain = {
+            "programme": "visits", "contract": self._new(), "begins": begins,
+            "ends": begins + days, "agency": self.chance.choice(("care", "care", "clinic", "lead")),
+        }  # fmt: skip
+        self._say("programme/visits", r.ProgrammeContracted(**made), kind="contract", **made)
+        self.contracts.append(made)
+        self.moments += [begins, begins + days]
+
+    def _end_contract(self) -> None:
+        """Early: the last one, at once or within days, or before it began."""
+        if self.contracts:
+            last = self.contracts[-1]
+            ends = self.now + self.chance.choice((0, 1, 3)) * timedelta(hours=20)
+            ends = max(last["begins"], min(last["ends"], ends))
+            about: Plain = {"contract": last["contract"], "ends": ends}
+            event = r.ContractEnded(programme="visits", **about)
+            self._say("programme/visits", event, kind="contract_ended", **about)
+            last["ends"] = ends
+            self.moments.append(ends)
+
+    def _sit(self) -> None:
+        """The same person of an agency may be named ahead of its contract, and to both desks."""
+        self._take_seat(self.chance.choice(tuple(DESKS)), self.chance.choice(AGENCIES))
+
+    def _take_seat(self, desk: str, agency: str) -> None:
+        if all((one["desk"], one["agency"]) != (desk, agency) for one in self.seats):
+            event = r.DeskMemberNamed(desk=desk, agency=agency, member=STAFF[0])
+            seat: Plain = {"seat": self._new(), "desk": desk, "who": (agency, STAFF[0])}
+            self._say(f"desk/{desk}", event, kind="seat", **seat)
+            self.seats.append({**seat, "agency": agency})
+
+    def _stand_up(self) -> None:
+        if self.seats:
+            seat = self.seats.pop(self.chance.randrange(len(self.seats)))
+            desk, agency = seat["desk"], seat["agency"]
+            event = r.DeskMemberLeft(desk=desk, agency=agency, member=STAFF[0])
+            self._say(f"desk/{desk}", event, kind="stood_up", seat=seat["seat"])
+
+    def _close_desk(self) -> None:
+        if self.chance.random() < 0.2:
+            desk = self.chance.choice(tuple(DESKS))
+            self._say(f"desk/{desk}", r.DeskClosed(desk=desk), kind="desk_closed", desk=desk)
+
     def _terms(self) -> Plain:
         return {
             "persons": self._some((HANA, KEN), 1),
-            "holders": self._some(AGENCIES[1:], 1),
+            "holders": self._some(NAMES_OF_HOLDERS, 1),
             "classes": self._some((*CLASSES, "judgement"), 1),
             "begins": self.now,
             "until": self._soon() + timedelta(days=2),

@@ -32,7 +32,6 @@ from .domain.document import (
     outward,
     padded,
 )
-from .heard import EVERYTHING
 from .judge import Judge
 from .view import newest_documents
 
@@ -238,7 +237,7 @@ async def opened(
     """
     judge: Judge = rt.state["judge"]
     seen = await judge.look(rt.reads, [])
-    whole = rt.applier.live and judge.heard.all(seen.positions, EVERYTHING)
+    whole = rt.applier.live and judge.heard.all(seen.positions)
     told = await judge.load(rt.reads, list({case for _, case in newest}))
     known = await judge.world(rt.reads, seen)
     found: dict[tuple[str, UUID], dict[str, Any]] = {}

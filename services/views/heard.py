@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -12,9 +12,8 @@ from shared.broker import HEARTBEATS, KafkaError, TopicPartition, consumer, stop
 from shared.runtime import Runtime
 
 HEARD_SECONDS = 5.0
-BASIS_SERVICES = ("intake", "meetings")
-EVERYTHING = (*BASIS_SERVICES, "referral")
-"""What a document is made of: facts, bases, the directory of agencies."""
+BASIS_SERVICES = ("intake", "meetings", "referral")
+"""Whence consents and grounds, pools and matters, and who runs which programme."""
 log = structlog.get_logger()
 
 Position = tuple[str, int, str, int]
@@ -36,10 +35,10 @@ class Heard:
         self._rt = rt
         self._beats: dict[str, Beat] = {}
 
-    def all(self, positions: Iterable[Position], services: Sequence[str] = BASIS_SERVICES) -> bool:
+    def all(self, positions: Iterable[Position]) -> bool:
         """Are all of them heard, and is everything applied that they told of?"""
         limit = datetime.now(UTC) - timedelta(seconds=HEARD_SECONDS)
-        beats = {name: self._beats.get(name) for name in services}
+        beats = {name: self._beats.get(name) for name in BASIS_SERVICES}
         if any(beat is None or beat.at < limit for beat in beats.values()):
             return False
         done = {(topic, partition): (id, offset) for topic, partition, id, offset in positions}

@@ -35,6 +35,8 @@ BATCH = 50
 CAREFUL_SECONDS = 0.5
 BASIS_STREAMS = ("case", "consent", "matter", "body", "basis", "merge")
 """Of one that is parked nobody knows what it would end; a case's own stream says what is protected."""
+OFFICE_STREAMS = ("programme", "desk")
+"""These are of no case: while one is parked, no document grows."""
 WORLD_TYPES = (*DIRECTORY_TYPES, *POOL_TYPES)
 
 TAKE = """
@@ -72,10 +74,12 @@ select (select events || '/' || mark from world) as world,
        (select coalesce(jsonb_agg(jsonb_build_array(topic, partition, topic_id, "offset")), '[]')
           from position where view = $3) as positions,
        (select coalesce(jsonb_agg(held), '[]') from ({HELD}) held) as held,
-       array(select distinct key from parked
+       array(select distinct case when split_part(stream, '/', 1) = any($7::text[]) then null
+                                  else key end
+               from parked
               where view = $3
-                and (stream is null or split_part(stream, '/', 1) = any($4::text[]))
-                and (key is null or key = any($5::bytea[])
+                and (stream is null or split_part(stream, '/', 1) = any($4::text[] || $7::text[]))
+                and (key is null or key = any($5::bytea[]) or split_part(stream, '/', 1) = any($7::text[])
                      or key in (select convert_to(unnest(array[id, merged])::text, 'UTF8')
                                   from below))) as parked,
        (select coalesce(jsonb_agg(below), '[]') from below where not again) as merges"""
@@ -165,6 +169,7 @@ class Judge:
             BASIS_STREAMS,
             [key.encode() for key in keys],
             cases,
+            OFFICE_STREAMS,
         )
         assert row is not None
         held: dict[str, dict[str, Held]] = defaultdict(dict)

@@ -20,7 +20,13 @@ from shared.contracts.meetings import (
     MembersAsked,
     MembersCalled,
 )
-from shared.contracts.referral import AgencyRegistered
+from shared.contracts.referral import (
+    AgencyRegistered,
+    DeskEvent,
+    DeskMemberNamed,
+    DeskRegistered,
+    ProgrammeEvent,
+)
 from shared.contracts.views import (
     CoverBounced,
     CoverIssued,
@@ -64,6 +70,19 @@ KNOW = """
 update world set events = events + cardinality($1::uuid[]),
                  mark = mark # (select bit_xor(hashtextextended(u::text, 0)) from unnest($1::uuid[]) u)"""
 DEPENDING = "select distinct case_id from depends where upon = any($1::text[])"
+OF_OFFICES = f"""
+with desk as (
+     select data ->> 'desk' as code from kept
+      where type = '{DeskRegistered.TYPE}' and data ->> 'programme' = any($1::text[])
+      union select unnest($2::text[])),
+     staff as (
+     select data ->> 'agency' as agency, data ->> 'member' as member from kept
+      where type = '{DeskMemberNamed.TYPE}' and data ->> 'desk' in (select code from desk))
+select case_id from depends where upon in (select 'agency/' || code from desk)
+union
+select c.id from kept k join cases c on c.id::text = k.key
+ where (k.agency, k.actor) in (select agency, member from staff)"""
+"""Cases that name these desks or those of these programmes, or of which something was recorded there."""
 CALL = """
 insert into called (subject, case_id) select * from unnest($1::text[], $2::uuid[])
 on conflict do nothing"""
@@ -107,6 +126,8 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
     depends: list[tuple[str, UUID]] = []
     called: list[tuple[str, UUID]] = []
     upon: set[str] = set()
+    programmes: set[str] = set()
+    desks: set[str] = set()
     for recorded in events:
         if recorded.envelope.type not in KEPT_TYPES:
             continue
@@ -127,12 +148,19 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
                 upon.add(f"agency/{agency}")
             case MemberNamed(body=body) | MemberLeft(body=body):
                 upon.add(f"body/{body}")
+            case ProgrammeEvent(programme=programme):
+                programmes.add(programme)
+            case DeskEvent(desk=desk):
+                desks.add(desk)
     if depends:
         await db.execute(DEPEND, *map(list, zip(*depends, strict=True)))
     if called:
         await db.execute(CALL, *map(list, zip(*called, strict=True)))
     if upon:
         touched |= {row["case_id"] for row in await db.fetch(DEPENDING, sorted(upon))}
+    if programmes or desks:
+        rows = await db.fetch(OF_OFFICES, sorted(programmes), sorted(desks))
+        touched |= {row["case_id"] for row in rows}
     touched |= await merges.project(db, events)
     if touched:
         await db.execute(TOUCH, list(touched))

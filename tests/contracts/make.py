@@ -26,7 +26,13 @@ CASE, HANA, KEN, HOUSEHOLD, CONSENT, REFERRAL, MATTER, MEETING, RECORD, MATERIAL
 TOKYO = timezone(timedelta(hours=9))
 AT = datetime(2026, 5, 11, 1, 30, 0, 250_000, UTC)
 OCCURRED = datetime(2026, 5, 11, 10, 15, tzinfo=TOKYO)
-BASES = (views.BasisRef(kind="consent", id=str(CONSENT)),)
+CONTRACTED: dict[str, Any] = {"programme": "kyotaku-homon", "contract": an_id(40)}
+UNTIL = datetime(2027, 4, 1, tzinfo=TOKYO)
+AT_DESK = {"desk": "homon-madoguchi", "agency": "care-centre", "member": "sato"}
+BASES = (
+    views.BasisRef(kind="consent", id=str(CONSENT)),
+    views.BasisRef(kind="own_record", id="care-centre", programme="kyotaku-homon"),
+)
 ITEMS = (views.ItemRef(event=an_id(20), field="name", bases=BASES, warned=True),)
 REFERRED = {"referral": REFERRAL, "case": CASE, "person": HANA}
 ON_MATTER = {"matter": MATTER, "case": CASE}
@@ -409,6 +415,21 @@ SAMPLES: tuple[Event, ...] = (
         purposes=("consultation",),
         window=True,
     ),
+    referral.ProgrammeRegistered(programme="kyotaku-homon", name="居宅訪問事業"),
+    referral.ProgrammeContracted(**CONTRACTED, agency="care-centre", begins=OCCURRED, ends=UNTIL),
+    referral.ContractEnded(**CONTRACTED, ends=UNTIL),
+    referral.ContractBegun(**CONTRACTED),
+    referral.ContractExpired(**CONTRACTED),
+    referral.DeskRegistered(
+        desk="homon-madoguchi",
+        name="訪問窓口𠮷",
+        agency="care-centre",
+        programme="kyotaku-homon",
+        shelter=True,
+    ),
+    referral.DeskClosed(desk="homon-madoguchi"),
+    referral.DeskMemberNamed(**AT_DESK),
+    referral.DeskMemberLeft(**AT_DESK),
     meetings.MemberNamed(
         body="shien-106-6", member="sato@clinic", agency="clinic", secretariat=True
     ),

@@ -34,7 +34,13 @@ from shared.contracts.meetings import (
     MemberPledged,
     MembersCalled,
 )
-from shared.contracts.referral import AgencyRegistered
+from shared.contracts.referral import (
+    AgencyRegistered,
+    DeskMemberNamed,
+    DeskRegistered,
+    ProgrammeContracted,
+    ProgrammeRegistered,
+)
 from shared.protection import protections
 
 NAMES = UUID(int=1)
@@ -52,14 +58,19 @@ class Town:
     minutes: Any = field(default_factory=count)
 
     def tell(
-        self, event: Event, agency: str = "lead", stream: str = "", at: datetime | None = None
+        self,
+        event: Event,
+        agency: str = "lead",
+        stream: str = "",
+        at: datetime | None = None,
+        actor: str = "x",
     ) -> "Town":
         n = next(self.minutes)
         at = at or START + timedelta(minutes=n)
         stream = stream or f"{event.STREAM}/{n}"
         version = 1 + sum(e.envelope.stream == stream for e in self.events)
         id = uuid5(NAMES, str(n))
-        envelope = Envelope(id, stream, version, "", event.TYPE, at, at, "x", agency, id)
+        envelope = Envelope(id, stream, version, "", event.TYPE, at, at, actor, agency, id)
         self.events.append(Recorded(event, envelope, {}))
         return self
 
@@ -155,6 +166,23 @@ class Town:
     def on_basis(self, name: str, event: type[BasisReviewed] | type[BasisEnded]) -> "Town":
         id = uuid5(NAMES, name)
         return self.tell(event(basis=id, case=CASE), stream=f"basis/{id}")
+
+    def programme(self, code: str, *terms: tuple[str, datetime, datetime]) -> "Town":
+        """With a desk of the same name and `-desk`; `terms`: agency, begin, end."""
+        stream = f"programme/{code}"
+        self.tell(ProgrammeRegistered(programme=code, name=code), stream=stream)
+        for agency, begins, ends in terms:
+            id = uuid5(NAMES, f"{agency} {begins}")
+            made = ProgrammeContracted(
+                programme=code, contract=id, agency=agency, begins=begins, ends=ends
+            )
+            self.tell(made, stream=stream)
+        desk = DeskRegistered(desk=f"{code}-desk", name=code, programme=code)
+        return self.tell(desk, stream=f"desk/{code}-desk")
+
+    def seat(self, desk: str, agency: str, member: str) -> "Town":
+        named = DeskMemberNamed(desk=desk, agency=agency, member=member)
+        return self.tell(named, stream=f"desk/{desk}")
 
     def warnings(self, agency: str, at: datetime | None = None) -> set[str]:
         return {i.fact.field for i in self.shown(agency, at).items if i.warned}

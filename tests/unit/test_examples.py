@@ -1,19 +1,18 @@
-"""The twelve examples of lawful-sharing.md by their numbers, real events folded.
+"""The twelve examples of lawful-sharing.md by their numbers, real events folded."""
 
-The twelfth needs programmes under contract (L2), which the directory does not hold yet.
-"""
-
+from datetime import datetime, timedelta
 from uuid import uuid5
 
 from shared.contracts.intake import (
+    PersonDescribed,
     SituationRecorded,
     WorriesRecorded,
 )
 from shared.contracts.meetings import (
     FactPromoted,
 )
-from shared.contracts.referral import ReferralRequested
-from tests.unit._town import CASE, HANA, HOUR, KEN, MATTER, NAMES, town
+from shared.contracts.referral import ContractEnded, ReferralRequested
+from tests.unit._town import CASE, HANA, HOUR, KEN, MATTER, NAMES, START, Town, town
 
 
 def test_example_1_consent_covers_one_person_in_the_consented_classes() -> None:
@@ -107,3 +106,82 @@ def test_example_11_what_was_heard_in_a_meeting_is_sealed_wherever_it_is_typed()
     for agency in ("clinic", "lead", "council"):
         assert "会議で聞いた" not in {value for _, value in case.values(agency)}
     assert "会議で聞いた" in case.opens("doctor", "clinic")
+
+
+APRIL = START + timedelta(days=365)
+YEAR = timedelta(days=365)
+
+
+def succession() -> Town:
+    """The care centre runs the visits until April, the clinic from then on. The centre recorded one thing
+    at the programme's desk, another in its own right.
+    """
+    terms = (("care", START, APRIL), ("clinic", APRIL, APRIL + YEAR))
+    case = town().programme("visits", *terms).seat("visits-desk", "care", "visitor")
+    visited = SituationRecorded(case=CASE, person=KEN, health="訪問の記録")
+    case.tell(visited, agency="care", actor="visitor")
+    return case.tell(SituationRecorded(case=CASE, person=KEN, work="自主の記録"), agency="care")
+
+
+def told(case: Town, agency: str, at: datetime) -> set[tuple[str, object]]:
+    return case.values(agency, at) - {("source", "person")}
+
+
+def test_example_12_a_programmes_records_pass_with_its_contract() -> None:
+    """L2"""
+    case, late = succession(), APRIL - timedelta(microseconds=1)
+    under, own = ("health", "訪問の記録"), ("work", "自主の記録")
+    assert told(case, "care", late) == {under, own}
+    assert told(case, "clinic", late) == set()
+    assert told(case, "care", APRIL) == {own}
+    assert told(case, "clinic", APRIL) == {under}
+    bases = {item.bases for item in case.shown("clinic", APRIL).items}
+    assert bases == {(("own_record", "clinic", "visits"),)}
+
+
+def test_example_12_a_consent_goes_on_with_the_desk_that_it_named_not_with_the_body() -> None:
+    """L2, L3"""
+    case = succession().consent("to the desk", HANA, "visits-desk", classes=("contact",))
+    case.consent("to the body", HANA, "care", classes=("health_disability",))
+    late = APRIL - timedelta(microseconds=1)
+    assert {("name", "花"), ("health", "ひざ")} <= case.values("care", late)
+    assert ("name", "花") not in case.values("care", APRIL)
+    assert ("health", "ひざ") in case.values("care", APRIL)
+    assert ("name", "花") in case.values("clinic", APRIL)
+    assert ("health", "ひざ") not in case.values("clinic", APRIL)
+
+
+def test_between_two_contracts_nobody_holds_a_programmes_records() -> None:
+    """L2"""
+    gap = APRIL + timedelta(days=1)
+    case = town().programme("visits", ("care", START, APRIL), ("clinic", gap, gap + YEAR))
+    case.seat("visits-desk", "care", "visitor")
+    case.tell(WorriesRecorded(case=CASE, concerns=("care",)), agency="care", actor="visitor")
+    for agency in ("care", "clinic", "lead"):
+        assert ("concerns", ("care",)) not in case.values(agency, APRIL)
+    assert case.values("clinic", gap) == {("concerns", ("care",))}
+
+
+def test_whoever_takes_a_programme_over_gets_no_address_that_was_protected_before() -> None:
+    """L11, L2: he neither recorded it nor held it, so he is not even warned."""
+    case = town().programme("visits", ("care", START, APRIL), ("clinic", APRIL, APRIL + YEAR))
+    case.seat("visits-desk", "care", "visitor")
+    found = PersonDescribed(case=CASE, person=HANA, address="新しい住所")
+    case.tell(found, agency="care", actor="visitor").protect(HANA, "address")
+    assert case.warnings("care", APRIL - HOUR) == {"address"}
+    assert case.warnings("clinic", APRIL) == case.warnings("care", APRIL) == set()
+    assert case.values("clinic", APRIL) == set()
+
+
+def test_a_ground_covers_what_its_provider_holds_and_ends_with_his_contract() -> None:
+    """L8: contract work covers its programme only."""
+    case = succession()
+    more = {"persons": (KEN,), "classes": ("health_disability", "work_school")}
+    case.ground("g", "council", provider="care", **more)
+    under, own = ("health", "訪問の記録"), ("work", "自主の記録")
+    assert told(case, "council", case.now()) == {under, own}
+    soon = case.now() + HOUR
+    contract = uuid5(NAMES, f"care {START}")
+    ended = ContractEnded(programme="visits", contract=contract, ends=soon)
+    case.tell(ended, stream="programme/visits")
+    assert told(case, "council", soon) == {own}

@@ -1,7 +1,7 @@
 """What is recorded of a document when bases end, stand still, or an item is protected; fail closed."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from services.views.domain.facts import facts
@@ -10,7 +10,7 @@ from services.views.domain.verdict import Evidence, Held, Verdict, verdict
 from shared.basis import world
 from shared.contracts.intake import BasisReviewed, SituationRecorded
 from shared.contracts.views import DocumentChanged
-from tests.unit._town import CASE, HANA, HOUR, Town, town
+from tests.unit._town import CASE, HANA, HOUR, START, Town, town
 
 KEY = b"k" * 32
 
@@ -80,3 +80,21 @@ def test_a_missed_review_moves_nothing_and_a_late_one_all_that_came_since() -> N
     assert len(change(judged(case, change(first), at=late)).items) == 1
     ended = change(judged(case, change(first), at=late + HOUR))
     assert (ended.items, ended.cause) == ((), "content_ended")
+
+
+def test_a_case_is_judged_again_when_a_programme_of_it_passes() -> None:
+    """L2: what was recorded at its desk, and a consent that named its desk, go on elsewhere then."""
+    april, late = START + timedelta(days=365), timedelta(microseconds=1)
+    terms = (("council", START, april), ("care", april, april + timedelta(days=365)))
+    bare = town().programme("visits", *terms).seat("visits-desk", "council", "visitor")
+    assert judged(bare).again_at is None
+    recorded = SituationRecorded(case=CASE, person=HANA, work="訪問の記録")
+    case = bare.tell(recorded, agency="council", actor="visitor")
+    assert judged(case).again_at == april
+    assert judged(case, at=april - late).changes == []
+    first = change(judged(case, at=april))
+    assert fields(first) == {"work", "source"}
+    assert {basis.programme for item in first.items for basis in item.bases} == {"visits"}
+    named = town().programme("visits", *terms).consent("a", HANA, "visits-desk")
+    assert judged(named).again_at == april
+    assert "name" in fields(change(judged(named, at=april)))

@@ -150,7 +150,7 @@ async def document_at(on: Held, at: datetime) -> tuple[dict[str, Any], tuple[Ite
             "field": ref.field,
             "content": "shown" if name in values else "ended",
         }
-        bases = [handles.basis(Basis(kind=b.kind, id=b.id)) for b in ref.bases]
+        bases = [handles.basis(Basis(b.kind, b.id, b.programme)) for b in ref.bases]
         items.append({**reference, **values.get(name, {}), "bases": bases})
         if name in values:
             opened.append(ref)

@@ -54,7 +54,7 @@ def disclose(facts: Iterable[Fact], bases: Bases, world: World, agency: str, at:
     granted = grants(bases, world, agency, at)
     items: list[Item] = []
     for fact in facts:
-        covered = (*_own(fact, agency), *_granted(fact, granted))
+        covered = (*_own(fact, world, agency, at), *_granted(fact, granted, world, at))
         if not covered or agency in fact.not_to:
             continue
         hidden = bases.hidden_since(fact, agency, at)
@@ -72,23 +72,35 @@ def disclose(facts: Iterable[Fact], bases: Bases, world: World, agency: str, at:
 
 
 def _held(fact: Fact, bases: Bases, world: World, agency: str, at: datetime) -> bool:
-    """Was it already shown to the agency by then?"""
-    known = bases.recorded_before(at)
-    return fact.at < at and bool(_granted(fact, grants(known, world, agency, at)))
+    """Was it already shown to the agency by then, or its own as a successor?"""
+    if fact.at >= at:
+        return False
+    known = grants(bases.recorded_before(at), world, agency, at)
+    return bool(_own(fact, world, agency, at) or _granted(fact, known, world, at))
 
 
-def _own(fact: Fact, agency: str) -> tuple[Basis, ...]:
-    """L2: what its staff recorded, except what is sealed to a body."""
-    if fact.recorded_by == agency and fact.data_class != "sealed":
-        return (Basis("own_record", agency),)
-    return ()
+def _own(fact: Fact, world: World, agency: str, at: datetime) -> tuple[Basis, ...]:
+    """L2: what its staff recorded in its own right, and what anybody's recorded under a programme that it
+    runs now; except what is sealed to a body.
+    """
+    if fact.data_class == "sealed" or _keeper(fact, world, at) != agency:
+        return ()
+    programme = world.offices.programme_of(fact.recorded_by, fact.actor, fact.at)
+    return (Basis("own_record", agency, programme),)
 
 
-def _granted(fact: Fact, granted: Sequence[Grant]) -> tuple[Basis, ...]:
+def _keeper(fact: Fact, world: World, at: datetime) -> str | None:
+    return world.offices.keeper(fact.recorded_by, fact.actor, fact.at, at)
+
+
+def _granted(fact: Fact, granted: Sequence[Grant], world: World, at: datetime) -> tuple[Basis, ...]:
     """L4: for every subject a basis gives this class."""
+    if not granted:
+        return ()
     bases: list[Basis] = []
+    keeper = _keeper(fact, world, at)
     for person in sorted(fact.subjects):
-        mine = [grant.basis for grant in granted if grant.gives(fact, person)]
+        mine = [grant.basis for grant in granted if grant.gives(fact, person, keeper)]
         if not mine:
             return ()
         bases += mine

@@ -37,7 +37,8 @@ class Handles:
         return _handle(self._key, f"{kind}\n{self._agency}\n{id}")
 
     def basis(self, basis: Basis) -> dict[str, str]:
-        return {"kind": basis.kind, "id": self.of(basis.kind, basis.id)}
+        told = {"kind": basis.kind, "id": self.of(basis.kind, basis.id)}
+        return {**told, "programme": basis.programme} if basis.programme else told
 
 
 def item(handles: Handles, shown: Item) -> dict[str, Any]:

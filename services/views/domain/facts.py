@@ -106,6 +106,8 @@ class Fact:
     not_to: frozenset[str] = frozenset()
     matter: UUID | None = None
     slot: tuple[str, str, str] | None = None
+    actor: str = ""
+    """Who recorded it, of that agency."""
 
     @property
     def age(self) -> tuple[datetime, datetime, UUID]:
@@ -202,6 +204,7 @@ def _facts(recorded: Recorded, household: frozenset[UUID]) -> Iterator[Fact]:
             not_to=frozenset(getattr(event, "not_to", ())),
             matter=matter,
             slot=_slot(event, name),
+            actor=envelope.actor,
         )
 
 

@@ -18,16 +18,19 @@ WITHOUT_CONSENT = frozenset((*CONSENTABLE, "judgement"))
 
 
 class Basis(NamedTuple):
-    """Why an item is shown. `id` is the consent, ground or matter; for an own record the agency."""
+    """Why an item is shown. `id` is the consent, ground or matter; for an own record the agency, and
+    `programme` that under which it holds it, if it does not in its own right.
+    """
 
     kind: Literal["own_record", "consent", "matter", "urgent", "ground"]
     id: str
+    programme: str | None = None
 
 
 @dataclass(frozen=True)
 class Grant:
     """What one basis gives to one agency now: classes of persons. `before`: nothing recorded since;
-    `provider`: what that agency recorded, None: what anybody did; `cases`: what was told in these,
+    `provider`: what that agency holds as its own, None: what anybody does; `cases`: what was told in these,
     None: the case is of no merge.
     """
 
@@ -38,9 +41,10 @@ class Grant:
     provider: str | None = None
     cases: frozenset[UUID] | None = None
 
-    def gives(self, fact: Fact, person: UUID) -> bool:
+    def gives(self, fact: Fact, person: UUID, keeper: str | None) -> bool:
+        """`keeper`: whose own record the fact is now."""
         known = self.before is None or fact.at < self.before
-        theirs = self.provider in (None, fact.recorded_by)
+        theirs = self.provider in (None, keeper)
         meant = self.cases is None or fact.case in self.cases
         return (
             known
@@ -80,12 +84,17 @@ class Bases:
 
     def holders(self, world: World, at: datetime) -> set[str]:
         """Agencies that any of them is meant for."""
-        found: set[str] = set()
+        found = {agency for code in self.names() if (agency := world.meant(code, at))}
         for consent in self.consents.values():
-            found |= set(consent.recorded.holders)
             if consent.recorded.group:
                 found |= world.pool(consent.recorded.group, at)
-        return found.union(*(ground.recorded.holders for ground in self.grounds.values()))
+        return found
+
+    def names(self) -> set[str]:
+        """The agencies and desks that they name."""
+        consented = (consent.recorded.holders for consent in self.consents.values())
+        grounded = (ground.recorded.holders for ground in self.grounds.values())
+        return set[str]().union(*consented, *grounded)
 
     def moments(self) -> Iterator[datetime]:
         """When time alone changes what they give."""
@@ -138,6 +147,8 @@ def grants(bases: Bases, world: World, agency: str, at: datetime) -> list[Grant]
             bases.counts_in.get(id),
         )
         for id, ground in bases.grounds.items()
-        if ground.live(at) and agency in ground.recorded.holders and agency in world.agencies
+        if ground.live(at)
+        and agency in world.agencies
+        and world.named(ground.recorded.holders, agency, at)
     ]
     return sorted((*consented, *others), key=lambda grant: grant.basis)

@@ -81,7 +81,7 @@ class Known:
         """What the agency may hold now, each with its bases; nothing of what it is only warned of."""
         found = disclose(self.facts, self.bases, self.world, agency, self.at)
         return {
-            (i.fact.event, i.fact.field): tuple(BasisRef(kind=b.kind, id=b.id) for b in i.bases)
+            (i.fact.event, i.fact.field): tuple(BasisRef(**b._asdict()) for b in i.bases)
             for i in found.items
             if not i.warned
         }

@@ -67,7 +67,7 @@ def verdict(of: Evidence, now: datetime, key: bytes) -> Verdict:
         waits |= later
         if change:
             changes.append((before.version if before else 0, change))
-    return Verdict(changes, waits, _next_boundary(of.given, now))
+    return Verdict(changes, waits, _next_boundary(of, now))
 
 
 def _document(
@@ -137,19 +137,28 @@ def _as_before(before: Held | None, shown: Shown, mark: str) -> bool:
 
 def _candidates(of: Evidence, now: datetime) -> set[str]:
     """Every agency that could hold something, or did."""
-    agencies = {fact.recorded_by for fact in of.found if fact.recorded_by}
+    agencies = {keeper for who in _recorders(of) if (keeper := of.known.offices.keeper(*who, now))}
     agencies |= of.held.keys()
     return agencies | of.given.holders(of.known, now)
 
 
-def _next_boundary(given: Bases, now: datetime) -> datetime | None:
-    return min((moment for moment in given.moments() if moment > now), default=None)
+def _recorders(of: Evidence) -> set[tuple[str, str, datetime]]:
+    return {(fact.recorded_by, fact.actor, fact.at) for fact in of.found if fact.recorded_by}
+
+
+def _next_boundary(of: Evidence, now: datetime) -> datetime | None:
+    """Of a basis, or of the contracts under whose programmes something was recorded or is named."""
+    offices = of.known.offices
+    programmes = {offices.programme_of(*who) for who in _recorders(of)}
+    programmes |= {offices.desks[c].programme for c in of.given.names() if c in offices.desks}
+    moments = (*of.given.moments(), *offices.moments(p for p in programmes if p))
+    return min((moment for moment in moments if moment > now), default=None)
 
 
 def _ref(item: Item) -> ItemRef:
     return ItemRef(
         event=item.fact.event,
         field=item.fact.field,
-        bases=tuple(BasisRef(kind=b.kind, id=b.id) for b in item.bases),
+        bases=tuple(BasisRef(**b._asdict()) for b in item.bases),
         warned=item.warned,
     )

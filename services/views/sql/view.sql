@@ -30,6 +30,8 @@ create table world (
 insert into world (events, mark) values (0, 0);
 -- Cases of a person.
 create index kept_person on kept ((data ->> 'person')) where type = 'jp.tsunagu.case.person_joined.v1';
+-- What somebody of an agency recorded: it is held under a programme if he sat at one of its desks.
+create index kept_recorder on kept (agency, actor);
 -- Merges of cases, and those undone: which cases are judged together.
 create table merges (
     id uuid primary key,

@@ -8,9 +8,14 @@ from ..event import AgencyCode, CaseId, Event, Id, S, event
 
 
 class BasisRef(BaseModel):
+    """`id`: of the consent, ground or matter; of an own record the agency that holds it, and the
+    `programme` under which it does, if it is not in its own right (L2).
+    """
+
     model_config = ConfigDict(frozen=True)
     kind: Literal["own_record", "consent", "matter", "urgent", "ground"]
     id: str
+    programme: str | None = None
 
 
 class ItemRef(BaseModel):

@@ -1,9 +1,9 @@
-"""Events of referral: requests to an agency desk, and the directory of agencies."""
+"""A referral (つなぎ): asked of an agency or one of its desks, received, answered, ended."""
 
 from datetime import date
 from typing import Annotated
 
-from .event import AgencyCode, CaseId, Coded, Event, Id, Personal, PersonId, S, event
+from ..event import AgencyCode, CaseId, Coded, Event, Id, Personal, PersonId, S, event
 
 
 class ReferralEvent(Event):
@@ -52,17 +52,3 @@ class ServiceStarted(ReferralEvent):
 class ReferralCompleted(ReferralEvent):
     outcome: Annotated[str, Coded("welfare_use")]
     text: Annotated[str | None, Personal("welfare_use", of="person")] = None
-
-
-@event("agency.registered")
-class AgencyRegistered(Event):
-    """A body in the directory. Newest wins. Names are of bodies, never of people."""
-
-    TOPIC = "referral"
-    STREAM = "agency"
-    agency: AgencyCode
-    name: Annotated[str, S]
-    kind: Annotated[str, S]
-    controller: Annotated[str, S]
-    purposes: Annotated[tuple[str, ...], S]
-    window: Annotated[bool, S] = False

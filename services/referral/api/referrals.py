@@ -1,20 +1,18 @@
-"""HTTP of referral: parse, decide, answer. Rules are in `domain`."""
+"""Referrals: asked on live bases, received and answered by the receiver, listed for both."""
 
-import re
 from contextlib import suppress
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from uuid_utils.compat import uuid7
 
 from shared.blocks import blocked
 from shared.contracts import readable
 from shared.contracts.codes import OneOf
 from shared.contracts.referral import (
-    AgencyRegistered,
     ReferralAccepted,
     ReferralCompleted,
     ReferralDeclined,
@@ -23,19 +21,16 @@ from shared.contracts.referral import (
     ServiceStarted,
 )
 from shared.grounds import classes_for
-from shared.http import After, Body, Call, Caller, Limit, Line, Page, Receipt, Route, Text, to_uuid
+from shared.http import Body, Call, Caller, Limit, Page, Receipt, Route, Text, to_uuid
 from shared.journal import Past
 from shared.problems import Problem, bad_input, not_found
 
-from . import view
-from .domain import agency as agencies
-from .domain import referral as referrals
+from .. import view
+from ..domain import referral as referrals
+from .common import ONCE, Agency
 
-router = APIRouter(tags=["referral"], route_class=Route)
+router = APIRouter(route_class=Route)
 
-CODE = r"^[a-z0-9-]{1,60}$"
-Agency = Annotated[str, StringConstraints(pattern=CODE)]
-ONCE = AfterValidator(lambda values: list(dict.fromkeys(values)))
 Role = Literal["sender", "receiver"]
 Status = Literal["requested", "received", "accepted", "in_progress", "completed", "declined"]
 WORKERS = ("intake_worker", "agency_worker", "coordinator", "supervisor")
@@ -43,27 +38,6 @@ STAFF = (*WORKERS, "system")
 ONLY_RECEIVER = "only the receiving agency answers / 受け手の機関だけが回答できます"
 ReferralId = Annotated[str, Path(alias="id", json_schema_extra={"format": "uuid"})]
 NO_ID = UUID(int=0)
-
-
-class NewAgency(Body):
-    name: Line
-    kind: Line
-    controller: Annotated[str, *OneOf("controller")]
-    purposes: Annotated[list[Annotated[str, *OneOf("purpose")]], ONCE] = Field(max_length=3)
-    window: bool = False
-
-
-class AgencyShown(BaseModel):
-    code: str
-    name: str
-    kind: str
-    controller: str
-    purposes: list[str]
-    window: bool
-
-    @classmethod
-    def of(cls, registered: AgencyRegistered) -> "AgencyShown":
-        return cls(code=registered.agency, **registered.model_dump(exclude={"agency"}))
 
 
 class NewReferral(Body):
@@ -189,52 +163,9 @@ async def staff(call: Caller) -> Call:
     return call
 
 
-async def operator(call: Caller) -> Call:
-    call.need("operator")
-    return call
-
-
 OnReferralDep = Annotated[OnReferral, Depends(on_referral)]
 OnReceivedDep = Annotated[OnReferral, Depends(on_received)]
 StaffDep = Annotated[Call, Depends(staff)]
-
-
-@router.put("/v1/agencies/{code}", responses={201: {"model": Receipt}})
-async def register_agency(
-    code: str, call: Annotated[Call, Depends(operator)], body: NewAgency
-) -> Receipt:
-    """201 the first time, then 200; the same values again write nothing."""
-    if not re.fullmatch(CODE, code):
-        raise bad_input(
-            "path.code", "use small letters, digits and dashes / 英小文字・数字・- です"
-        )
-    registered = AgencyRegistered(agency=code, **body.model_dump(exclude={"occurred_at"}))
-    return await call.handle(
-        agencies.DECIDER,
-        f"agency/{code}",
-        code,
-        agencies.Register(registered),
-        body,
-        location="/v1/agencies/{id}",
-    )
-
-
-@router.get("/v1/agencies")
-async def list_agencies(call: Caller, after: After = None, limit: Limit = 50) -> Page[AgencyShown]:
-    found = (await view.the_world(call.rt)).agencies
-    codes = sorted(code for code in found if code > (after or ""))[:limit]
-    items = [AgencyShown.of(found[code]) for code in codes]
-    return Page(items=items, next=codes[-1] if len(codes) == limit else None)
-
-
-@router.get("/v1/agencies/{code}")
-async def get_agency(code: str, call: Caller) -> AgencyShown:
-    past = await call.load(f"agency/{code}") if re.fullmatch(CODE, code) else Past(0, [])
-    registered = past.fold(agencies.DECIDER).registered
-    if registered is None:
-        raise not_found()
-    call.shows(past.version)
-    return AgencyShown.of(registered)
 
 
 @router.post("/v1/referrals", status_code=201)
