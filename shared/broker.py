@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from asyncpg.pgproto.pgproto import UUID  # a UUID of the standard library, made in C
 from confluent_kafka import KafkaError as ConfluentError
 from confluent_kafka import KafkaException, TopicCollection
@@ -36,7 +36,12 @@ LARGEST_REQUEST, LARGEST_BATCH = 1_048_576, 262_144
 """Bytes: of a record, and of records that go together; one larger than a batch goes alone."""
 ABSENT = (ConfluentError.UNKNOWN_TOPIC_OR_PART, ConfluentError.TOPIC_AUTHORIZATION_FAILED)
 
-__all__ = ["ConsumerRebalanceListener", "KafkaError", "TopicPartition"]
+__all__ = [
+    "ConsumerRebalanceListener",
+    "KafkaError",
+    "MessageSizeTooLargeError",
+    "TopicPartition",
+]
 
 
 def _login(kafka: Kafka) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
 from joserfc import jwe
 from joserfc.jwk import OKPKey
 from uuid_utils.compat import uuid7
 
-from shared.broker import KafkaError, Message, TopicPartition
+from shared.broker import KafkaError, Message, MessageSizeTooLargeError, TopicPartition
 from shared.contracts.views import DocumentChanged
 from shared.db import Connection
 from shared.kill import point
@@ -72,6 +73,9 @@ update delivery d
  where d.agency = m.agency and d.case_id = m.case_id"""
 REFUSE = f"""
 update delivery set refused = $2, retry_at = now() + interval '{RETRY}' where agency = $1"""
+TOO_LARGE = """
+update delivery set refused = 'too-large', retry_at = now() + interval '1 hour'
+ where (agency, case_id) = ($1, $2)"""
 LATER = f"""
 update delivery set retry_at = now() + interval '{AGAIN_SOON}'
  where (agency, case_id) in (select * from unnest($1::text[], $2::uuid[]))"""
@@ -85,6 +89,8 @@ LAST = """
 select distinct on (agency) agency, handle, "offset" from delivery
  where topic_id = any($1::text[]) and sent_document > 0 order by agency, "offset" desc"""
 ABOVE_END = """update delivery set sent_document = 0 where agency = $1 and "offset" >= $2"""
+
+log = structlog.get_logger()
 
 
 class Delivery:
@@ -153,8 +159,13 @@ class Delivery:
         )
 
     async def refuse(self, db: Connection, token: Any, error: KafkaError) -> bool:
-        """A topic that refuses is held back and shown; the other agencies' documents flow."""
-        if token is not None:
+        """A topic that refuses is held back and shown; the other agencies' documents flow. So is one
+        document that is larger than a record may be: it can still be read over HTTP.
+        """
+        if token is not None and isinstance(error, MessageSizeTooLargeError):
+            log.error("document.too_large", agency=token["agency"], handle=str(token["handle"]))
+            await db.execute(TOO_LARGE, token["agency"], token["case_id"])
+        elif token is not None:
             await db.execute(REFUSE, token["agency"], type(error).__name__)
         return True
 

@@ -13,7 +13,6 @@ import structlog
 from shared.contracts.views import CoverNotSent, CoverSent, NotSent
 from shared.db import PASSING
 from shared.journal import Context
-from shared.kill import point
 from shared.runtime import Runtime
 from shared.settings import Mail
 
@@ -112,9 +111,7 @@ class Mailing:
         server = await asyncio.to_thread(addressed, self._mail, made)
         if not await self._rt.pool.fetchval(cover_post.BEGIN, row["cover"], row["leased_until"]):
             raise NotTaken("no-answer")  # the lease has run out: another has it
-        point("covers.begun")
         await asyncio.to_thread(handed, server, made)
-        point("covers.sent")
 
 
 def addressed(mail: Mail, letter: EmailMessage) -> smtplib.SMTP:

@@ -15,6 +15,7 @@ from uuid import UUID
 import structlog
 
 from shared.db import PASSING
+from shared.journal import Context
 from shared.loops import pace
 from shared.runtime import Runtime
 
@@ -24,6 +25,7 @@ from .delivery import sealed_to
 from .domain.document import canonical
 from .feed import Entry
 from .post import Outcome, Post, secret
+from .refusals import refused
 
 TOGETHER, ENDPOINTS = 8, 16
 LOOK_SECONDS, PACE_SECONDS = 0.5, 0.02
@@ -35,6 +37,8 @@ tried, and if the other is taken, the one is put aside.
 """
 REFUSES_ALL, ALL = 5, "refuses-all"
 """So many refusals together, and nothing taken: it is the endpoint, not the documents."""
+LEADS_ASTRAY = ("redirect", "private-network")
+"""Goes on record: somebody may want us to call where he cannot."""
 
 TAKE = """
 update webhook w set leased_until = now() + interval '20 seconds'
@@ -157,6 +161,10 @@ class Webhooks:
             entries = await self._admitted(hook, page.entries)
             found = verdict(await self._sent(hook, entries), failures, hook["trouble"])
             await self._done(hook, page, entries, found)
+            if found.trouble in LEADS_ASTRAY and found.trouble != hook["trouble"]:
+                now = self._rt.clock.now()
+                context = Context(actor="views", agency=agency, at=now, occurred_at=now)
+                await refused(self._rt, agency, "webhook", context)
         except PASSING as error:  # the lease runs out
             log.warning("webhooks.wait", error=type(error).__name__)
 

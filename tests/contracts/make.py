@@ -533,6 +533,7 @@ SAMPLES: tuple[Event, ...] = (
     views.CoverBounced(**DISCLOSED, cover=an_id(23), status="5.1.1"),
     views.OfficeRegistered(agency="care-centre", place=an_id(48), by="fax", address="0743000005"),
     views.OfficeRemoved(agency="care-centre", by="fax"),
+    views.InputRefused(agency="care-centre", what="cursor"),
     views.CoverUsed(**DISCLOSED, cover=an_id(23)),
     views.FileMade(agency="care-centre", documents=2, digest="0" * 64),
     views.WebhookRegistered(agency="care-centre", way=an_id(22), url="https://care.example/hook"),

@@ -1,215 +1,143 @@
-"""Bad input of a sheet, a consent, a household: a clear answer in two languages, nothing half stored.
+"""What an agency's system must not send: refused, on record, nothing disclosed, nobody else touched."""
 
-And its neighbours that are no bad input at all: they come back as they were sent.
-"""
-
-import re
-import unicodedata
-from base64 import b64encode
-from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+import socket
+from contextlib import nullcontext
 from typing import Any
 
+import httpcore
 import pytest
-import pytest_asyncio
 
-from operate.stack import Stack
-from shared.calendar import TOKYO
-from shared.contracts.referral import AgencyRegistered
-from tests.integration._service import Running, service_on
+from services.views import outside
+from services.views.outside import Forbidden, Outside
+from shared import batches
+from shared.contracts.views import (
+    InputRefused,
+    KeyRotated,
+    ReceiptRecorded,
+    ReceiptRefused,
+    SubscriptionRegistered,
+    WebhookRegistered,
+)
+from tests.integration._kit import running, until
+from tests.integration.test_feed import Household
+from tests.integration.test_views import KNEE, Subscriber, Town, deliver, subscribers, town
+from tests.integration.test_webhooks import REFUSED, Endpoint
 
-HANA, KEN = "019c0000-0000-7000-8000-000000000002", "019c0000-0000-7000-8000-000000000003"
-JAPANESE = re.compile("[ぁ-んァ-ヶ一-龠]")
-HELD = """
-select (select count(*) from journal), (select count(*) from command), (select count(*) from timer),
-       (select count(*) from attachment)"""
-CONSENT = {
-    "person": HANA, "classes": ["contact"], "purposes": ["coordination"], "holders": ["care"],
-    "text_version": "2026-04",
-}  # fmt: skip
-PROXY = {
-    "kind": "guardian", "name": "𠮷田 健", "document": "登記事項証明書", "scope": ["contact"],
-    "begins": "2020-04-01",
-}  # fmt: skip
+__all__ = ["subscribers", "town"]
 
 
-class Desk:
-    """A case of a household of two; a consent that was withdrawn; a person under an abuse flag."""
-
-    def __init__(self, running: Running) -> None:
-        self.running = running
-        self.client = running.client("city", "intake_worker", "supervisor")
-        self.case = self.withdrawn = ""
-
-    async def open(self) -> None:
-        about: dict[str, Any] = {
-            "kind": "window",
-            "controller": "city",
-            "purposes": ("coordination",),
-        }
-        for code in ("city", "care"):
-            await self.running.tell(AgencyRegistered(agency=code, name=code, **about))
-        people = [{"id": HANA, "name": "𠮷田 花"}, {"id": KEN, "relation": "child"}]
-        made = await self.send("POST", "/v1/cases", route="agency", people=people)
-        assert made.status_code == 201, made.text
-        self.case = made.headers["location"]
-        both = [{"person": person} for person in (HANA, KEN)]
-        relations = [{"person": HANA, "to": KEN, "relation": "parent"}]
-        done = [
-            await self.send("POST", f"{self.case}/household", joined=both, relations=relations),
-            given := await self.send("POST", f"{self.case}/consents", **CONSENT),
-            await self.send("POST", f"{given.headers['location']}/withdrawal"),
-            await self.send("POST", f"{self.case}/flags", person=KEN, flags=["abuse"]),
-        ]
-        assert {answer.status_code for answer in done} <= {200, 201}, [a.text for a in done]
-        self.withdrawn = given.headers["location"]
-
-    async def send(self, verb: str, path: str, language: str = "ja", **body: Any) -> Any:
-        headers = {"accept-language": language}
-        return await self.client.request(verb, path, json=body, headers=headers)
-
-    async def held(self) -> Any:
-        return tuple(await self.running.rt.pool.fetchrow(HELD))
-
-
-@pytest_asyncio.fixture(scope="module")
-async def desk(servers: Stack, templates: None) -> AsyncIterator[Desk]:
-    async with service_on(servers, "intake") as running:
-        found = Desk(running)
-        await found.open()
-        yield found
-
-
-def person(**known: Any) -> tuple[str, dict[str, Any]]:
-    return "PUT {case}/sections/person", {"person": {"id": HANA, **known}}
-
-
-def born(birth: str) -> tuple[str, dict[str, Any]]:
-    return person(birth=birth)
+async def test_each_is_refused_and_on_record_once_and_changes_nothing(town: Town) -> None:
+    care, clinic = Endpoint(town, town.care), Endpoint(town, town.clinic)
+    for one in (care, clinic):
+        await one.subscribe(webhook=False)
+    await town.views.tell(town.consent(town.care))
+    await town.judged()
+    path = f"/v1/subscriptions/{town.care}"
+    async with (
+        town.views.client(town.care, "system") as system,
+        town.views.client(town.clinic, "system") as other,
+        town.views.client("city", "operator") as carrier,
+    ):
+        page = (await system.get("/v1/feed")).json()
+        before = [page["items"], (await other.get("/v1/feed")).json()["items"]]
+        handle, cursor = page["items"][0]["handle"], page["cursor"]
+        lines = ['{"format":"tsunagu-receipts-1"}', f'{{"handle":"{handle}","document":1}}']
+        good = {str(k): str(v) for k, v in care.key.as_dict(private=False).items()}
+        receipt = {"handle": handle, "document": 1, "grade": "placed", "digest": "0" * 64}
+        files = f"/v1/subscriptions/{town.clinic}/exchange/documents"
+        for call, status, field in (
+            *((system.put(path, json={"public_key": key}), 422, "body.public_key")
+              for key in ({"kty": "RSA"}, {}, {**good, "x": "A" * 43}, {**good, "crv": "P-256"})),
+            *((system.put(f"{path}/webhook", json={"url": url}), 422, "body.url") for url in REFUSED),
+            (other.get("/v1/feed", params={"cursor": cursor}), 422, "query.cursor"),
+            (other.get("/v1/feed", params={"cursor": "é"}), 422, "query.cursor"),
+            (other.get("/v1/feed", headers={"accept": "text/event-stream", "last-event-id": cursor}),
+             422, "header.last-event-id"),
+            (other.post(files, json={"cursor": cursor}), 422, "body.cursor"),
+            (carrier.post(f"{path}/exchange/receipts", json={"lines": lines, "signature": "v1,x"}),
+             422, "body.signature"),
+            (system.post("/v1/receipts", json=receipt), 409, None),
+            (other.post("/v1/receipts", json=receipt), 404, None),
+            (system.post("/v1/receipts", content=b"{" + b" " * 1_500_001), 413, None),
+        ):  # fmt: skip
+            answer = await call
+            assert answer.status_code == status, answer.text
+            assert KNEE not in answer.text
+            assert field is None or answer.json()["errors"][0]["field"] == field
+        await town.views.apply(await town.views.own())
+        after = [(await one.get("/v1/feed")).json()["items"] for one in (system, other)]
+    assert after == before
+    assert {(one.agency, one.what) for one in await town.views.written(InputRefused)} == {
+        (town.care, "key"), (town.care, "webhook"), (town.care, "receipt"), (town.clinic, "cursor"),
+    }  # fmt: skip
+    assert len(await town.views.written(InputRefused)) == 4
+    assert len(await town.views.written(ReceiptRefused)) == 1
+    assert len(await town.views.written(SubscriptionRegistered)) == 2
+    assert not await town.views.written(KeyRotated, WebhookRegistered, ReceiptRecorded)
 
 
-def consent(**terms: Any) -> tuple[str, dict[str, Any]]:
-    return "POST {case}/consents", {**CONSENT, **terms}
+async def test_a_name_that_leads_elsewhere_when_it_is_called_is_not_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """DNS that answers the check with a public address and the call with ours (rebinding)."""
+    answers = ["203.0.113.7", "8.8.8.8", "10.0.0.5", "127.0.0.1", "8.8.4.4"]
+    called: list[str] = []
+
+    class Wire(httpcore.AnyIOBackend):
+        async def connect_tcp(self, host: str, *_: Any, **__: Any) -> Any:
+            called.append(host)
+            raise httpcore.ConnectError
+
+    class Loop:
+        async def getaddrinfo(self, *_: Any, **__: Any) -> Any:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers.pop(0), 443))]
+
+    monkeypatch.setattr(outside.asyncio, "get_running_loop", Loop)
+    with pytest.raises(Forbidden):
+        await outside.addresses("hook.example", 443, False)  # a network for documentation
+    assert await outside.addresses("hook.example", 443, False) == ["8.8.8.8"]
+    backend = Outside(development=False)
+    monkeypatch.setattr(backend, "_inner", Wire())
+    monkeypatch.setattr(outside.asyncio, "timeout", lambda _: nullcontext())
+    for _ in range(2):
+        with pytest.raises(httpcore.ConnectError):
+            await backend.connect_tcp("hook.example", 443)
+    assert called == []
+    with pytest.raises(httpcore.ConnectError):
+        await backend.connect_tcp("hook.example", 443)
+    assert called == ["8.8.4.4"]  # the very address that was looked at, not the name
 
 
-def related(relation: str, one: str, other: str) -> tuple[str, dict[str, Any]]:
-    told = {"person": one, "relation": relation, "to": other}
-    return "POST {case}/household", {"relations": [told]}
+async def test_a_document_above_the_size_limit_holds_up_no_other(
+    town: Town, subscribers: tuple[Subscriber, Subscriber], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is shown as refused, read over HTTP meanwhile, and its next version, if smaller, goes at once."""
+    care, clinic = subscribers
+    monkeypatch.setattr(batches, "LARGEST_REQUEST", 12_000)
+    large, small = Household(town), Household(town)
+    for one in (large, small):
+        await one.open()
+    await large.say("痛" * 8000)
+    await town.views.tell(town.consent(town.clinic))
+    await town.judged()
+    await deliver(town)
+    refused = "select case_id from delivery where refused = 'too-large'"
+    assert [row["case_id"] for row in await town.rt.pool.fetch(refused)] == [large.case]
+    assert [values for *_, values in await care.read()] == [[KNEE]]
+    assert [values for *_, values in await clinic.read()] == [[KNEE]]
+    async with town.views.client(town.care, "system") as client:
+        held = (await client.get("/v1/feed")).json()["items"]
+        fresh = (await client.get(f"/v1/agencies/{town.care}/freshness")).json()
+    assert len(held) == 2
+    assert (fresh["refused"], fresh["undelivered"]) == (1, 1)
+    await large.say("腰の痛み")
+    await town.judged()
 
+    async def sent() -> bool:
+        town.hear()
+        return not await town.rt.pool.fetch(refused)
 
-def file(content: bytes, media_type: str) -> tuple[str, dict[str, Any]]:
-    body = {
-        "kind": "consent_form",
-        "media_type": media_type,
-        "content": b64encode(content).decode(),
-    }
-    return "POST {case}/attachments", body
-
-
-WRONG: dict[str, tuple[str, dict[str, Any]]] = {
-    "a name of 201 characters": person(name="𠮷" * 201),
-    "a name of blanks": person(name=" \u3000 "),
-    "a NUL": person(name="花\0子"),
-    "an escape sequence": person(kana="\x1b[31mハナ"),
-    "two lines": person(name="花\n子"),
-    "a C1 control": person(name="花\x85子"),
-    "a line separator": person(address="生駒市\u2028谷田町"),
-    "an override of direction": person(name="花\u202e子"),
-    "an isolate of direction": person(common_name="\u2067花"),
-    "the same in a summary": (
-        "PUT {case}/sections/situation", {"situation": {"person": HANA, "health": "膝\u202eが"}}
-    ),
-    "慶応": born("1868-00"),
-    "the year before 明治元年": born("1867-12-31"),
-    "31 February": born("1944-02-31"),
-    "29 February of no leap year": born("1943-02-29"),
-    "month 13": born("1944-13"),
-    "和暦": born("昭和19年3月2日"),
-    "a birth in the future": born("2199-01-01"),
-    "a year of birth in the future": born("2199"),
-    "two main worries": (
-        "PUT {case}/sections/worries", {"worries": {"concerns": [], "main_concern": ["care", "debt"]}}
-    ),
-    "a parent of himself": related("parent", HANA, HANA),
-    "a child that is his parent's parent": (
-        "POST {case}/household",
-        {"relations": [
-            {"person": HANA, "relation": "parent", "to": KEN},
-            {"person": KEN, "relation": "grandparent", "to": HANA},
-            {"person": HANA, "relation": "grandparent", "to": HANA},
-        ]},
-    ),
-    "a consent that ends before it begins": consent(
-        begins="2026-05-01T00:00:00+09:00", until="2026-04-30T00:00:00+09:00"
-    ),
-    "a consent that ends as it begins": consent(
-        begins="2026-05-01T00:00:00+09:00", until="2026-05-01T00:00:00+09:00"
-    ),
-    "a consent for an unknown agency": consent(holders=["care", "nobody"]),
-    "a consent less an unknown agency": consent(excluded=["nobody"]),
-    "a consent for nobody": consent(holders=[]),
-    "a consent of a stranger": consent(person="019c0000-0000-7000-8000-000000000009"),
-    "withdrawal twice": ("POST {withdrawn}/withdrawal", {}),
-    "narrowing what was withdrawn": ("POST {withdrawn}/narrowing", {"dropped": ["contact"]}),
-    "a proxy under an abuse flag": consent(person=KEN, proxy=PROXY),
-    "a proxy in a conflict of interest": consent(proxy=PROXY | {"conflict_of_interest": True}),
-    "a picture that is a text": file(b"hello", "image/png"),
-    "a PDF that is a program": file(b"MZ\x90\0" * 40, "application/pdf"),
-    "a PDF that says it is a picture": file(b"%PDF-1.7\n1 0 obj\n%%EOF\n", "image/jpeg"),
-    "a half picture": file(b"\x89PNG\r\n\x1a\n\0\0", "image/png"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", WRONG)
-async def test_it_is_said_in_both_languages_and_nothing_is_stored(desk: Desk, name: str) -> None:
-    what, body = WRONG[name]
-    verb, path = what.format(case=desk.case, withdrawn=desk.withdrawn).split()
-    before = await desk.held()
-    told = {lang: await desk.send(verb, path, lang, **body) for lang in ("ja", "en")}
-    assert await desk.held() == before
-    for language, answer in told.items():
-        assert answer.status_code in (409, 422), answer.text
-        said = answer.json()
-        assert answer.headers["content-language"] == language
-        assert bool(JAPANESE.search(said["title"])) == (language == "ja")
-        assert said["reason"] if answer.status_code == 409 else said["errors"]
-        for error in said.get("errors", ()):
-            english, japanese = error["message"].split(" / ", 1)
-            assert not JAPANESE.search(english.replace("明治元年", "")), error
-            assert JAPANESE.search(japanese), error
-            assert error["field"].startswith("body"), error
-
-
-TAKEN: dict[str, dict[str, str]] = {
-    "a name of 200 characters": {"name": "𠮷" * 200},
-    "variation selectors": {"name": "葛\U000e0100城 辻\U000e0101邉"},
-    "4-byte kanji": {"name": "𠮷田 𣘺 𩸽", "address": "生駒市𩸽町"},
-    "emoji joined and tinted": {"common_name": "👩‍👩‍👧‍👦 👍🏽 🇯🇵"},
-    "marks of direction": {"name": "محمد\u200f علي\u200e", "kana": "ムハンマド アリ"},
-    "a joiner inside a word": {"name": "علی\u200cرضا"},
-    "combining marks": {"name": unicodedata.normalize("NFD", "Nguyễn Thị"), "kana": "カ\u3099"},
-    "the first day of 明治": {"birth": "1868-01-25"},
-    "the last day of 明治, the first of 大正": {"birth": "1912-07-30"},
-    "the last day of 平成": {"birth": "2019-04-30"},
-    "令和元年": {"birth": "2019-05-01"},
-    "29 February of a leap year": {"birth": "1944-02-29"},
-}
-
-
-@pytest.mark.parametrize("name", TAKEN)
-async def test_it_comes_back_as_it_was_sent(desk: Desk, name: str) -> None:
-    verb, body = person(**TAKEN[name])
-    saved = await desk.send("PUT", verb.split()[1].format(case=desk.case), **body)
-    assert saved.status_code == 200, saved.text
-    shown = await desk.client.get(f"{desk.case}/sections/person", params={"person": HANA})
-    fields = {field: one["value"] for field, one in shown.json()["fields"].items()}
-    assert TAKEN[name].items() <= fields.items()
-
-
-async def test_somebody_may_be_born_today_but_not_tomorrow(desk: Desk) -> None:
-    today: datetime = desk.running.rt.clock.now().astimezone(TOKYO)
-    for days, status in ((0, 200), (1, 422)):
-        day = str((today + timedelta(days)).date())
-        path, body = born(day)
-        answer = await desk.send("PUT", path.split()[1].format(case=desk.case), **body)
-        assert answer.status_code == status, answer.text
+    (documents,) = (relay for relay in town.rt.relays if relay.name == "documents")
+    async with running(documents):
+        await until(sent)
+    assert (await care.read())[-1][-1] == ["腰の痛み"]

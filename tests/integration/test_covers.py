@@ -1,7 +1,6 @@
 """Cover sheets over a real SMTP server: without content, once, and what went astray is seen."""
 
 import asyncio
-import os
 import re
 import signal
 import socket
@@ -36,6 +35,7 @@ class Server:
         self.got: list[tuple[str, EmailMessage]] = []
         self.refuses: dict[str, str] = {}
         self.data: list[str | None] = []
+        self.kills: asyncio.subprocess.Process | None = None
 
     async def handle_RCPT(
         self, server: Any, session: Any, envelope: Any, address: str, options: Any
@@ -51,6 +51,8 @@ class Server:
             made = message_from_bytes(envelope.content, policy=policy.default)
             assert isinstance(made, EmailMessage)
             self.got.append((envelope.rcpt_tos[0], made))
+        if self.kills:
+            self.kills.kill()
         if answer is None:
             server.transport.abort()
         return answer or "250 OK"
@@ -119,14 +121,14 @@ class Sheets:
         task.cancel()
         assert isinstance((await asyncio.gather(task, return_exceptions=True))[0], BaseException)
 
-    async def falls(self, point: str) -> None:
-        """The loop in another process, until it is killed there."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.integration._views_child", "mailing",
-            env={**os.environ, "TSUNAGU_KILL": point},
-        )  # fmt: skip
+    async def falls(self, smtp: Server) -> None:
+        """The loop in another process, killed when the server has the sheet and has not answered."""
+        process = smtp.kills = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.integration._views_child", "mailing"
+        )
         async with asyncio.timeout(PATIENCE):
             assert await process.wait() == -signal.SIGKILL
+        smtp.kills = None
 
 
 @pytest_asyncio.fixture
@@ -239,7 +241,7 @@ async def test_killed_in_mid_sending_it_sends_nothing_twice(sheets: Sheets, smtp
     await sheets.office("mail", "office@care.example")
     await sheets.issue("mail")
     await sheets.fold()
-    await sheets.falls("covers.sent")
+    await sheets.falls(smtp)
     assert len(smtp.got) == 1
     await sheets.town.rt.pool.execute("update cover_post set leased_until = now()")
     async with sheets.sending():

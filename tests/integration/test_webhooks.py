@@ -1,6 +1,8 @@
 """Webhooks against a real HTTP server: sealed, signed, in order, and what trouble does to whom."""
 
 import asyncio
+import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from random import Random
@@ -18,7 +20,8 @@ from services.views import feed, webhooks
 from services.views.cursor import Cursor
 from services.views.post import Post
 from services.views.webhooks import Webhooks
-from tests.integration._kit import until
+from shared.contracts.views import InputRefused
+from tests.integration._kit import PATIENCE, until
 from tests.integration.test_feed import Household, read_all, some_history
 from tests.integration.test_views import Town, town
 
@@ -251,6 +254,11 @@ async def test_no_redirect_is_followed_and_no_private_network_is_called(town: To
 
         await until(troubled)
         assert {change.version for change in endpoint.came} == {1}
+
+        async def on_record() -> bool:
+            return [one.what for one in await town.views.written(InputRefused)] == ["webhook"]
+
+        await until(on_record)
         (entry,) = (await feed.page(town.rt, town.care, Cursor(), 1)).entries
         out = await Post(development=False).send(endpoint.url, b"k", entry, "sealed")
         assert (out.meaning, out.reason) == ("dead", "private-network")
@@ -269,3 +277,42 @@ async def test_no_redirect_is_followed_and_no_private_network_is_called(town: To
         async with town.views.client("city", "operator") as operator:
             shown = (await operator.get(f"/v1/subscriptions/{town.care}/webhook")).json()
         assert shown["secret"] is None
+
+
+async def test_sent_by_a_process_that_is_killed_again_and_again_nothing_is_lost_or_reordered(
+    town: Town,
+) -> None:
+    """Each time in the middle of its deliveries: before the answer to one, while others are on their way."""
+    chance, copy, read = Random(3), Copy(":memory:"), Copy(":memory:")
+    lived = await households(town, 6)
+    endpoint = Endpoint(town, town.care)
+    process: asyncio.subprocess.Process | None = None
+    left = 0
+
+    def answer(change: Change) -> int:
+        nonlocal left
+        copy.apply([(0, change)])
+        left -= 1
+        if left == 0 and process:
+            process.kill()
+        return 204
+
+    endpoint.answers = answer
+    async with listening(endpoint):
+        await endpoint.subscribe()
+        for left in (4, 2):  # noqa: B007 (counted down by the endpoint)
+            await some_history(town, lived, chance)
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.integration._views_child", "webhooks"
+            )
+            async with asyncio.timeout(PATIENCE):
+                assert await process.wait() == -signal.SIGKILL
+            await town.rt.pool.execute("update webhook set leased_until = null")
+        async with sending(town):
+            await until(endpoint.in_sync)
+        async with town.views.client(town.care, "system") as client:
+            await read_all(Feed(client, read))
+    assert copy.content() == read.content()
+    for handle in read.content():
+        told = [change.rank for change in endpoint.came if change.handle == handle]
+        assert told == sorted(told)

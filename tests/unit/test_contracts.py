@@ -61,6 +61,7 @@ CLEAR_TEXT = {
     "OfficeRemoved": {"by"},
     "DeskRegistered": {"name"},
     "DocumentChanged": {"items", "digest", "cause", "withdrawn"},
+    "InputRefused": {"what"},
     "KeyRotated": {"public_key"},
     "MatterSubmitted": {"body"},
     "MeetingConvened": {"bodies", "local_name"},

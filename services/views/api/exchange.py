@@ -19,6 +19,7 @@ from ..cursor import Cursor
 from ..domain import disclosure, subscription, way
 from ..exchange import Forged
 from ..post import shown
+from ..refusals import put_on_record
 from ..view import of_handle
 from .common import Code
 from .feed import cursor_of
@@ -78,7 +79,7 @@ async def get_secret(code: Code, call: Subscriber) -> Secret:
 @router.post("/documents", responses={200: {"content": {FILE: {"schema": {"type": "string"}}}}})
 async def make_file(code: Code, call: Subscriber, body: NewFile) -> Response:
     """Documents sealed to the agency's key, in the order of its feed; who made the file is on record."""
-    after = cursor_of(call, code, "body.cursor", body.cursor) or Cursor()
+    after = await cursor_of(call, code, "body.cursor", body.cursor) or Cursor()
     call.need_whole()
     past = await call.load(f"subscription/{code}")
     key = past.fold(subscription.DECIDER).public_key
@@ -100,6 +101,7 @@ async def import_receipts(code: Code, call: Subscriber, body: Receipts) -> Impor
     try:
         found = exchange.receipts(key, body.lines, body.signature)
     except Forged:
+        await put_on_record(call, code, "receipt")
         message = "not signed by this agency, or changed since / この機関の署名ではありません"
         raise bad_input("body.signature", message) from None
     call.need_whole()

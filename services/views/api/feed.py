@@ -18,6 +18,7 @@ from shared.problems import Problem, bad_input
 from .. import feed, view
 from ..bells import Bells
 from ..cursor import Cursor, Foreign
+from ..refusals import put_on_record
 from .common import Reader, record_reading
 from .documents import Document
 
@@ -67,8 +68,8 @@ async def get_feed(
     """
     key, agency = call.rt.keys.index_key, call.who.agency
     streamed = EVENTS in call.request.headers.get("accept", "")
-    after = cursor_of(call, agency, "header.last-event-id", last_event_id) if streamed else None
-    after = after or cursor_of(call, agency, "query.cursor", cursor) or Cursor()
+    after = await cursor_of(call, agency, "header.last-event-id", last_event_id if streamed else "")
+    after = after or await cursor_of(call, agency, "query.cursor", cursor) or Cursor()
     call.need_whole()
     if streamed:
         return StreamingResponse(_events(call, after), media_type=EVENTS)
@@ -132,12 +133,13 @@ async def _recorded(call: Call, page: feed.Page) -> list[Entry]:
     ]
 
 
-def cursor_of(call: Call, agency: str, field: str, text: str | None) -> Cursor | None:
+async def cursor_of(call: Call, agency: str, field: str, text: str | None) -> Cursor | None:
     if not text:
         return None
     try:
         return Cursor.of(text, call.rt.keys.index_key, agency)
     except Foreign:
+        await put_on_record(call, agency, "cursor")
         raise bad_input(
             field,
             "not a cursor of this agency's feed; begin without one / この機関のカーソルではありません",

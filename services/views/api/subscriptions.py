@@ -17,11 +17,12 @@ from shared.contracts.views import (
 )
 from shared.http import After, Body, Call, Caller, Limit, Page, Receipt, Route
 from shared.journal import Past
-from shared.problems import not_found
+from shared.problems import Problem, not_found
 
 from .. import view
 from ..domain import subscription
 from ..judge import Judge
+from ..refusals import put_on_record
 from .common import Code
 from .keys import PublicKey, checked, thumbprint
 
@@ -102,7 +103,11 @@ async def subscribe(
     key = body.public_key.model_dump()
 
     async def check() -> None:
-        checked(key)
+        try:
+            checked(key)
+        except Problem:
+            await put_on_record(on.call, on.agency, "key")
+            raise
 
     return await on.write(subscription.Register(on.agency, key), body, check=check)
 

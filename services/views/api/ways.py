@@ -1,5 +1,6 @@
 """The webhook of an agency's own system: where to, how it fares, told again from the start."""
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated
@@ -18,8 +19,10 @@ from ..domain import way
 from ..endpoints import states
 from ..outside import Forbidden, addresses
 from ..post import secret, shown
+from ..refusals import put_on_record
 from .common import Code
 
+WRONG = "must be https and lead to a public address / 公開アドレスの https に限ります"
 Check = Callable[[], Awaitable[None]]
 router = APIRouter(route_class=Route, prefix="/v1/subscriptions/{code}/webhook")
 
@@ -27,7 +30,7 @@ router = APIRouter(route_class=Route, prefix="/v1/subscriptions/{code}/webhook")
 class NewWebhook(Body):
     """An https address without user, query or fragment; in development http to this machine too."""
 
-    url: Annotated[str, Field(pattern=URL, max_length=600)]
+    url: Annotated[str, Field(max_length=600, json_schema_extra={"pattern": URL})]
 
 
 class Parked(BaseModel):
@@ -73,10 +76,12 @@ async def register(code: Code, call: Subscriber, body: NewWebhook) -> Receipt:
     """
 
     async def check() -> None:
-        await _check(call, body.url)
+        if not await _leads_outside(call, body.url):
+            await put_on_record(call, code, "webhook")
+            raise bad_input("body.url", WRONG)
 
-    event = WebhookRegistered(agency=code, way=uuid7(), url=body.url)
-    return await _handle(code, call, event, body, check)
+    made = WebhookRegistered.model_construct(agency=code, way=uuid7(), url=body.url)
+    return await _handle(code, call, made, body, check)
 
 
 @router.get("")
@@ -106,19 +111,15 @@ async def _handle(
     return await call.handle(way.DECIDER, f"subscription/{code}", code, command, body, check=check)
 
 
-async def _check(call: Call, url: str) -> None:
-    """422 for an address that is not public, or does not exist."""
+async def _leads_outside(call: Call, url: str) -> bool:
+    """To public addresses that exist, and nowhere else; in development to this machine too."""
     development = call.rt.http.development
     try:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        if parts.scheme != "https" and not development:
-            raise Forbidden("not https")
+        if not re.fullmatch(URL, url) or (parts.scheme != "https" and not development):
+            return False
         found = await addresses(parts.hostname or "", port, development)
-        if parts.scheme != "https" and not all(one in ("127.0.0.1", "::1") for one in found):
-            raise Forbidden("not https")
     except (Forbidden, OSError, ValueError):
-        raise bad_input(
-            "body.url",
-            "must be https and lead to a public address / 公開アドレスの https に限ります",
-        ) from None
+        return False
+    return parts.scheme == "https" or all(one in ("127.0.0.1", "::1") for one in found)

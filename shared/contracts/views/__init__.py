@@ -14,6 +14,7 @@ from .disclosure import (
 )
 from .provision import GivenBack, ProvisionEvent, ProvisionRecorded, ReceiverTold, SheetPrinted
 from .subscription import (
+    InputRefused,
     KeyRevoked,
     KeyRotated,
     SubscriptionEnded,
@@ -23,6 +24,7 @@ from .subscription import (
     SubscriptionRegistered,
     SubscriptionReleased,
     SubscriptionResumed,
+    What,
 )
 from .way import (
     FileMade,
@@ -44,6 +46,7 @@ __all__ = [
     "DocumentChanged",
     "FileMade",
     "GivenBack",
+    "InputRefused",
     "ItemRef",
     "KeyRevoked",
     "KeyRotated",
@@ -69,4 +72,5 @@ __all__ = [
     "WebhookRegistered",
     "WebhookRemoved",
     "WebhookRestarted",
+    "What",
 ]

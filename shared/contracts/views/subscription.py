@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from ..event import AgencyCode, Event, S, event
 
 By = Literal["agency", "operator"]
+What = Literal["key", "webhook", "cursor", "receipt"]
 
 
 class SubscriptionEvent(Event):
@@ -61,3 +62,12 @@ class SubscriptionReleased(SubscriptionEvent):
 @event("subscription.ended")
 class SubscriptionEnded(SubscriptionEvent):
     """The topic, its login and its rights are taken away; what was disclosed stays on record."""
+
+
+@event("subscription.input_refused")
+class InputRefused(SubscriptionEvent):
+    """Something that came in this agency's name, or that its documents were to go to, was refused, and
+    nothing of it was kept; ce_actor says from whom it came. Not each time: once a minute.
+    """
+
+    what: Annotated[What, S]

@@ -1,0 +1,35 @@
+"""Bad input of an agency's system goes on record with its subscription: what, when, from whom."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from shared.contracts.views import InputRefused, What
+from shared.decider import Decider
+from shared.http import Call
+from shared.journal import Context
+from shared.runtime import Runtime
+
+QUIET = timedelta(minutes=1)
+"""Who sends the same nonsense all day fills no journal."""
+DECIDER: Decider[None, InputRefused] = Decider(
+    None, lambda state, command: [command], lambda state, event: state
+)
+
+
+async def put_on_record(call: Call, agency: str, what: What) -> None:
+    """Before the refusal is answered. Raises Problem (503)."""
+    call.need_whole()
+    await refused(call.rt, agency, what, replace(call.context(), command=None))
+
+
+async def refused(rt: Runtime, agency: str, what: What, context: Context) -> None:
+    stream = f"subscription/{agency}"
+    past = await rt.journal.load(stream)
+    last = [
+        e.envelope.at
+        for e in past.events
+        if isinstance(e.event, InputRefused) and e.event.what == what
+    ]
+    if not last or context.at - last[-1] >= QUIET:
+        event = InputRefused(agency=agency, what=what)
+        await rt.journal.handle(DECIDER, stream, agency, event, context)
