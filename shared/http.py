@@ -132,11 +132,18 @@ class Call:
     """Of what is read here, if it is always the same; empty: by the caller's role."""
 
     def reads(
-        self, of: str, basis: str, events: Iterable[Recorded] = (), case: UUID | None = None
+        self,
+        of: str,
+        basis: str,
+        events: Iterable[Recorded] = (),
+        case: UUID | None = None,
+        kinds: Iterable[str] = (),
     ) -> None:
-        """The answer will tell of this stream, as far as these events do: see `audit`."""
+        """The answer will tell of this stream, as far as these events do, or these classes of data: see
+        `audit`.
+        """
         reading = self.readings.setdefault(of, Reading(of, case, basis))
-        reading.kinds |= audit.kinds(events)
+        reading.kinds |= audit.kinds(events) | {*kinds}
 
     def need(self, *roles: str) -> None:
         """403 unless the caller has one of the roles. Standing (404) is checked before."""

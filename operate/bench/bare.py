@@ -1,5 +1,5 @@
 """The limits of commands: the same body over the same libraries, no token and no rules. One insert;
-or one insert, and then the body on a topic.
+or one insert, and then the body on a topic. And of a list: one page of a table.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from shared.settings import Kafka
 
 TABLE = "create table if not exists bare (id bigint generated always as identity, data jsonb)"
 INSERT = "insert into bare (data) values ($1) returning id"
+PAGE = "select id from bare order by id limit 50"
 
 
 @asynccontextmanager
@@ -45,6 +46,16 @@ async def send(case: str, body: NewRecord, request: Request) -> dict[str, int]:
     made = await request.state.db.fetchval(INSERT, body.model_dump(mode="json"))
     await request.state.sender.send_and_wait(BARE, body.model_dump_json().encode(), case.encode())
     return {"id": made}
+
+
+@app.post("/v1/bare", status_code=201)
+async def keep(body: dict[str, Any], request: Request) -> dict[str, int]:
+    return {"id": await request.state.db.fetchval(INSERT, body)}
+
+
+@app.get("/v1/bare")
+async def page(q: str, request: Request) -> list[int]:
+    return [row["id"] for row in await request.state.db.fetch(PAGE)]
 
 
 @app.get("/readyz")

@@ -1,4 +1,8 @@
-"""The search index of intake's view: a person's values as keyed digests of their terms (L24)."""
+"""The search index of intake's view: a person's values as keyed digests of their terms (L24).
+
+A digest is made with the agency that may find by it: who searches comes past nothing that others hold,
+so that neither answer nor time tells what they know.
+"""
 
 import hmac
 from collections.abc import Iterable, Sequence
@@ -14,21 +18,19 @@ from shared.contracts.intake import (
     ProtectionLifted,
 )
 from shared.db import Connection, by_column
-from shared.runtime import Runtime
 
 from .domain import search
 
 FOUND_BY = """
-insert into search (case_id, person, field, recorder, lead, terms)
-select t.case_id, t.person, t.field, t.recorder, coalesce(t.lead, c.lead),
-       t.terms::bigint[]
-  from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
-       as t(case_id, person, field, recorder, lead, terms)
-  join cases c on c.id = t.case_id
-on conflict (case_id, person, field, recorder) do update set lead = excluded.lead, terms = excluded.terms"""
-FIND = """
-select distinct case_id, person from search s
- where terms @> $2::bigint[] and (recorder = $1 or lead = $1)
+insert into search (case_id, person, field, recorder, terms)
+select t.case_id, t.person, t.field, t.recorder, t.terms::bigint[]
+  from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])
+       as t(case_id, person, field, recorder, terms)
+on conflict (case_id, person, field, recorder) do update set terms = excluded.terms"""
+LEADS = "select id, lead from cases where id = any($1::uuid[])"
+HIT = """
+select case_id, person from search s
+ where terms @> ${}::bigint[]
    and not exists (select from protected p
                     where (p.case_id, p.person, p.field) = (s.case_id, s.person, s.field)
                       and $1 <> all(p.named))"""
@@ -50,7 +52,7 @@ async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> Non
     """After the cases of the batch: what is found of a case is found for who leads it."""
     leads: dict[UUID, str] = {}
     guarded: dict[tuple[UUID, UUID, str], str | None] = {}
-    found_by: dict[tuple[UUID, UUID, str, str], tuple[str | None, str]] = {}
+    described: dict[tuple[UUID, UUID, str, str], tuple[str | None, set[str]]] = {}
     for recorded in events:
         match recorded.event:
             case CaseOpened(case=case, lead=lead) | LeadAccepted(case=case, lead=lead):
@@ -58,14 +60,20 @@ async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> Non
             case PersonDescribed(case=case, person=person) as told:
                 for field, terms in search.described(told).items():
                     place = (case, person, field, recorded.envelope.agency)
-                    found_by[place] = leads.get(case), as_array(digests(key, terms))
+                    described[place] = leads.get(case), terms
             case ItemProtected(case=case, person=person, item=str(item), named=named):
                 guarded[case, person, item] = as_array(named)
             case ProtectionLifted(case=case, person=person, item=str(item)):
                 guarded[case, person, item] = None
-    if found_by:
-        rows = [(*place, *value) for place, value in found_by.items()]
-        await db.execute(FOUND_BY, *by_column(rows, 6))
+    if described:
+        unknown = {place[0] for place, (lead, _) in described.items() if lead is None}
+        known = {row["id"]: row["lead"] for row in await db.fetch(LEADS, list(unknown))}
+        rows = []
+        for (case, person, field, recorder), (found, terms) in described.items():
+            leader = found or known[case]
+            found_by = sorted({*terms_for(key, recorder, terms), *terms_for(key, leader, terms)})
+            rows.append((case, person, field, recorder, as_array(found_by)))
+        await db.execute(FOUND_BY, *by_column(rows, 5))
     if named_for := [(*place, named) for place, named in guarded.items() if named is not None]:
         await db.execute(PROTECT, *by_column(named_for, 4))
     if lifted := [place for place, named in guarded.items() if named is None]:
@@ -85,13 +93,20 @@ def as_array(members: Iterable[int | str]) -> str:
     return "{" + ",".join(map(str, members)) + "}"
 
 
-async def find(rt: Runtime, agency: str, query: str) -> set[UUID]:
-    """Cases with a person whom every word of the query fits, among what the agency recorded or led."""
-    found: set[tuple[UUID, UUID]] | None = None
-    for terms in search.asked(query):
-        if not terms:
-            return set()
-        rows = await rt.reads.fetch(FIND, agency, digests(rt.keys.index_key, terms))
-        fits = {(row["case_id"], row["person"]) for row in rows}
-        found = fits if found is None else found & fits
-    return {case for case, _ in found or ()}
+def terms_for(key: bytes, agency: str, terms: Iterable[str]) -> list[int]:
+    """Digests by which this agency finds what has these terms."""
+    return digests(key, (f"{agency} {term}" for term in terms))
+
+
+def words(key: bytes, agency: str, query: str) -> list[list[int]] | None:
+    """What each word of the query is found by; None: it holds a word that nothing is found by."""
+    found = [terms_for(key, agency, terms) for terms in search.asked(query)]
+    return found if found and all(found) else None
+
+
+def hits(count: int, first: int) -> str:
+    """A query for the cases with a person whom all words fit, among what agency $1 recorded or led; the
+    words are parameters from `first` on.
+    """
+    fit = " intersect ".join(HIT.format(n) for n in range(first, first + count))
+    return f"select case_id from ({fit}) fit"

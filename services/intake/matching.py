@@ -153,7 +153,9 @@ def _id(key: bytes, sides: Sequence[Side]) -> UUID:
 
 async def states(rt: Runtime, ids: Iterable[UUID]) -> dict[UUID, match.Match]:
     """From the journal: the answers are codes, and stand in no view."""
-    return {id: (await rt.journal.load(f"match/{id}")).fold(match.DECIDER) for id in ids}
+    ids = list(ids)
+    pasts = await rt.journal.loads([f"match/{id}" for id in ids])
+    return {id: past.fold(match.DECIDER) for id, past in zip(ids, pasts, strict=True)}
 
 
 async def asked(rt: Runtime) -> list[UUID]:

@@ -1,82 +1,83 @@
-"""Cases worked on before consent: screened so, when somebody last went there, when somebody will go."""
+"""Cases worked on before consent: screened so, when somebody last went there, when somebody will go.
+
+What was screened and how somebody was met are codes: the view keeps keyed digests of them.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from shared.auth import Principal
 from shared.blocks import NOT_BLOCKED
-from shared.contracts import Recorded
-from shared.contracts.intake import CaseScreened, Contact, ContactCorrected, ContactRecorded
+from shared.contracts import Recorded, sealed_fields
+from shared.contracts.intake import CaseScreened, ContactCorrected, ContactRecorded
+from shared.db import Connection, by_column
 from shared.runtime import Runtime
 
-from . import worklist
+from .index import digests
 from .staffing import HIS, today
 
-HERE: dict[str, str] = {"agency": "$1", "staff": "$2", "case": "c.id", "today": "$3::date"}
-LED = f"""
-select c.id from party p join cases c on c.id = p.case_id
- where p.agency = $1 and c.lead = $1 and c.status = 'open' and {NOT_BLOCKED.format(**HERE)}
-   and ($3::date is null or {HIS.format(**HERE)})"""
 SCREENED = """
-select distinct on (stream) * from journal
- where stream = any($1::text[]) and type = $2 order by stream, version desc"""
-LINES = """
-select * from journal where key = any($1::text[]) and stream like 'record/%' and type = any($2::text[])
- order by stream, version"""
+insert into screening (case_id, outcome, screened_at)
+select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[])
+on conflict (case_id) do update set outcome = excluded.outcome, screened_at = excluded.screened_at"""
+MET = """
+insert into contact (record, case_id, agency, way, at)
+select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[])
+on conflict (record) do update set way = excluded.way, at = excluded.at"""
+HERE: dict[str, str] = {"agency": "$1", "staff": "$2", "case": "c.id", "today": "$3::date"}
+OUTREACH = f"""
+select c.id as case, s.screened_at, v.visits, v.last_visit, v.absent, n.next_on
+  from screening s join cases c on c.id = s.case_id
+       cross join lateral (
+           select count(*)::int as visits, max(k.at) as last_visit,
+                  (array_agg(k.way = ($5::bigint[])[2] order by k.at desc, k.record desc))[1] as absent
+             from contact k
+            where k.case_id = c.id and k.agency = $1 and k.way = any($5::bigint[])) v
+       cross join lateral (
+           select min(a.due) as next_on from next_action a
+            where a.case_id = c.id and a.agency = $1 and a.asked and not a.done) n
+ where s.outcome = $4 and c.lead = $1 and c.status = 'open' and {NOT_BLOCKED.format(**HERE)}
+   and ($3::date is null or {HIS.format(**HERE)})
+ order by v.last_visit is not null, coalesce(v.last_visit, s.screened_at), c.id limit 500"""
 BEFORE_CONSENT = "not_yet_consented"
-GOING = ("visit", "absent")
-"""Methods of a line that says that somebody went there."""
+VISIT, ABSENT, PLANNED = "visit", "absent", "visit_plan"
+TELLS = {
+    sealed_fields(model)[name].data_class
+    for model, name in ((CaseScreened, "outcome"), (ContactRecorded, "method"))
+}
+"""Classes of what the list says of a case."""
 
 
-@dataclass
-class Outreach:
-    """`absent`: whether nobody was there at the last visit; `told`: the events that say all this."""
+async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> None:
+    """Events of one stream come in their order; the last that speaks of it counts."""
+    screened: dict[UUID, tuple[int, datetime]] = {}
+    met: dict[UUID, tuple[UUID, str, int, datetime]] = {}
+    for recorded in events:
+        agency, at = recorded.envelope.agency, recorded.envelope.occurred_at
+        match recorded.event:
+            case CaseScreened(case=case, outcome=outcome):
+                screened[case] = _digest(key, f"screened {outcome}"), at
+            case ContactRecorded() | ContactCorrected() as line:
+                planned = line.kind == PLANNED
+                way = _digest(key, "planned" if planned else f"method {line.method}")
+                met[line.record] = line.case, agency, way, at
+    if screened:
+        await db.execute(SCREENED, *by_column([(case, *row) for case, row in screened.items()], 3))
+    if met:
+        await db.execute(MET, *by_column([(record, *row) for record, row in met.items()], 5))
 
-    case: UUID
-    screened_at: datetime
-    told: list[Recorded] = field(default_factory=list)
-    visits: int = 0
-    last_visit: datetime | None = None
-    absent: bool | None = None
-    next_on: date | None = None
 
-
-async def outreach(rt: Runtime, who: Principal, mine: bool) -> list[Outreach]:
+async def outreach(rt: Runtime, who: Principal, mine: bool) -> list[dict[str, Any]]:
     """Open cases that his agency leads and that are there for him, whose newest screening says so: first
     those where nobody went yet, then by the last visit, the oldest first.
     """
-    day = today(rt) if mine else None
-    led = [row["id"] for row in await rt.reads.fetch(LED, who.agency, who.subject, day)]
-    streams = [f"case/{case}" for case in led]
-    screened = await rt.read(await rt.pool.fetch(SCREENED, streams, CaseScreened.TYPE))
-    found: dict[UUID, Outreach] = {}
-    for recorded in screened:
-        match recorded.event:
-            case CaseScreened(case=case, outcome=outcome) if outcome == BEFORE_CONSENT:
-                found[case] = Outreach(case, recorded.envelope.occurred_at, [recorded])
-    types = [ContactRecorded.TYPE, ContactCorrected.TYPE]
-    keys = [str(case) for case in found]
-    _visits(found, who.agency, await rt.read(await rt.pool.fetch(LINES, keys, types)))
-    for action in await worklist.actions_of(rt, who.agency, list(found)):
-        one = found[action["case_id"]]
-        one.next_on = one.next_on or action["due"]  # by day, undated last
-    return sorted(
-        found.values(),
-        key=lambda one: (one.last_visit is not None, one.last_visit or one.screened_at, one.case),
-    )
+    key, day = rt.keys.index_key, today(rt) if mine else None
+    went = [_digest(key, f"method {way}") for way in (VISIT, ABSENT)]
+    asked = who.agency, who.subject, day, _digest(key, f"screened {BEFORE_CONSENT}"), went
+    return [dict(row) for row in await rt.reads.fetch(OUTREACH, *asked)]
 
 
-def _visits(found: dict[UUID, Outreach], agency: str, lines: Sequence[Recorded]) -> None:
-    """Of each line what was said of it last, as far as the agency wrote it itself."""
-    newest = {e.envelope.stream: e for e in lines if e.envelope.agency == agency}
-    for recorded in newest.values():
-        line, at = recorded.event, recorded.envelope.occurred_at
-        if not isinstance(line, Contact) or line.method not in GOING or line.kind == "visit_plan":
-            continue
-        one = found[line.case]
-        one.visits += 1
-        one.told.append(recorded)
-        if one.last_visit is None or at >= one.last_visit:
-            one.last_visit, one.absent = at, line.method == "absent"
+def _digest(key: bytes, code: str) -> int:
+    return digests(key, [code])[0]

@@ -25,7 +25,7 @@ from shared.kept import all_of, keep
 from shared.runtime import Runtime
 from shared.views import View
 
-from . import family, index, matching, staffing, watching, worklist
+from . import family, index, matching, outreach, staffing, watching, worklist
 
 OPENED = """
 insert into cases (id, lead, status, opened_at, household)
@@ -36,13 +36,14 @@ LEAD = "update cases set lead = $2 where id = $1"
 PARTY = """
 insert into party (agency, case_id) select * from unnest($1::text[], $2::uuid[])
 on conflict do nothing"""
-HERE: dict[str, str] = {"agency": "$1", "staff": "$6", "case": "c.id", "today": "$7::date"}
+HERE: dict[str, str] = {"agency": "$1", "staff": "$5", "case": "c.id", "today": "$6::date"}
 CASES_OF = f"""
 select c.* from party p join cases c on c.id = p.case_id
  where p.agency = $1 and c.id > $2 and ($4::text is null or c.status = $4)
-   and ($5::uuid[] is null or c.id = any($5)) and {NOT_BLOCKED.format(**HERE)}
-   and ($7::date is null or {staffing.HIS.format(**HERE)})
+   and {NOT_BLOCKED.format(**HERE)} and ($6::date is null or {staffing.HIS.format(**HERE)})
+       {{}}
  order by c.id limit $3"""
+AMONG = "and p.case_id = any(array({}))"
 OF_HOUSEHOLD = f"""
 select c.* from party p join cases c on c.id = p.case_id
  where c.household = $2 and p.agency = $1
@@ -77,6 +78,7 @@ async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> Non
         await db.execute(OPENED, *map(list, zip(*opened, strict=True)))
     await index.project(key, db, events)
     await matching.project(key, db, events)
+    await outreach.project(key, db, events)
     await family.project(db, events)
     if parties:
         await db.execute(PARTY, *map(list, zip(*parties, strict=True)))
@@ -125,14 +127,19 @@ async def cases_of(
     after: UUID,
     limit: int,
     status: str | None,
-    among: set[UUID] | None = None,
+    query: str | None = None,
     mine: bool = False,
 ) -> list[dict[str, object]]:
-    """Those of the caller's agency that are there for him; `mine`: that he works, today."""
-    some = None if among is None else list(among)
+    """Those of the caller's agency that are there for him; `mine`: that he works, today; `query`: with a
+    person whom all its words fit, among what the agency recorded or led.
+    """
+    words = index.words(rt.keys.index_key, who.agency, query) if query else []
+    if words is None:
+        return []
+    some = AMONG.format(index.hits(len(words), first=7)) if query else ""
     day = staffing.today(rt) if mine else None
-    rows = await rt.reads.fetch(CASES_OF, who.agency, after, limit, status, some, who.subject, day)
-    return [dict(row) for row in rows]
+    given = who.agency, after, limit, status, who.subject, day, *words
+    return [dict(row) for row in await rt.reads.fetch(CASES_OF.format(some), *given)]
 
 
 async def cases_of_household(

@@ -44,5 +44,9 @@ async def test_who_was_not_visited_for_longest_comes_first_until_consent_is_no_l
     assert await waiting("sato") == [never, recent]
     await office.post(f"{never}/screenings", outcome="plan")
     assert await waiting() == [old, recent]
+    (line,) = await office.get(f"{recent}/records")
+    path = f"{recent}/records/{line['id']}/correction"
+    await office.post(path, method="phone", kind="outreach", reason="電話だった")
+    assert await waiting() == [recent, old]
     await office.post(f"{old}/closing", reason="moved")
     assert await waiting() == [recent]

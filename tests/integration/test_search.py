@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from operate.stack import Stack
 from services.intake.index import digests
-from shared.contracts.intake import LeadOffered
+from shared.contracts.intake import LeadOffered, PersonDescribed
 from tests.integration._service import Running, service_on
 
 HANA = {
@@ -55,7 +55,7 @@ async def test_a_case_is_found_by_its_people_however_typed(intake: Running) -> N
         assert await found(intake, "city", typed) == [hana], typed
     assert await found(intake, "city", "さとー") == [ken]
     assert await found(intake, "city", "吉田 1950") == []
-    assert await found(intake, "city", "ー") == []
+    assert await found(intake, "city", "ー") == await found(intake, "city", " ") == []
     assert await found(intake, "city", "吉田", status="closed") == []
 
 
@@ -100,5 +100,31 @@ async def test_the_index_is_of_this_installation_alone(intake: Running) -> None:
     await opened(intake, "city", HANA)
     rows = await intake.rt.reads.fetch("select terms from search")
     ours = {term for row in rows for term in row["terms"]}
-    assert ours & set(digests(intake.rt.keys.index_key, ["text 吉"]))
-    assert not ours & set(digests(b"", ["text 吉"]))
+    assert ours & set(digests(intake.rt.keys.index_key, ["city text 吉"]))
+    assert not ours & set(digests(b"", ["city text 吉"]))
+
+
+async def test_who_searches_comes_past_nothing_that_others_hold(intake: Running) -> None:
+    """The same person at two desks is found by digests of which none is the same (L24)."""
+    for agency in ("city", "shakyo"):
+        await opened(intake, agency, HANA)
+    rows = await intake.rt.reads.fetch("select recorder, terms from search")
+    of = {
+        who: {t for r in rows if r["recorder"] == who for t in r["terms"]}
+        for who in ("city", "shakyo")
+    }
+    assert of["city"]
+    assert not of["city"] & of["shakyo"]
+
+
+async def test_who_led_a_case_finds_what_others_recorded_in_it(intake: Running) -> None:
+    case = await opened(intake, "city", HANA)
+    await intake.tell(LeadOffered(case=case, to="shakyo"), skip=3)
+    person = (await intake.client("city", "intake_worker").get(f"/v1/cases/{case}")).json()[
+        "people"
+    ][0]
+    told = PersonDescribed(case=case, person=person, former_name="髙橋")
+    await intake.tell(told, agency="shakyo")
+    for agency in ("city", "shakyo"):
+        assert await found(intake, agency, "高橋") == [case]
+    assert await found(intake, "shakyo", "吉田") == []

@@ -2,9 +2,11 @@
 
 import asyncio
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from operate.bench.alike import alike
 from operate.bench.measured import Figure, beside, percentile
 from operate.bench.place import place
 from operate.install import Refused
@@ -39,6 +41,17 @@ def test_ours_and_the_limit_are_measured_in_turns() -> None:
 def test_percentiles_lie_between_the_values() -> None:
     assert percentile([1.0, 2.0, 3.0], 50) == 2
     assert percentile(range(101), 99) == 99
+
+
+def test_two_kinds_of_answers_are_told_apart_by_their_time_or_are_alike() -> None:
+    random = Random(0)
+    one, other = ([random.expovariate(1) for _ in range(500)] for _ in range(2))
+    assert abs(alike(one, other).later - 0.5) < 0.05
+    assert alike(one, other).by_chance > 0.05
+    later = [value + 0.2 for value in one]
+    assert alike(later, other).later > 0.55
+    assert alike(later, other).by_chance < 0.001
+    assert alike([1, 1], [1, 1]) == (0.5, 1.0)
 
 
 def test_too_little_room_is_said_before_anything_starts(tmp_path: Path) -> None:

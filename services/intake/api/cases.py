@@ -30,7 +30,7 @@ from shared.http import (
 )
 from shared.journal import NEW
 
-from .. import family, index, view
+from .. import family, view
 from ..domain import case as cases
 from .common import NO_ID, Fact, OnCase, OnCaseDep, fact, stands_in, taken_on, worker
 from .sheet import Person, Situation, Worries, check
@@ -128,8 +128,7 @@ async def list_cases(
     date (西暦・和暦), among what the agency recorded or led (L24).
     """
     start = to_uuid(after) if after else NO_ID
-    among = await index.find(call.rt, call.who.agency, q) if q else None
-    rows = await view.cases_of(call.rt, call.who, start, limit, status, among, mine)
+    rows = await view.cases_of(call.rt, call.who, start, limit, status, q, mine)
     items = [CaseLine.model_validate(row) for row in rows]
     for hit in items if q else ():
         basis = "lead" if hit.lead == call.who.agency else "own_record"

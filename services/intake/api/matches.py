@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
+from shared.blocks import blocked
 from shared.contracts import readable
 from shared.contracts.codes import OneOf
 from shared.contracts.intake import MatchAnswered, MatchEnquired
@@ -169,20 +170,21 @@ async def enquire(id: PathId, call: Matcher, body: Enquiry) -> Receipt:
 @router.get("/v1/enquiries")
 async def list_enquiries(call: Annotated[Call, Depends(worker)]) -> list[Question]:
     """Those that wait for the caller's agency, the oldest first."""
+    ids = await matching.waiting(call.rt, call.who.agency)
+    last = [past.events[-1] for past in await call.loads(*(f"match/{id}" for id in ids))]
+    asked = [(e, e.event) for e in last if isinstance(e.event, MatchEnquired)]
+    gone = await blocked(call.rt.reads, call.who, [question.asked_of for _, question in asked])
     found: list[Question] = []
-    for id in await matching.waiting(call.rt, call.who.agency):
-        past = await call.load(f"match/{id}")
-        last = past.events[-1]
-        asked = last.event
-        if isinstance(asked, MatchEnquired) and not await blocked_from(call, asked.asked_of):
-            call.reads(f"match/{id}", "asked", [last], asked.asked_of)
+    for recorded, question in asked:
+        if question.asked_of not in gone:
+            call.reads(f"match/{question.match}", "asked", [recorded], question.asked_of)
             found.append(
                 Question(
-                    id=id,
-                    case=asked.asked_of,
-                    person=asked.person,
-                    asked_at=last.envelope.occurred_at,
-                    note=readable(asked.note),
+                    id=question.match,
+                    case=question.asked_of,
+                    person=question.person,
+                    asked_at=recorded.envelope.occurred_at,
+                    note=readable(question.note),
                 )
             )
     return found

@@ -33,6 +33,7 @@ async def list_outreach(call: Annotated[Call, Depends(worker)], mine: bool = Fal
     that the caller works, or whose worker he stands in for today.
     """
     found = await outreach.outreach(call.rt, call.who, mine)
-    for one in found:
-        call.reads(f"case/{one.case}", "lead", one.told, one.case)
-    return [Reach.model_validate(one, from_attributes=True) for one in found]
+    reached = [Reach.model_validate(one) for one in found]
+    for one in reached:
+        call.reads(f"case/{one.case}", "lead", case=one.case, kinds=outreach.TELLS)
+    return reached

@@ -16,7 +16,6 @@ create table search (
     person uuid not null,
     field text not null,
     recorder text not null,
-    lead text not null,
     terms bigint[] not null,
     primary key (case_id, person, field, recorder)
 );
@@ -38,6 +37,22 @@ create table next_action (
     done bool not null default false
 );
 create index next_action_open on next_action (agency, due) where asked and not done;
+create index next_action_of_case on next_action (case_id) where asked and not done;
+-- Codes as keyed digests: what a case was screened as, and in which way somebody was met.
+create table screening (
+    case_id uuid primary key,
+    outcome bigint not null,
+    screened_at timestamptz not null
+);
+create index screening_outcome on screening (outcome);
+create table contact (
+    record uuid primary key,
+    case_id uuid not null,
+    agency text not null,
+    way bigint not null,
+    at timestamptz not null
+);
+create index contact_of_case on contact (case_id);
 create table circulation (
     record uuid not null,
     reader text not null,

@@ -1,0 +1,110 @@
+"""A client in a process of its own: requests over kept connections, each with what its answer was.
+
+Reads one line of JSON: port, headers, connections, `rate` (requests a second, evenly; none: one after
+another on each connection), and requests: verb, path, body or null, `holds` (what the answer should
+hold), `keeps` (a name for the id that is answered; `{name}` in what follows stands for it). Answers with
+one line: for each request in its order the status, milliseconds, bytes of the body, and whether it held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import Any, NamedTuple
+
+import uvloop
+from uuid_utils.compat import uuid7
+
+from operate.install import ROOT, Refused
+
+Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Answer = tuple[int, float, int, bool]
+
+
+class Client:
+    def __init__(self, asked: dict[str, Any]) -> None:
+        self._asked = asked
+        self._head = "".join(f"{name}: {value}\r\n" for name, value in asked["headers"].items())
+        self.done: list[Answer | None] = [None] * len(asked["requests"])
+        self._kept: dict[str, str] = {}
+
+    async def ask(self, line: Line, n: int) -> None:
+        reader, writer = line
+        verb, path, body, holds, keeps = self._asked["requests"][n]
+        for name, id in self._kept.items():
+            path = path.replace(f"{{{name}}}", id)
+        content = b"" if body is None else json.dumps(body).encode()
+        head = f"{verb} {path} HTTP/1.1\r\nhost: bench\r\n{self._head}"
+        if content:
+            head += f"content-type: application/json\r\ncontent-length: {len(content)}\r\n"
+            head += f"idempotency-key: {uuid7()}\r\n"
+        began = time.perf_counter()
+        writer.write(head.encode() + b"\r\n" + content)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        length = next(
+            int(name.split(b":")[1])
+            for name in answer.lower().split(b"\r\n")
+            if name.startswith(b"content-length")
+        )
+        told = await reader.readexactly(length)
+        took = 1000 * (time.perf_counter() - began)
+        self.done[n] = int(answer.split(b" ", 2)[1]), took, length, holds.encode() in told
+        if keeps:
+            self._kept[keeps] = json.loads(told)["id"]
+
+    async def all(self) -> list[Answer | None]:
+        lines: asyncio.Queue[Line] = asyncio.Queue()
+        for _ in range(self._asked["connections"]):
+            lines.put_nowait(await asyncio.open_connection("127.0.0.1", self._asked["port"]))
+        rate, began = self._asked["rate"], time.monotonic()
+
+        async def one(line: Line, n: int) -> None:
+            await self.ask(line, n)
+            lines.put_nowait(line)
+
+        async with asyncio.TaskGroup() as group:
+            for n in range(len(self.done)):
+                if rate:
+                    await asyncio.sleep(max(0.0, began + n / rate - time.monotonic()))
+                group.create_task(one(await lines.get(), n))
+        return self.done
+
+
+class Request(NamedTuple):
+    verb: str
+    path: str
+    body: Any = None
+    holds: str = ""
+    keeps: str = ""
+
+
+async def ask(
+    port: int,
+    headers: dict[str, str],
+    requests: list[Request],
+    rate: float | None = None,
+    connections: int = 1,
+) -> list[Answer]:
+    """The answers of one run. Raises Refused where one of them is no 2xx."""
+    asked = {
+        "port": port, "headers": headers, "requests": requests, "rate": rate,
+        "connections": connections,
+    }  # fmt: skip
+    client = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "operate.bench.asking", cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, _ = await client.communicate(json.dumps(asked).encode() + b"\n")
+    if client.returncode:
+        raise Refused("the client ended early; its error stands above")
+    found: list[Answer] = [(*one,) for one in json.loads(out)]
+    for request, (status, *_) in zip(requests, found, strict=True):
+        if not 200 <= status < 300:
+            raise Refused(f"{request.verb} {request.path.partition('?')[0]} was answered {status}")
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(uvloop.run(Client(json.loads(sys.stdin.readline())).all())))
