@@ -1,6 +1,6 @@
 """Consents and pools as intervals: which agency a consent covers at a moment (L3, L4a). Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
@@ -80,7 +80,7 @@ class Consent:
 
     def stopped(self, at: datetime) -> datetime | None:
         """Since when nothing new flows by it; None: it does not stand still."""
-        return next((since for since, to in self.stops if holds((since, to), at)), None)
+        return min((since for since, to in self.stops if holds((since, to), at)), default=None)
 
     def classes(self, at: datetime) -> frozenset[str]:
         dropped = (n.dropped for n in self.narrowings if n.at <= at)
@@ -98,7 +98,9 @@ def holds(stretch: Stretch, at: datetime) -> bool:
 
 @dataclass(frozen=True)
 class Member:
-    """A named person of an agency in the pool of a body; `years`: fiscal years pledged for."""
+    """A named person of an agency in the pool of a body; `years`: fiscal years pledged for. `earlier`:
+    stays that are over; whoever comes back begins anew, and pledges anew.
+    """
 
     subject: str
     agency: str
@@ -106,6 +108,7 @@ class Member:
     since: datetime
     left_at: datetime | None = None
     years: frozenset[int] = frozenset()
+    earlier: "tuple[Member, ...]" = ()
 
     def belongs(self, at: datetime) -> bool:
         return self.since <= at and (self.left_at is None or at < self.left_at)
@@ -126,12 +129,23 @@ class World:
     def named(self, codes: Iterable[str], agency: str, at: datetime) -> bool:
         return any(code == agency or self.meant(code, at) == agency for code in codes)
 
-    def in_pool(self, body: str, agency: str, at: datetime) -> bool:
-        members = self.pools.get(body, {}).values()
-        return any(m.agency == agency and m.belongs(at) for m in members)
+    def stays(self, body: str) -> Iterator[Member]:
+        for member in self.pools.get(body, {}).values():
+            yield from (*member.earlier, member)
+
+    def in_pool_since(self, body: str, agency: str, at: datetime) -> datetime | None:
+        """Since when somebody of the agency has belonged to it without a break; None: nobody does then."""
+        stays = [stay for stay in self.stays(body) if stay.agency == agency]
+        since = min((stay.since for stay in stays if stay.belongs(at)), default=None)
+        while since is not None:
+            joins = (s.since for s in stays if s.since < since and (s.left_at or at) >= since)
+            if (before := min(joins, default=None)) is None:
+                break
+            since = before
+        return since
 
     def pool(self, body: str, at: datetime) -> set[str]:
-        return {m.agency for m in self.pools.get(body, {}).values() if m.belongs(at)}
+        return {stay.agency for stay in self.stays(body) if stay.belongs(at)}
 
 
 def covers(consent: Consent, agency: str, world: World, at: datetime) -> bool:
@@ -152,11 +166,16 @@ def reaches(consent: Consent, agency: str, world: World, at: datetime) -> bool:
     since = consent.stopped(at)
     if since and not _reached_before(consent, agency, world, since):
         return False
+    return _meant(consent, agency, world, at)
+
+
+def _meant(consent: Consent, agency: str, world: World, at: datetime) -> bool:
+    """Named, or in the group: since the consent began, or of its joining the person was told."""
+    terms = consent.recorded
     if world.named(terms.holders, agency, at):
         return True
-    if terms.group is None or not world.in_pool(terms.group, agency, at):
-        return False
-    return _told(consent, agency, at) or world.in_pool(terms.group, agency, terms.begins)
+    since = world.in_pool_since(terms.group, agency, at) if terms.group else None
+    return since is not None and (since <= terms.begins or _told(consent, agency, at))
 
 
 def _told(consent: Consent, agency: str, at: datetime) -> bool:
@@ -168,11 +187,7 @@ def _reached_before(consent: Consent, agency: str, world: World, since: datetime
     terms = consent.recorded
     if terms.begins >= since or (consent.recorded_at and consent.recorded_at >= since):
         return False
-    if world.named(terms.holders, agency, since):
-        return True
-    if terms.group is None or not world.in_pool(terms.group, agency, since):
-        return False
-    return _told(consent, agency, since) or world.in_pool(terms.group, agency, terms.begins)
+    return _meant(consent, agency, world, since)
 
 
 def consents(events: Iterable[Recorded]) -> dict[UUID, Consent]:
@@ -200,7 +215,7 @@ def consents(events: Iterable[Recorded]) -> dict[UUID, Consent]:
             case ConsentWithdrawn(consent=id) | ConsentExpired(consent=id) if id in found:
                 ended = found[id].ended_at
                 found[id] = replace(found[id], ended_at=min(ended, at) if ended else at)
-    return {id: _stopped(consent, flagged) for id, consent in found.items()} if flagged else found
+    return {id: stopped_by(c, flagged, c.recorded.person) for id, c in found.items()}
 
 
 def flags(events: Iterable[Recorded], person: UUID) -> list[tuple[datetime, frozenset[str]]]:
@@ -213,17 +228,21 @@ def flags(events: Iterable[Recorded], person: UUID) -> list[tuple[datetime, froz
     return [(at, standing) for _, at, standing in sorted(changes, key=lambda one: one[0])]
 
 
-def _stopped(consent: Consent, flagged: Sequence[Recorded]) -> Consent:
+def stopped_by(consent: Consent, flagged: Sequence[Recorded], person: UUID) -> Consent:
+    """With the stops that what stood of this person made too: the one who consents, by whichever id."""
+    if not flagged:
+        return consent
     stopping = {"died"} | (FREEZES_PROXIES if consent.recorded.proxy else frozenset())
     stops: list[Stretch] = []
     since: datetime | None = None
-    for at, standing in flags(flagged, consent.recorded.person):
+    for at, standing in flags(flagged, person):
         if standing & stopping:
             since = since or at
         elif since:
             stops.append((since, at))
             since = None
-    return replace(consent, stops=(*stops, (since, None)) if since else tuple(stops))
+    stops += [(since, None)] if since else []
+    return replace(consent, stops=(*consent.stops, *stops)) if stops else consent
 
 
 def world(events: Iterable[Recorded]) -> World:
@@ -237,14 +256,9 @@ def world(events: Iterable[Recorded]) -> World:
                 agencies[registered.agency] = registered
             case MemberNamed() as named:
                 members = pools.setdefault(named.body, {})
-                before = members.get(named.member)
-                at = recorded.envelope.occurred_at
-                if before and before.agency == named.agency and before.belongs(at):
-                    members[named.member] = replace(before, secretariat=named.secretariat)
-                else:
-                    members[named.member] = Member(
-                        named.member, named.agency, named.secretariat, at
-                    )
+                members[named.member] = _named(
+                    members.get(named.member), named, recorded.envelope.occurred_at
+                )
             case MemberPledged(body=body, member=subject, fiscal_year=year):
                 member = pools.get(body, {}).get(subject)
                 if member:
@@ -255,3 +269,14 @@ def world(events: Iterable[Recorded]) -> World:
                     left = recorded.envelope.occurred_at
                     pools[body][subject] = replace(member, left_at=left)
     return World(agencies, pools, offices(ordered))
+
+
+def _named(before: Member | None, named: MemberNamed, at: datetime) -> Member:
+    new = Member(named.member, named.agency, named.secretariat, at)
+    if before is None:
+        return new
+    if before.left_at is None:
+        if before.agency == named.agency:
+            return replace(before, secretariat=named.secretariat)
+        before = replace(before, left_at=at)  # he works for another agency now
+    return replace(new, earlier=(*before.earlier, replace(before, earlier=())))

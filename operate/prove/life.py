@@ -2,31 +2,35 @@
 
 import random
 from collections import Counter
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from operate.prove.oracle import Bases as Why
-from operate.prove.oracle import Key, Oracle, Sight
-from operate.prove.told import AGENCIES, CASE, History, Step, history
-from services.views.domain.disclose import disclose
+from operate.prove.oracle import Key, Opened, Oracle, Sight
+from operate.prove.told import AGENCIES, MEMBERS, History, Step, history
+from services.views.domain.disclose import disclose, matters, reading
 from services.views.domain.facts import facts
-from services.views.domain.grant import Bases
+from services.views.domain.joined import Merge, below, joined
 from services.views.domain.verdict import Evidence, Held, verdict
 from shared.basis import world
 from shared.contracts import Envelope, Recorded
+from shared.contracts.intake import CasesMerged, ConsentConfirmed, MergeUndone
 from shared.contracts.views import DocumentChanged
 
 KEY = b"k" * 32
+Place = tuple[UUID, str]
+"""A case and an agency."""
 
 
 @dataclass
 class Tally:
-    """`shown`: items that a new document added, by kind of basis; `waited`: looks at which something
-    was held back because not everybody was heard; `pairs`: of histories and agencies that may not
-    know in which of the two they are.
+    """`shown`: items that a new document added, by kind of basis, and those that a merge brought;
+    `opened`: items that a named member might read; `waited`: looks at which something was held back
+    because not everybody was heard; `pairs`: of histories and agencies that may not know in which of
+    the two they are.
     """
 
     histories: int = 0
@@ -34,6 +38,7 @@ class Tally:
     documents: int = 0
     shown: Counter[str] = field(default_factory=Counter)
     withdrawn: int = 0
+    opened: int = 0
     waited: int = 0
     refolded: int = 0
     pairs: int = 0
@@ -59,32 +64,41 @@ class Life:
         self.of, self.without = of, without
         self.arrived: list[Recorded] = []
         self.plain: list[dict[str, object]] = []
-        self.held: dict[str, Held] = {}
+        self.held: dict[Place, Held] = {}
         self.versions: Counter[str] = Counter()
 
     def take(self, number: int) -> None:
         told = self.of.told[number]
         self.versions[told.stream] += 1
+        key = str(getattr(told.event, "case", None))
         envelope = Envelope(
-            told.id, told.stream, self.versions[told.stream], str(CASE), told.event.TYPE,
-            told.at, told.at, told.plain["by_whom"], told.by, told.id,
+            told.id, told.stream, self.versions[told.stream], key, told.event.TYPE,
+            told.at, told.happened, told.plain["by_whom"], told.by, told.id,
         )  # fmt: skip
         self.arrived.append(Recorded(told.event, envelope, {}))
         self.plain.append(told.plain)
 
-    def evidence(self, events: list[Recorded], heard: bool) -> Evidence:
-        found, given, known = facts(events), Bases.of(events), world(events)
-        return Evidence(CASE, found, given, known, dict(self.held), heard, events)
+    def evidence(self, case: UUID, events: list[Recorded], heard: bool) -> Evidence:
+        merges, of = _merges(events), by_case(self.of.cases, events)
+        found, given = joined(case, of, merges)
+        held = {agency: held for (one, agency), held in self.held.items() if one == case}
+        told = [event for one in below(case, merges) for event in of[one]]
+        return Evidence(case, found, given, world(events), held, heard, told)
 
-    def look(self, step: Step) -> tuple[dict[str, DocumentChanged], bool]:
+    def look(self, step: Step) -> tuple[dict[Place, DocumentChanged], bool]:
         """The new documents, and whether something waits."""
-        found = verdict(self.evidence(self.arrived, step.heard), step.at, KEY)
-        for version, change in found.changes:
-            self.held[change.agency] = Held(version + 1, change.model_dump(mode="json"))
-        return {change.agency: change for _, change in found.changes}, found.waits
+        made: dict[Place, DocumentChanged] = {}
+        waits = False
+        for case in self.of.cases:
+            found = verdict(self.evidence(case, self.arrived, step.heard), step.at, KEY)
+            waits |= found.waits
+            for version, change in found.changes:
+                self.held[case, change.agency] = Held(version + 1, change.model_dump(mode="json"))
+                made[case, change.agency] = change
+        return made, waits
 
-    def items(self, agency: str) -> dict[Key, Why]:
-        held = self.held.get(agency)
+    def items(self, place: Place) -> dict[Key, Why]:
+        held = self.held.get(place)
         return {
             (UUID(one["event"]), one["field"], one.get("warned", False)): frozenset(
                 (basis["kind"], basis["id"], basis["programme"]) for basis in one["bases"]
@@ -92,30 +106,70 @@ class Life:
             for one in (held.data["items"] if held else ())
         }
 
+    def read(self, case: UUID, who: Iterable[tuple[str, str]], now: datetime) -> list[list[Opened]]:
+        """What each of these members, for this agency, opens."""
+        of = by_case(self.of.cases, self.arrived)
+        _, given = joined(case, of, _merges(self.arrived))
+        found, put, known = facts(of[case]), matters(of[case]), world(self.arrived)
+        return [
+            sorted(
+                (
+                    (one.fact.event, one.fact.field, UUID(one.bases[0].id))
+                    for one in reading(found, put, given, known, member, agency, now)
+                ),
+                key=str,
+            )
+            for member, agency in who
+        ]
+
+
+def by_case(cases: Iterable[UUID], events: Iterable[Recorded]) -> dict[UUID, list[Recorded]]:
+    of: dict[UUID, list[Recorded]] = {case: [] for case in cases}
+    for event in events:
+        if event.envelope.key != "None":
+            of[UUID(event.envelope.key)].append(event)
+    return of
+
+
+def _merges(events: Iterable[Recorded]) -> list[Merge]:
+    """Those that hold, as services/views/merges.py has them in its table."""
+    found: dict[UUID, Merge] = {}
+    for event in sorted(events, key=lambda e: e.envelope.version):
+        match event.event:
+            case CasesMerged() as said:
+                found[said.merge] = Merge(said.merge, said.merged, said.into, said.same)
+            case ConsentConfirmed(merge=id, consent=consent) if id in found:
+                found[id] = replace(found[id], confirmed=found[id].confirmed | {consent})
+            case MergeUndone(merge=id):
+                found.pop(id, None)
+    return [found[id] for id in sorted(found)]
+
 
 def live(seed: int, number: int, tally: Tally) -> None:
     """Go through one history; what is wrong is told with all that is needed to see it again."""
     of = history(seed, number)
     life, chance = Life(of), random.Random(number)
+    places = [(case, agency) for case in of.cases for agency in AGENCIES]
     tally.histories += 1
     for step in of.steps:
         if step.arrives is not None:
             life.take(step.arrives)
             continue
-        before = {agency: life.items(agency) for agency in AGENCIES}
-        numbers = {agency: held.data["document"] for agency, held in life.held.items()}
+        before = {place: life.items(place) for place in places}
+        numbers = {place: held.data["document"] for place, held in life.held.items()}
         changes, waits = life.look(step)
         oracle = Oracle(life.plain)
         tally.looks += 1
         tally.waited += waits
         wrong: list[str] = []
-        for agency in AGENCIES:
-            sight, have = oracle.sight(agency, step.at), life.items(agency)
-            wrong += [f"{agency}: {one}" for one in _against(sight, before[agency], have, step)]
-            if change := changes.get(agency):
-                if change.document != numbers.get(agency, 0) + 1:
-                    wrong.append(f"{agency}: the document is not numbered one more")
-                _count(tally, before[agency], have, change)
+        for place in places:
+            sight, have = oracle.sight(*place, step.at), life.items(place)
+            wrong += [f"{place}: {one}" for one in _against(sight, before[place], have, step)]
+            if change := changes.get(place):
+                if change.document != numbers.get(place, 0) + 1:
+                    wrong.append(f"{place}: the document is not numbered one more")
+                _count(tally, life, place, before[place], change)
+        wrong += _readings(life, oracle, step.at, tally)
         if step is of.steps[-1] or chance.random() < 0.2:
             tally.refolded += 1
             wrong += _refolded(life, step, chance)
@@ -145,32 +199,53 @@ def _against(sight: Sight, before: dict[Key, Why], have: dict[Key, Why], step: S
 
 
 def _count(
-    tally: Tally, before: dict[Key, Why], have: dict[Key, Why], change: DocumentChanged
+    tally: Tally, life: Life, place: Place, before: dict[Key, Why], change: DocumentChanged
 ) -> None:
     tally.documents += 1
     tally.withdrawn += len(change.withdrawn)
+    have = life.items(place)
+    homes = {told.id: told.plain["case"] for told in life.of.told if "case" in told.plain}
     for key in have.keys() - before.keys():
         kinds = {f"{kind} under a programme" if under else kind for kind, _, under in have[key]}
         tally.shown.update(("warning",) if key[2] else kinds)
+        tally.shown["merged"] += homes[key[0]] != place[0]
+
+
+def _readings(life: Life, oracle: Oracle, now: datetime, tally: Tally) -> list[str]:
+    """L5, L5a, L5b, L12: each member, for his agency and for another."""
+    wrong: list[str] = []
+    who = [*MEMBERS.items(), ("lead-1", "care"), ("clinic-1", "lead")]
+    for case in {one["case"] for one in oracle.of("matter")}:
+        for (member, agency), opens in zip(who, life.read(case, who, now), strict=True):
+            tally.opened += len(opens)
+            if opens != oracle.reading(case, member, agency, now):
+                wrong.append(f"{member} of {agency} opens other things of {case} than he may")
+    return wrong
 
 
 def _refolded(life: Life, step: Step, chance: random.Random) -> list[str]:
     """L19, L16: folded anew in another order of arrival, there is nothing to send."""
     events = chance.sample(life.arrived, len(life.arrived))
-    again = verdict(life.evidence(events, step.heard), step.at, KEY)
-    return [f"{one.agency}: another document after a rebuild" for _, one in again.changes]
+    again = [
+        change
+        for case in life.of.cases
+        for _, change in verdict(life.evidence(case, events, step.heard), step.at, KEY).changes
+    ]
+    return [f"{one.agency}: another document after a rebuild" for one in again]
 
 
 def _classes(life: Life, oracle: Oracle, now: datetime) -> list[str]:
     """L13"""
     wrong: list[str] = []
-    of = life.evidence(life.arrived, True)
-    for agency in AGENCIES:
-        persons = disclose(of.found, of.given, of.known, agency, now).persons
-        have = {
-            person: {name for name, said in classes.items() if said == "covered"}
-            for person, classes in persons.items()
-        }
-        if have != oracle.sight(agency, now).classes:
-            wrong.append(f"{agency}: other classes are covered than it is told")
+    for case in life.of.cases:
+        of = life.evidence(case, life.arrived, True)
+        for agency in AGENCIES:
+            persons = disclose(of.found, of.given, of.known, agency, now).persons
+            have = {
+                person: {name for name, said in classes.items() if said == "covered"}
+                for person, classes in persons.items()
+            }
+            told = oracle.sight(case, agency, now).classes
+            if told and have != told:
+                wrong.append(f"{agency}: other classes are covered than it is told")
     return wrong

@@ -4,7 +4,8 @@ It is given what arrived, in plain words, and reads through all of it for every 
 number: lawful-sharing.md.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -13,6 +14,8 @@ Key = tuple[UUID, str, bool]
 Basis = tuple[str, str, str | None]
 """Kind, id, and of an own record the programme under which it is held."""
 Bases = frozenset[Basis]
+Opened = tuple[UUID, str, UUID]
+"""Event, field, matter."""
 SIX = ("contact", "health_disability", "work_school", "money", "welfare_use", "life_history")
 PROTECTED = {"address": ("address",), "phone": ("phone",), "work": ("school", "workplace")}
 
@@ -33,54 +36,110 @@ class Oracle:
         self.kinds: dict[str, list[Plain]] = {}
         for one in arrived:
             self.kinds.setdefault(one["kind"], []).append(one)
-        self.household = {one["about"][0] for one in self.of("fact") if one["joins"]}
+        undone = {one["merge"] for one in self.of("undone")}
+        self.merges = [one for one in self.of("merged") if one["merge"] not in undone]
+        self.stays = self.stayed()
+        self.family, self.who = cache(self._family), cache(self._who)  # asked again and again
+        self.meant_in = cache(self._meant_in)
 
     def of(self, kind: str, name: str = "", value: Any = None) -> list[Plain]:
         found = self.kinds.get(kind, [])
         return [one for one in found if one[name] == value] if name else found
 
-    def sight(self, agency: str, now: datetime) -> Sight:
+    def sight(self, case: UUID, agency: str, now: datetime) -> Sight:
         covered: dict[Key, Bases] = {}
         newest: dict[Any, tuple[Any, Key]] = {}
         persons: set[UUID] = set()
         facts: dict[Key, Plain] = {}
         for fact in (*self.of("fact"), *self.standing()):
+            if fact["case"] not in self.family(case):
+                continue
             for field, data_class in fact["fields"].items():
-                bases = self.why(fact, data_class, agency, now)
+                bases = self.why(fact, data_class, agency, now, case)
                 if not bases or agency in fact["not_to"]:  # L1
                     continue
-                since = self.hidden_since(fact, field, agency)
+                since = self.hidden_since(fact, field, agency, now, case)
                 if since:  # L11: those that recorded it or held it see a warning
                     held = fact["at"] < since and (
-                        self.given(fact, data_class, agency, since, since)
+                        self.given(fact, data_class, agency, since, since, case)
                         or self.own(fact, data_class, agency, since)
                     )
                     if fact["by"] != agency and not held:
                         continue
                 key = fact["id"], field, bool(since)
                 covered[key], facts[key] = bases, fact
-                slot = (fact["type"], fact["about"], field) if fact["newest"] else key
-                newest[slot] = max(newest.get(slot, (((fact["at"],)), key)), ((fact["at"],), key))
+                about = tuple(self.who(person, case) for person in fact["about"])
+                slot = (fact["type"], about, field) if fact["newest"] else key
+                age = (fact["happened"], fact["at"]), key
+                newest[slot] = max(newest.get(slot, age), age)
         shown = {key for _, key in newest.values()}
+        if not any(self.adds(facts[key], covered[key], case) for key in shown):
+            return Sight({}, set(), {})
         for key in shown:
-            persons |= self.about(facts[key])
-        return Sight(covered, shown, {p: self.classes(p, agency, now) for p in persons})
+            persons |= self.about(facts[key], case)
+        classes = {person: self.classes(person, agency, now, case) for person in persons}
+        return Sight(covered, shown, classes)
+
+    def adds(self, fact: Plain, bases: Bases, case: UUID) -> bool:
+        """What the document of a merged case shows anyway is no reason for one of the case in which it
+        goes on.
+        """
+        homes = {str(one["consent"]): one["case"] for one in self.of("consent")}
+        homes |= {
+            str(one["basis"]): one["case"] for one in (*self.of("urgent"), *self.of("ground"))
+        }
+        return fact["case"] == case or any(
+            kind != "own_record" and homes[id] != fact["case"] for kind, id, _ in bases
+        )
 
     def standing(self) -> list[Plain]:
         """What stands of each person is told whole, and is a worker's judgement."""
         newest = {one["person"]: one for one in self.of("flags")}
-        more: Plain = {"fields": {"flags": "judgement"}, "not_to": (), "newest": False}
+        more: Plain = {
+            "fields": {"flags": "judgement"}, "not_to": (), "newest": True, "type": "flags"
+        }  # fmt: skip
         return [
             {**one, **more, "about": (person,)} for person, one in newest.items() if one["flags"]
         ]
 
-    def about(self, fact: Plain) -> set[UUID]:
-        """L4: where nobody is named it is about the household."""
-        return set(fact["about"]) or self.household
+    def _family(self, case: UUID) -> set[UUID]:
+        """L18: it, and all that go on in it."""
+        found = {case}
+        while more := {one["merged"] for one in self.merges if one["into"] in found} - found:
+            found |= more
+        return found
 
-    def why(self, fact: Plain, data_class: str, agency: str, now: datetime) -> Bases:
+    def _who(self, person: UUID, case: UUID) -> UUID:
+        """He by whose name he goes in the case that is looked at."""
+        for merge in self.merges:
+            for merged, into in merge["same"] if merge["into"] in self.family(case) else ():
+                if merged == person:
+                    return self.who(into, case)
+        return person
+
+    def _meant_in(self, consent: UUID, home: UUID, case: UUID) -> set[UUID]:
+        """L18: consents are not joined; a worker confirms each for each merge."""
+        found = {home}
+        for _ in self.merges:
+            for merge in self.merges:
+                ends = {merge["merged"], merge["into"]}
+                said = consent in [
+                    o["consent"] for o in self.of("confirmed", "merge", merge["merge"])
+                ]
+                if said and merge["into"] in self.family(case) and ends & found:
+                    found |= ends
+        return found
+
+    def about(self, fact: Plain, case: UUID) -> set[UUID]:
+        """L4: where nobody is named it is about the household."""
+        persons = fact["about"] or [
+            one["about"][0] for one in self.of("fact", "case", fact["case"]) if one["joins"]
+        ]
+        return {self.who(person, case) for person in persons}
+
+    def why(self, fact: Plain, data_class: str, agency: str, now: datetime, case: UUID) -> Bases:
         mine = self.own(fact, data_class, agency, now)
-        return mine | self.given(fact, data_class, agency, now, None)
+        return mine | self.given(fact, data_class, agency, now, None, case)
 
     def own(self, fact: Plain, data_class: str, agency: str, now: datetime) -> Bases:
         """L2: recorded by its staff in its own right, or by anybody's under a programme that it runs now;
@@ -132,26 +191,36 @@ class Oracle:
         return any(code == agency or self.has(code, at) == agency for code in codes)
 
     def given(
-        self, fact: Plain, data_class: str, agency: str, now: datetime, before: datetime | None
+        self,
+        fact: Plain,
+        data_class: str,
+        agency: str,
+        now: datetime,
+        before: datetime | None,
+        case: UUID,
     ) -> Bases:
         """By every subject's own basis (L4); `before`: by those alone that were recorded by then."""
         found: set[Basis] = set()
         if data_class not in (*SIX, "judgement"):  # L22, L12
             return frozenset()
-        for person in self.about(fact):
+        for person in self.about(fact, case):
             mine = {
                 ("consent", str(one["consent"]), None)
-                for one in self.of("consent", "person", person)
-                if (before is None or one["at"] < before)
+                for one in self.of("consent")
+                if one["case"] in self.family(case)
+                and self.who(one["person"], case) == person
+                and fact["case"] in self.meant_in(one["consent"], one["case"], case)
+                and (before is None or one["at"] < before)
                 and data_class in SIX  # L22
                 and data_class in self.consented(one, now)
                 and self.reached(one, agency, now)
-                and self.flows(one, fact, agency, now)
+                and self.flows(one, fact, agency, now, case)
             } | {
                 (one["kind"], str(one["basis"]), None)
                 for one in (*self.of("urgent"), *self.of("ground"))
                 if (before is None or one["at"] < before)
-                and person in one["persons"]
+                and one["case"] == fact["case"]
+                and person in {self.who(p, case) for p in one["persons"]}
                 and data_class in one["classes"]
                 and self.ground_lives(one, agency, now)
                 and ("provider" not in one or one["provider"] == self.keeper(fact, now))  # L8
@@ -165,7 +234,7 @@ class Oracle:
     def consented(self, consent: Plain, now: datetime) -> set[str]:
         classes = set(consent["classes"])
         for less in self.of("narrowed", "consent", consent["consent"]):
-            if less["at"] <= now:
+            if less["happened"] <= now:
                 classes -= set(less["dropped"])
         return classes
 
@@ -177,13 +246,15 @@ class Oracle:
         for less in self.of("narrowed", "consent", consent["consent"]):
             if less["until"] and now >= less["until"]:
                 return False
-        return not any(e["at"] <= now for e in self.of("ended", "consent", consent["consent"]))
+        return not any(
+            e["happened"] <= now for e in self.of("ended", "consent", consent["consent"])
+        )
 
     def reached(self, consent: Plain, agency: str, now: datetime) -> bool:
         """L3: live, meant for that agency, for a purpose that it has."""
         excluded = set(consent["excluded"])
         for less in self.of("narrowed", "consent", consent["consent"]):
-            if less["at"] <= now:
+            if less["happened"] <= now:
                 excluded |= set(less["excluded"])
         known = self.of("agency", "agency", agency)
         return (
@@ -195,33 +266,70 @@ class Oracle:
         )
 
     def meant(self, consent: Plain, agency: str, now: datetime) -> bool:
+        """L3: named, or of the group: since the consent began, or since the person was told."""
         if self.named(consent["holders"], agency, now):
             return True
-        if not consent["group"] or not self.belongs(agency, now):
+        told = any(
+            one["agency"] == agency and one["happened"] <= now
+            for one in self.of("told", "consent", consent["consent"])
+        )
+        group = consent["group"]
+        if not group or not self.belongs(group, agency, now):
             return False
-        told = [e for e in self.of("told", "consent", consent["consent"]) if e["agency"] == agency]
-        return self.belongs(agency, consent["begins"]) or any(one["at"] <= now for one in told)
+        leaves = [stay["to"] for stay in self.stays if stay["to"]]
+        between = [consent["begins"], *(at for at in leaves if consent["begins"] < at <= now)]
+        return told or all(self.belongs(group, agency, at) for at in between)
 
-    def belongs(self, agency: str, at: datetime) -> bool:
-        joined = any(one["at"] <= at for one in self.of("joined", "agency", agency))
-        return joined and not any(one["at"] <= at for one in self.of("left", "agency", agency))
+    def stayed(self) -> list[Plain]:
+        """From when to when who was in which pool for whom; who comes back begins anew (L5)."""
+        stays: list[Plain] = []
+        for one in self.of("pool"):
+            mine = [s for s in stays if (s["body"], s["member"]) == (one["body"], one["member"])]
+            last = mine[-1] if mine else {"to": one["happened"], "agency": None, "years": ()}
+            if one["what"] == "pledged":
+                last["years"] = {*last["years"], one["year"]}
+            elif one["what"] == "left":
+                last["to"] = one["happened"]
+            elif last["to"] is None and last["agency"] == one["agency"]:
+                last["office"] = one["office"]
+            else:
+                last["to"] = last["to"] or one["happened"]
+                stays.append({**one, "from": one["happened"], "to": None, "years": set()})
+        return stays
 
-    def flows(self, consent: Plain, fact: Plain, agency: str, now: datetime) -> bool:
-        """L4a, L22: of who died, and of a proxy under a flag, nothing new, and to nobody new."""
-        since = None
-        for one in self.of("flags", "person", consent["person"]):
-            stops = {"died"} | ({"abuse", "conflict_of_interest"} if consent["proxy"] else set())
-            if one["at"] <= now:
-                since = (since or one["at"]) if stops & set(one["flags"]) else None
-        return since is None or (
-            fact["at"] < since
-            and consent["at"] < since
-            and consent["begins"] < since
-            and self.meant(consent, agency, since)
+    def belongs(self, body: str, agency: str, at: datetime) -> bool:
+        return any(
+            (stay["body"], stay["agency"]) == (body, agency) and self.lasts(stay, at)
+            for stay in self.stays
+        )
+
+    def lasts(self, stay: Plain, at: datetime) -> bool:
+        return bool(stay["from"] <= at and (stay["to"] is None or at < stay["to"]))
+
+    def flows(self, consent: Plain, fact: Plain, agency: str, now: datetime, case: UUID) -> bool:
+        """L4a, L22: of who died, and of a proxy under a flag, nothing new, and to nobody new; it is the
+        same person in every case.
+        """
+        person = self.who(consent["person"], case)
+        stops = {"died"} | ({"abuse", "conflict_of_interest"} if consent["proxy"] else set())
+        since: dict[UUID, datetime | None] = {}
+        for one in self.of("flags"):
+            if one["case"] in self.family(case) and self.who(one["person"], case) == person:
+                before = since.get(one["person"])
+                if one["at"] <= now:
+                    since[one["person"]] = (
+                        (before or one["at"]) if stops & set(one["flags"]) else None
+                    )
+        first = min((at for at in since.values() if at), default=None)
+        return first is None or (
+            fact["at"] < first
+            and consent["at"] < first
+            and consent["begins"] < first
+            and self.meant(consent, agency, first)
         )
 
     def ground_lives(self, ground: Plain, agency: str, now: datetime) -> bool:
-        over = any(one["at"] <= now for one in self.of("over", "basis", ground["basis"]))
+        over = any(one["happened"] <= now for one in self.of("over", "basis", ground["basis"]))
         known = self.of("agency", "agency", agency)
         lives = ground["begins"] <= now < ground["until"] and not over
         return lives and self.named(ground["holders"], agency, now) and bool(known)
@@ -231,30 +339,87 @@ class Oracle:
         due = ground.get("review_by")
         if due is None or now < due:
             return True
-        seen = any(one["at"] <= now for one in self.of("reviewed", "basis", ground["basis"]))
+        seen = any(one["happened"] <= now for one in self.of("reviewed", "basis", ground["basis"]))
         return seen or fact["at"] < due
 
-    def hidden_since(self, fact: Plain, field: str, agency: str) -> datetime | None:
-        """L11: only for agencies that were named for it."""
-        found = []
-        for item in PROTECTED.get(field, ()) if len(fact["about"]) == 1 else ():
-            since = None
-            for one in self.of("protected", "person", fact["about"][0]):
-                if one["item"] != item:
-                    continue
-                named = one["named"]
-                since = None if named is None or agency in named else since or one["at"]
-            found.append(since)
-        return min((one for one in found if one), default=None)
+    def hidden_since(
+        self, fact: Plain, field: str, agency: str, now: datetime, case: UUID
+    ) -> datetime | None:
+        """L11: only for agencies that were named for it; in each of the cases in which he is known."""
+        if len(fact["about"]) != 1:
+            return None
+        person = self.who(fact["about"][0], case)
+        since: dict[tuple[UUID, str], datetime | None] = {}
+        for one in self.of("protected"):
+            known = one["case"] in self.family(case) and self.who(one["person"], case) == person
+            if known and one["item"] in PROTECTED.get(field, ()) and one["at"] <= now:
+                named, place = one["named"], (one["person"], one["item"])
+                mine = named is None or agency in named
+                since[place] = None if mine else since.get(place) or one["at"]
+        return min((at for at in since.values() if at), default=None)
 
-    def classes(self, person: UUID, agency: str, now: datetime) -> set[str]:
+    def classes(self, person: UUID, agency: str, now: datetime, case: UUID) -> set[str]:
         """L13: never depending on whether facts exist."""
         found: set[str] = set()
-        for consent in self.of("consent", "person", person):
-            before = {"at": datetime.min.replace(tzinfo=now.tzinfo)}  # as if told long ago
-            if self.reached(consent, agency, now) and self.flows(consent, before, agency, now):
+        before = {"at": datetime.min.replace(tzinfo=now.tzinfo)}  # as if told long ago
+        for consent in self.of("consent"):
+            if (
+                consent["case"] in self.family(case)
+                and self.who(consent["person"], case) == person
+                and self.reached(consent, agency, now)
+                and self.flows(consent, before, agency, now, case)
+            ):
                 found |= self.consented(consent, now)
         for ground in (*self.of("urgent"), *self.of("ground")):
-            if person in ground["persons"] and self.ground_lives(ground, agency, now):
+            persons = {self.who(one, case) for one in ground["persons"]}
+            lives = self.ground_lives(ground, agency, now)
+            if ground["case"] in self.family(case) and person in persons and lives:
                 found |= set(ground["classes"])
         return found & set(SIX)
+
+    def reading(self, case: UUID, member: str, agency: str, now: datetime) -> list[Opened]:
+        """L5, L5a, L5b, L12: Reading(member, case, now)."""
+        found: list[Opened] = []
+        for matter in self.of("matter", "case", case):
+            id = matter["matter"]
+            ends = [one["happened"] for one in self.of("matter_ended", "matter", id)]
+            over = any(end <= now for end in ends)
+            seats = [s for s in self.stays if (s["body"], s["member"]) == (matter["body"], member)]
+            seat = seats[-1] if seats else None
+            if matter["happened"] > now or over or seat is None or seat["agency"] != agency:
+                continue
+            if not self.lasts(seat, now) or april(now) not in seat["years"]:
+                continue
+            named = {
+                how: any(member in one["members"] for one in self.of(how, "matter", id))
+                for how in ("called", "asked")
+            }
+            if named["called"] or seat["office"]:
+                found += [
+                    (fact["id"], field, id)
+                    for fact in self.of("fact", "matter", id)
+                    for field in fact["fields"]
+                    if not self.hidden_since(fact, field, agency, now, case)
+                ]
+            elif named["asked"]:
+                found += [(*one, id) for one in self.minimum(matter, agency, now)]
+        return sorted(found, key=str)
+
+    def minimum(self, matter: Plain, agency: str, now: datetime) -> set[tuple[UUID, str]]:
+        """L5b: of each whom the matter is about his name as it was said last, and his birth."""
+        found: dict[Any, tuple[Any, ...]] = {}
+        for fact in self.of("fact", "type", "PersonDescribed"):
+            for field in fact["fields"]:
+                person = fact["about"][0]
+                wanted = person in matter["subjects"] and field in ("name", "kana", "birth")
+                hidden = self.hidden_since(fact, field, agency, now, matter["case"])
+                if wanted and not hidden:
+                    age = fact["happened"], fact["at"], fact["id"]
+                    found[person, field] = max(found.get((person, field), age), age)
+        return {(age[-1], field) for (_, field), age in found.items()}
+
+
+def april(at: datetime) -> int:
+    """The fiscal year, in Tokyo."""
+    there = at + timedelta(hours=9)
+    return there.year - (there.month < 4)

@@ -4,20 +4,16 @@ import random
 
 from operate.prove.life import Life, Look, Tally
 from operate.prove.oracle import Oracle
-from operate.prove.told import AGENCIES, History, history
-
-BARE = 9
-"""The directory, its desks and the household, without which there is nothing to see."""
+from operate.prove.told import AGENCIES, History
 
 
-def differ(seed: int, number: int, tally: Tally) -> None:
+def differ(of: History, number: int, tally: Tally) -> None:
     """L14, L16: if the oracle lets an agency see the same in both at each look, it was sent the same:
     the same numbers, causes, contents (so their lengths), requests to give back, at the same looks.
     """
-    of = history(seed, number)
-    if len(of.told) == BARE:
+    if len(of.told) == of.bare:
         return
-    left_out = random.Random(number).randrange(BARE, len(of.told))
+    left_out = random.Random(number).randrange(of.bare, len(of.told))
     one, other = _looks(of), _looks(of, left_out)
     for agency in AGENCIES:
         if [look.sight for look in one[agency]] != [look.sight for look in other[agency]]:
@@ -26,7 +22,7 @@ def differ(seed: int, number: int, tally: Tally) -> None:
         tally.pairs_that_saw_something += any(look.change for look in one[agency])
         if [look.change for look in one[agency]] != [look.change for look in other[agency]]:
             tally.wrong.append(
-                f"history {number} of seed {seed}: {agency} can tell whether "
+                f"twin of history {number}: {agency} can tell whether "
                 f"{of.told[left_out].event.TYPE} was told"
             )
 
@@ -38,7 +34,10 @@ def _looks(of: History, *without: int) -> dict[str, list[Look]]:
             changes, _ = life.look(step)
             oracle = Oracle(life.plain)
             for agency in AGENCIES:
-                found[agency].append(Look(changes.get(agency), oracle.sight(agency, step.at)))
+                found[agency] += [
+                    Look(changes.get((case, agency)), oracle.sight(case, agency, step.at))
+                    for case in of.cases
+                ]
         elif step.arrives not in without:
             life.take(step.arrives)
     return found

@@ -2,6 +2,7 @@
 
 from operate.prove.life import Tally, live
 from operate.prove.pairs import differ
+from operate.prove.told import history
 
 PAIRS = 8
 """Every so many histories have a twin that differs in one thing."""
@@ -14,5 +15,5 @@ def proven(part: tuple[int, int, int]) -> Tally:
     for number in range(first, end):
         live(seed, number, tally)
         if number % PAIRS == 0:
-            differ(seed, number, tally)
+            differ(history(seed, number), number, tally)
     return tally

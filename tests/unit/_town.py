@@ -41,7 +41,6 @@ from shared.contracts.referral import (
     ProgrammeContracted,
     ProgrammeRegistered,
 )
-from shared.protection import protections
 
 NAMES = UUID(int=1)
 START = datetime(2026, 4, 1, tzinfo=UTC)
@@ -199,11 +198,11 @@ class Town:
         items = reading(
             facts(self.events),
             matters(self.events),
+            Bases.of(self.events),
             world(self.events),
             member,
             agency,
             at or self.now(),
-            protections(self.events),
         )
         return {item.fact.value for item in items if item.fact.field != "true_class"}
 

@@ -336,3 +336,36 @@ def test_pledges_are_kept_by_fiscal_year() -> None:
 def test_what_happened_to_a_consent_that_is_not_known_changes_nothing() -> None:
     alone = recorded(ConsentWithdrawn(**IDS), f"consent/{CONSENT}", 2, day(3))
     assert consents([alone]) == {}
+
+
+def pool_story(*steps: tuple[str, str, int]) -> World:
+    """Each: who is named (or, with no agency, leaves), for which agency, on which day."""
+    events: list[Recorded] = []
+    for version, (member, agency, when) in enumerate(steps, 1):
+        event = (
+            MemberNamed(body="juso", member=member, agency=agency)
+            if agency
+            else MemberLeft(body="juso", member=member)
+        )
+        events.append(recorded(event, "body/juso", version, day(when)))
+    return World(group_story(0, told=False).world.agencies, world(events).pools)
+
+
+def test_an_agency_stays_in_the_group_while_its_members_come_and_go() -> None:
+    """L3: it did not join later, though one of its members did, and comes back."""
+    known = pool_story(("a", "npo", 0), ("b", "npo", 3), ("a", "", 6), ("a", "npo", 8))
+    consent = group_story(0, told=False).consent
+    assert all(covers(consent, "npo", known, day(n)) for n in range(5, 12))
+    assert known.in_pool_since("juso", "npo", day(9)) == day(0)
+
+
+@given(st.booleans())
+def test_an_agency_that_left_the_group_and_comes_back_has_joined_later(told: bool) -> None:
+    known = pool_story(("a", "npo", 0), ("a", "", 7), ("a", "npo", 9))
+    covered = [covers(group_story(0, told).consent, "npo", known, day(n)) for n in (6, 8, 10)]
+    assert covered == [True, False, told]
+
+
+def test_a_member_who_goes_to_another_agency_takes_his_seat_along() -> None:
+    known = pool_story(("a", "npo", 0), ("a", "care", 4))
+    assert [known.pool("juso", day(n)) for n in (3, 4)] == [{"npo"}, {"care"}]

@@ -14,7 +14,6 @@ from .. import view
 from ..domain.disclose import Item, matters, reading
 from ..domain.document import Handles, item
 from ..domain.facts import facts
-from ..domain.grant import Bases
 from ..judge import Judge
 from .common import Reader, admitted, record_reading
 
@@ -73,9 +72,9 @@ async def _sealed(call: Call, case: UUID) -> tuple[Item, ...]:
     return reading(
         facts(told.own),
         matters(told.own),
+        told.bases,
         known,
         who.subject,
         who.agency,
         call.now(),
-        Bases.of(told.own).protected,
     )

@@ -16,7 +16,6 @@ from shared.contracts.codes import bodies
 from shared.contracts.event import Consentable
 from shared.contracts.intake import PersonDescribed
 from shared.contracts.meetings import MatterEnded, MatterSubmitted, MembersAsked, MembersCalled
-from shared.protection import Protections, hidden_since
 
 from .facts import Fact
 from .grant import Bases, Basis, Grant, grants
@@ -179,21 +178,17 @@ def _members(
 def reading(
     facts: Iterable[Fact],
     matters: Mapping[UUID, Matter],
+    bases: Bases,
     world: World,
     member: str,
     agency: str,
     at: datetime,
-    protected: Protections,
 ) -> tuple[Item, ...]:
     """Reading(member, case, at): sealed facts of live matters, for members called and pledged
     for the fiscal year, and for the body's secretariat (L5, L5a, L12); for members who are asked,
     the minimum that identifies its subjects (L5b); nothing that is protected from the agency (L11).
     """
-    facts = [
-        fact
-        for fact in facts
-        if not hidden_since(protected, fact.type, fact.field, fact.person, agency, at)
-    ]
+    facts = [fact for fact in facts if not bases.hidden_since(fact, agency, at)]
     items: list[Item] = []
     for matter in matters.values():
         basis = (Basis("matter", str(matter.id)),)

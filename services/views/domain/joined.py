@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from shared.basis import Consent
+from shared.basis import Consent, stopped_by
 from shared.contracts import Recorded
+from shared.contracts.intake import PersonFlagged
 from shared.grounds import Ground
 from shared.protection import Protections
 
@@ -47,9 +48,10 @@ def joined(
     same = dict(pair for merge in held for pair in merge.same)
     found = [_as_one(fact, same) for one in family for fact in facts(events[one])]
     of = {one: Bases.of(events[one]) for one in family}
+    flagged = [e for one in family for e in events[one] if isinstance(e.event, PersonFlagged)]
     told_in = {id: one for one, its in of.items() for id in (*its.consents, *its.grounds)}
     return found, Bases(
-        {id: _given(c, same) for its in of.values() for id, c in its.consents.items()},
+        {id: _given(c, same, flagged) for its in of.values() for id, c in its.consents.items()},
         {id: _ground(g, same) for its in of.values() for id, g in its.grounds.items()},
         of[case].protected,
         told_in,
@@ -65,8 +67,13 @@ def _as_one(fact: Fact, same: Mapping[UUID, UUID]) -> Fact:
     return replace(fact, subjects=frozenset(_who(p, same) for p in fact.subjects), slot=slot)
 
 
-def _given(consent: Consent, same: Mapping[UUID, UUID]) -> Consent:
+def _given(consent: Consent, same: Mapping[UUID, UUID], flagged: Sequence[Recorded]) -> Consent:
+    """As given by who he is in the end; what stands of him in another case stands (L4a)."""
     person = _who(consent.recorded.person, same)
+    known_as = {e.event.person for e in flagged if isinstance(e.event, PersonFlagged)}
+    for other in known_as - {consent.recorded.person}:
+        if _who(other, same) == person:
+            consent = stopped_by(consent, flagged, other)
     return replace(consent, recorded=consent.recorded.model_copy(update={"person": person}))
 
 
