@@ -26,7 +26,7 @@ LARGEST_EVENT = 900_000
 LOAD = "select * from journal where stream = any($1::text[]) order by stream, version"
 APPEND = f"insert into journal {COLUMNS}{ROWS}"
 WRITE = f"""
-with remembered as (
+with {{}} remembered as (
          insert into command (id, digest, stream, version, created)
          select * from unnest($15::bytea[], $16::bytea[], $17::text[], $18::int[], $19::bool[])),
      cancelled as (delete from timer where id = any($20::text[])),
@@ -147,6 +147,18 @@ class Addition:
             )
             for n, event in enumerate(self.events, 1)
         ]
+
+
+class Beside(NamedTuple):
+    """What changes with an append, in the same round trip: a `name as (statement),` whose parameters,
+    `values`, begin at $25.
+    """
+
+    statement: str = ""
+    values: Sequence[Any] = ()
+
+
+ALONE = Beside()
 
 
 class _Write(NamedTuple):
@@ -271,10 +283,15 @@ class Journal:
         return await self.append_all(db, [Addition(stream, key, version, events, context)])
 
     async def append_all(
-        self, db: Connection | Pool, additions: Sequence[Addition], command: Written | None = None
+        self,
+        db: Connection | Pool,
+        additions: Sequence[Addition],
+        command: Written | None = None,
+        beside: Beside = ALONE,
     ) -> list[Envelope]:
         """The same for several streams at once, with their timers: all of them, or none. `command`:
-        where the command of the first addition ends, to be remembered.
+        where the command of the first addition ends, to be remembered. `beside` is for the caller's
+        own transaction.
         """
         drafts = [draft for addition in additions for draft in addition.drafts()]
         context = additions[0].context if command else None
@@ -295,7 +312,7 @@ class Journal:
         if db is self.pool:
             await self._writes(write)
         else:
-            await self._write(db, [write])
+            await self._write(db, [write], beside)
         return envelopes
 
     async def _write_some(self, writes: Sequence[_Write]) -> Sequence[Exception | None]:
@@ -311,15 +328,18 @@ class Journal:
         return [error for write in writes for error in await self._write_some([write])]
 
     @staticmethod
-    async def _write(db: Connection | Pool, writes: Sequence[_Write]) -> None:
+    async def _write(
+        db: Connection | Pool, writes: Sequence[_Write], beside: Beside = ALONE
+    ) -> None:
         await db.execute(
-            WRITE,
+            WRITE.format(beside.statement),
             *stored(
                 [envelope for write in writes for envelope in write.envelopes],
                 [wire for write in writes for wire in write.wires],
             ),
             *by_column([row for write in writes for row in write.remembered], 5),
             *columns([timer for write in writes for timer in write.timers]),
+            *beside.values,
         )
 
     @staticmethod

@@ -16,17 +16,23 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import psutil
+import uvloop
 
 from agency import Copy, Credentials, Receipts, Subscriber
 from agency.sealed import Change
+from operate.bench import spent
 from operate.bench.measured import percentile
 from operate.bench.place import BARE, place
+from operate.places import SERVICES
 from operate.repair.topics import as_administrator
 from operate.stack import Stack
 from shared.broker import TopicPartition, consumer, producer
 
 AGENCIES, ROUNDS, PATIENCE = 12, 60, 60.0
 LEAD = "city-desk"
+PARTS = ("own", "postgres", "kafka", *SERVICES)
+"""Of which a round, consent and withdrawal, takes processor time; "own" are the twelve kits."""
 GIB = 1024**3
 
 
@@ -109,6 +115,7 @@ async def measure(stack: Stack, rounds: int) -> dict[str, Any]:
         tasks.append(asyncio.create_task(follower.run()))
     await house.open()
     last, every, bare = [], [], []
+    before = spent.seconds(stack)
     async with house.client("intake") as intake:
         for n in range(rounds + 5):
             consent = await house.consent(intake)
@@ -117,9 +124,12 @@ async def measure(stack: Stack, rounds: int) -> dict[str, Any]:
             answer = await intake.post(f"/v1/consents/{consent}/withdrawal", json={})
             answer.raise_for_status()
             gone = await asyncio.gather(*(w.until(empty=True) for w in watches.values()))
+            if n == 4:
+                before = spent.seconds(stack)
             if n >= 5:  # the first ones warm what they use
                 last.append((max(gone) - began) * 1000)
                 every += [(at - began) * 1000 for at in gone]
+    after = spent.seconds(stack)
     async with house.client("views") as views:
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
@@ -136,6 +146,8 @@ async def measure(stack: Stack, rounds: int) -> dict[str, Any]:
         "agencies": AGENCIES, "withdrawals": rounds, "unit": "ms",
         "all_copies": _figures(last), "each_copy": _figures(every), "bare": _figures(bare),
         "retractions": len(shown), "unconfirmed": len(pending),
+        "processor": spent.each(before, after, rounds, PARTS),
+        "load": [round(one, 1) for one in psutil.getloadavg()],
     }  # fmt: skip
 
 
@@ -178,7 +190,7 @@ def main() -> None:
         base = int(sys.argv[2]) if len(sys.argv) > 2 else 8300
         with place(Stack(Path(folder), base), GIB) as stack:
             stack.up(bound=True)
-            print(json.dumps(asyncio.run(measure(stack, rounds))))
+            print(json.dumps(uvloop.run(measure(stack, rounds))))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,7 @@ from .domain.document import (
     digest,
     mark,
     numbered,
+    numbered_text,
     only,
     outward,
     padded,
@@ -53,13 +54,15 @@ takes content away, or seals anew what it was sent. A word that is in the journa
 is waited for: what was revoked a moment ago is not sealed to.
 """
 PENDING = f"""
-select d.*, s.public_key, n.data as recorded, n.at as recorded_at
-  from delivery d join subscription s using (agency) left join lateral (
+select d.*, s.public_key, n.data as recorded, n.at as recorded_at,
+       not c.dirty and (c.judge_at is null or c.judge_at > $3) as judged
+  from delivery d join subscription s using (agency) left join live.cases c on c.id = d.case_id
+       left join lateral (
        select data, at from journal
         where stream = 'disclosure/' || d.agency || '/' || d.case_id and type = $2
         order by version desc limit 1) n on true
  where {DUE} and (retry_at is null or retry_at < now())
- order by changed_at, case_id, agency limit $1"""
+ order by shrinks desc, changed_at, case_id, agency limit $1"""
 MARK = """
 update delivery d
    set sent_document = m.document, sent_edition = m.edition, sent_ended = m.ended,
@@ -93,6 +96,10 @@ ABOVE_END = """update delivery set sent_document = 0 where agency = $1 and "offs
 log = structlog.get_logger()
 
 
+Seal = Callable[[dict[str, Any], bytes], str]
+"""By the public key of an agency, what it alone can open."""
+
+
 class Delivery:
     """An outbox of state: only the newest document of a case is ever sent, so neither a replay
     nor a rebuilt broker can bring back what was withdrawn. Content is read and opened now, by
@@ -102,8 +109,8 @@ class Delivery:
     lenient = True
     batch = BATCH
 
-    def __init__(self, rt: Runtime) -> None:
-        self._rt = rt
+    def __init__(self, rt: Runtime, seal: Seal | None = None) -> None:
+        self._rt, self._seal = rt, seal or sealed_to
         self._beaten: dict[str, float] = {}
         self._looked = 0.0
 
@@ -135,7 +142,8 @@ class Delivery:
     ) -> Sequence[tuple[Any, Message]]:
         if sending:  # a document on its way may be recorded anew: one after another
             return []
-        rows = await db.fetch(PENDING, self.batch, DocumentChanged.TYPE)
+        now = self._rt.clock.now()
+        rows = await db.fetch(PENDING, self.batch, DocumentChanged.TYPE, now)
         made: list[tuple[Any, Message]] = []
         for n in range(0, len(rows), OPENED_TOGETHER):
             made += await self._messages(db, rows[n : n + OPENED_TOGETHER])
@@ -174,30 +182,53 @@ class Delivery:
         await db.execute(AGAIN, topics)
 
     async def _messages(self, db: Connection, rows: Sequence[Any]) -> list[tuple[Any, Message]]:
-        filled = {
-            (row["agency"], row["case_id"]): (
-                DocumentChanged.model_validate(row["recorded"]),
-                row["recorded_at"],
-            )
-            for row in rows
-            if row["recorded"] and not row["ended"]
-        }
-        documents = await opened(self._rt, filled) if filled else {}
+        """A case that was judged and has not changed since, allows what was recorded: if that was made a
+        moment ago, it is sent as it is.
+        """
         made: list[tuple[Any, Message]] = []
+        again: dict[tuple[str, UUID], tuple[DocumentChanged, datetime]] = {}
+        plain: dict[tuple[str, UUID], tuple[int, bytes]] = {}
+        for row in rows:
+            if row["recorded"] and not row["ended"]:
+                place, at = (row["agency"], row["case_id"]), row["recorded_at"]
+                if text := self._made(row):
+                    plain[place] = row["recorded"]["document"], text
+                else:
+                    again[place] = DocumentChanged.model_validate(row["recorded"]), at
+        documents = await opened(self._rt, again) if again else {}
+        plain |= {place: (one["document"], canonical(one)) for place, one in documents.items()}
         later: list[tuple[str, UUID]] = []
         for row in rows:
             place = row["agency"], row["case_id"]
             if row["ended"]:
                 made.append(({**row, "mark": None}, _tombstone(row)))
-            elif place in documents:
-                plain = canonical(documents[place])
-                token = {**row, "mark": mark(self._rt.keys.index_key, outward(plain))}
-                made.append((token, _sealed(row, documents[place]["document"], plain)))
+            elif place in plain:
+                document, text = plain[place]
+                token = {**row, "mark": mark(self._rt.keys.index_key, outward(text))}
+                made.append((token, self._sealed(row, document, text)))
             else:
                 later.append(place)
         if later:
             await db.execute(LATER, *map(list, zip(*later, strict=True)))
         return made
+
+    def _made(self, row: Any) -> bytes | None:
+        judge: Judge = self._rt.state["judge"]
+        recorded = row["recorded"]
+        name = row["agency"], row["case_id"], recorded["digest"]
+        content = judge.made.of(name) if row["judged"] and self._rt.applier.live else None
+        if content is None:
+            return None
+        number, cause = recorded["document"], recorded["cause"]
+        return numbered_text(content, str(row["handle"]), number, cause, row["recorded_at"])
+
+    def _sealed(self, row: Any, document: int, plain: bytes) -> Message:
+        # A newer one may have been recorded since the row was read: the record names what it holds.
+        headers = _headers("view.changed", str(document), str(row["edition"]))
+        sealed = self._seal(row["public_key"], plain)
+        point("views.sealed")
+        key = str(row["handle"]).encode()
+        return Message(f"view.{row['agency']}", key, sealed.encode(), headers)
 
     async def _heartbeats(self, db: Connection) -> list[tuple[Any, Message]]:
         """Tells a subscriber that it is up to date (or paused), and lets old segments be compacted."""
@@ -247,7 +278,7 @@ async def opened(
     set back and catches up. Then a part must not take the place of the whole, under its number.
     """
     judge: Judge = rt.state["judge"]
-    seen = await judge.look(rt.reads, [])
+    seen = await judge.look(rt.reads)
     whole = rt.applier.live and judge.heard.all(seen.positions)
     told = await judge.load(rt.reads, list({case for _, case in newest}))
     known = await judge.world(rt.reads, seen)
@@ -279,15 +310,6 @@ def sealed_to(public_key: dict[str, Any], plain: bytes) -> str:
         OKPKey.import_key(public_key),
         algorithms=["ECDH-ES", "A256GCM"],
     )
-
-
-def _sealed(row: Any, document: int, plain: bytes) -> Message:
-    # A newer one may have been recorded since the row was read: the record names what it holds.
-    headers = _headers("view.changed", str(document), str(row["edition"]))
-    sealed = sealed_to(row["public_key"], plain)
-    point("views.sealed")
-    key = str(row["handle"]).encode()
-    return Message(f"view.{row['agency']}", key, sealed.encode(), headers)
 
 
 def _headers(

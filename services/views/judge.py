@@ -5,7 +5,6 @@ stream of the case is parked. Shrinking never waits.
 """
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -19,7 +18,7 @@ from shared.basis import DIRECTORY_TYPES, POOL_TYPES, World, world
 from shared.contracts import Recorded
 from shared.contracts.views import DocumentChanged
 from shared.db import PASSING, RACED, REFUSED, Connection, Pool
-from shared.journal import Addition, Context
+from shared.journal import Addition, Beside, Context
 from shared.kept import all_of, of_keys
 from shared.kill import point
 from shared.runtime import Runtime
@@ -29,9 +28,12 @@ from .domain.document import Handles
 from .domain.joined import Merge, below, joined
 from .domain.verdict import Evidence, Held, Verdict, verdict
 from .heard import Heard, Position
-from .merges import BELOW, holding, merges_of
+from .made import Made
+from .merges import holding, merges_of
 
-BATCH = 50
+BATCH, MOST_UNHEARD = 50, 2_000
+START = UUID(int=0)
+"""Before all cases."""
 CAREFUL_SECONDS = 0.5
 BASIS_STREAMS = ("case", "consent", "matter", "body", "basis", "merge")
 """Of one that is parked nobody knows what it would end; a case's own stream says what is protected."""
@@ -39,65 +41,69 @@ OFFICE_STREAMS = ("programme", "desk")
 """These are of no case: while one is parked, no document grows."""
 WORLD_TYPES = (*DIRECTORY_TYPES, *POOL_TYPES)
 
-TAKE = """
-select id from cases where (dirty or judge_at <= $1) and stuck is null
- order by id limit $2 for update skip locked"""
+NEXT = "select * from judging($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 STUCK = "update cases set stuck = $2 where id = $1"
 STUCK_CASES = "select count(*) from cases where stuck is not null"
-LEFT = "select exists (select from cases where (dirty or judge_at <= $1) and stuck is null)"
-HELD = """
-select distinct on (j.stream) j.stream, j.key, j.data,
-       (select max(l.version) from journal l where l.stream = j.stream) as version
-  from journal j where j.key = any($1::text[]) and j.stream like 'disclosure/%' and j.type = $2
- order by j.stream, j.version desc"""
+LEFT = """
+select exists (select from cases where dirty and stuck is null)
+    or exists (select from cases where judge_at <= $1 and stuck is null)"""
 DELIVER = """
-insert into delivery (agency, case_id, handle, document, changed_at, behind_since)
-select n.*, n.changed_at from unnest($1::text[], $2::uuid[], $3::uuid[], $4::int[], $5::timestamptz[])
-           n (agency, case_id, handle, document, changed_at)
+insert into delivery (agency, case_id, handle, document, changed_at, shrinks, behind_since)
+select n.*, n.changed_at
+  from unnest(${}::text[], ${}::uuid[], ${}::uuid[], ${}::int[], ${}::timestamptz[], ${}::bool[])
+       n (agency, case_id, handle, document, changed_at, shrinks)
  where not exists (select from delivery d
                     where (d.agency, d.case_id) = (n.agency, n.case_id) and d.document >= n.document)
 on conflict (agency, case_id) do update
    set document = excluded.document, ended = false, changed_at = excluded.changed_at,
+       shrinks = excluded.shrinks,
        behind_since = case when delivery.document = delivery.sent_document
                            then excluded.changed_at else delivery.behind_since end,
        retry_at = null
  where delivery.document < excluded.document"""
-JUDGED = f"""
-with judged as (
+JUDGED = """
+judged as (
      update cases c set dirty = d.waits, judge_at = d.again_at
-       from unnest($6::uuid[], $7::bool[], $8::timestamptz[]) d (id, waits, again_at)
-      where c.id = d.id)
-{DELIVER}"""
-LOOK = f"""
-with recursive {BELOW.format(cases="$6::uuid[]")}
-select (select events || '/' || mark from world) as world,
+       from unnest(${}::uuid[], ${}::bool[], ${}::timestamptz[]) d (id, waits, again_at)
+      where c.id = d.id)"""
+JUDGED_ALONE = f"with {JUDGED.format(1, 2, 3)} select"
+JUDGED_BESIDE = f"{JUDGED.format(25, 26, 27)}, delivered as ({DELIVER.format(*range(28, 34))}),"
+DELIVER_ALONE = DELIVER.format(*range(1, 7))
+LOOK = """
+select (select events || '/' || mark from world) as directory,
        (select coalesce(jsonb_agg(jsonb_build_array(topic, partition, topic_id, "offset")), '[]')
-          from position where view = $3) as positions,
-       (select coalesce(jsonb_agg(held), '[]') from ({HELD}) held) as held,
-       array(select distinct case when split_part(stream, '/', 1) = any($7::text[]) then null
-                                  else key end
-               from parked
-              where view = $3
-                and (stream is null or split_part(stream, '/', 1) = any($4::text[] || $7::text[]))
-                and (key is null or key = any($5::bytea[]) or split_part(stream, '/', 1) = any($7::text[])
-                     or key in (select convert_to(unnest(array[id, merged])::text, 'UTF8')
-                                  from below))) as parked,
-       (select coalesce(jsonb_agg(below), '[]') from below where not again) as merges"""
-"""In one round trip what `Seen` says."""
+          from position where view = $1) as positions"""
 
 log = structlog.get_logger()
 
 
 class Seen(NamedTuple):
-    """What cases are judged by, besides their events. `world` marks the state of directory and pools;
-    `held`: by case and agency; `parked`: keys of basis streams that wait, None if it may be any.
+    """How far this view is. `directory` marks the state of directory and pools."""
+
+    directory: str
+    positions: list[Position]
+
+
+class Due(NamedTuple):
+    """Cases whose rows are ours, and all that they are judged by. `events` by case, those that were
+    merged into them too; `held`: by case and agency; `parked`: keys of basis streams that wait, None
+    if it may be any.
     """
 
-    world: str
-    positions: list[Position]
-    held: dict[str, dict[str, Held]]
+    cases: Sequence[UUID]
+    upto: UUID | None
+    seen: Seen
+    events: Mapping[UUID, list[Recorded]]
+    held: Mapping[str, Mapping[str, Held]]
     parked: set[bytes | None]
     merges: Sequence[Merge]
+
+
+class Judged(NamedTuple):
+    """Behind which case there are more; and which wait until the services that carry bases are heard."""
+
+    upto: UUID | None
+    unheard: Sequence[UUID]
 
 
 class Told:
@@ -120,33 +126,36 @@ def _keys(case: UUID, merges: Sequence[Merge]) -> set[bytes]:
     return {str(id).encode() for id in (*family, *by)}
 
 
+def _shrinks(document: DocumentChanged) -> bool:
+    return document.cause == "content_ended" or bool(document.withdrawn)
+
+
 class Judge:
     """One a process; replicas share the work by row locks."""
 
     def __init__(self, rt: Runtime) -> None:
         self._rt = rt
-        self.heard = Heard(rt)
+        self.heard, self.made = Heard(rt), Made()
         self._world: tuple[str, World] = ("", World())
-        self._apart = False
+        self._apart, self._left = False, asyncio.Event()
+        self._unheard: set[UUID] = set()
         rt.state["judge"] = self
 
-    async def some(self, db: Connection) -> bool:
-        """Judge a batch in the caller's transaction (search_path: the live view's schema).
+    async def some(self, db: Connection, first: Sequence[UUID] = (), past: UUID = START) -> Judged:
+        """Judge a batch in the caller's transaction (search_path: the live view's schema): of the cases
+        in `first`, of others behind `past`, of those whose time has come.
 
         Raises what the database refused, RACED or other: then the transaction is lost, and the
         next batch is judged case by case.
         """
         now = self._rt.clock.now()
-        rows = await db.fetch(TAKE, now, BATCH)
-        if not rows:
-            return False
-        cases = [row["id"] for row in rows]
-        seen = await self.look(db, cases)
-        known = await self.world(db, seen)
+        due = await self._next(db, now, first, past)
+        if due is None:
+            return Judged(None, ())
+        known = await self.world(db, due.seen)
         if not self._apart:
             try:
-                await self._judge(db, cases, known, now, seen)
-                return True
+                return Judged(due.upto, await self._judge(db, due.cases, known, now, due))
             except PASSING:
                 raise
             except REFUSED:
@@ -154,58 +163,62 @@ class Judge:
                 raise
             except Exception as error:
                 log.warning("cases.judged_apart", error=type(error).__name__)
-        for case in cases:
-            await self._alone(db, case, known, now, seen)
+        for case in due.cases:
+            await self._alone(db, case, known, now, due)
         self._apart = False
-        return True
+        return Judged(due.upto, ())
 
-    async def look(self, db: Connection | Pool, cases: Sequence[UUID]) -> Seen:
-        keys = [str(case) for case in cases]
-        row = await db.fetchrow(
-            LOOK,
-            keys,
-            DocumentChanged.TYPE,
-            self._rt.applier.name,
-            BASIS_STREAMS,
-            [key.encode() for key in keys],
-            cases,
-            OFFICE_STREAMS,
-        )
-        assert row is not None
+    async def _next(
+        self, db: Connection, now: datetime, first: Sequence[UUID], past: UUID
+    ) -> Due | None:
+        name, kind = self._rt.applier.name, DocumentChanged.TYPE
+        unheard = list(self._unheard)
+        which = BASIS_STREAMS, OFFICE_STREAMS
+        rows = await db.fetch(NEXT, name, now, BATCH, kind, *which, first, past, unheard)
+        if not rows:
+            return None
+        head, *kept = rows
         held: dict[str, dict[str, Held]] = defaultdict(dict)
-        for one in row["held"]:
+        for one in head["held"]:
             held[one["key"]][one["data"]["agency"]] = Held(one["version"], one["data"])
-        return Seen(
-            row["world"], row["positions"], held, set(row["parked"]), merges_of(row["merges"])
-        )
+        seen = Seen(head["directory"], head["positions"])
+        events = await self._by_case(kept)
+        parked, merges = set(head["waiting"]), merges_of(head["merges"])
+        return Due(head["cases"], head["upto"], seen, events, held, parked, merges)
+
+    async def look(self, db: Connection | Pool) -> Seen:
+        row = await db.fetchrow(LOOK, self._rt.applier.name)
+        assert row is not None
+        return Seen(row["directory"], row["positions"])
 
     async def world(self, db: Connection | Pool, seen: Seen | None = None) -> World:
         """Directory and pools; read again only when there are other events than before."""
-        mark = (seen or await self.look(db, [])).world
+        mark = (seen or await self.look(db)).directory
         if mark != self._world[0]:
             self._world = mark, world(await self._rt.read(await all_of(db, WORLD_TYPES)))
         return self._world[1]
 
-    async def load(
-        self, db: Connection | Pool, cases: Sequence[UUID], merges: Sequence[Merge] | None = None
-    ) -> dict[UUID, Told]:
-        """What is known of the cases, opened together. `merges`: those that hold, if read already."""
-        if merges is None:
-            merges = await holding(db, cases)
+    async def load(self, db: Connection | Pool, cases: Sequence[UUID]) -> dict[UUID, Told]:
+        """What is known of the cases, opened together."""
+        merges = await holding(db, cases)
         keys = [str(case) for case in {*cases, *(m.merged for m in merges)}]
-        of: dict[UUID, list[Recorded]] = defaultdict(list)
-        for event in await self._rt.read(await of_keys(db, keys)):
-            of[UUID(event.envelope.key)].append(event)
+        of = await self._by_case(await of_keys(db, keys))
         return {case: Told(case, of, merges) for case in cases}
 
+    async def _by_case(self, rows: Sequence[Any]) -> Mapping[UUID, list[Recorded]]:
+        of: dict[UUID, list[Recorded]] = defaultdict(list)
+        for event in await self._rt.read(rows):
+            of[UUID(event.envelope.key)].append(event)
+        return of
+
     async def _alone(
-        self, db: Connection, case: UUID, known: World, now: datetime, seen: Seen
+        self, db: Connection, case: UUID, known: World, now: datetime, due: Due
     ) -> None:
         """Something of a batch went wrong: it must not hold up the others."""
         try:
             with suppress(RACED):  # the agency wrote a receipt just now; the case stays dirty
                 async with db.transaction():
-                    await self._judge(db, [case], known, now, seen)
+                    await self._judge(db, [case], known, now, due)
         except PASSING:
             raise
         except Exception as error:
@@ -213,35 +226,49 @@ class Judge:
             await db.execute(STUCK, case, type(error).__name__)
 
     async def _judge(
-        self, db: Connection, cases: Sequence[UUID], known: World, now: datetime, seen: Seen
-    ) -> None:
-        """Record what has to change in the documents of the cases."""
-        told = await self.load(db, cases, seen.merges)
-        heard = self.heard.all(seen.positions)
+        self, db: Connection, cases: Sequence[UUID], known: World, now: datetime, due: Due
+    ) -> Sequence[UUID]:
+        """Record what has to change in the documents of the cases. Which wait to be heard of."""
+        heard = self._hears(due.seen)
         verdicts: list[Verdict] = []
         for case in cases:
-            key, its = str(case), told[case]
-            may_grow = heard and seen.parked.isdisjoint((None, *_keys(case, seen.merges)))
+            key, its = str(case), Told(case, due.events, due.merges)
+            may_grow = heard and due.parked.isdisjoint((None, *_keys(case, due.merges)))
             evidence = Evidence(
-                case, its.facts, its.bases, known, seen.held[key], may_grow, its.events
+                case, its.facts, its.bases, known, due.held.get(key, {}), may_grow, its.events
             )
             verdicts.append(verdict(evidence, now, self._rt.keys.index_key))
             await asyncio.sleep(0)  # requests do not wait for the whole batch
+        if len(cases) >= BATCH and not all(v.waits for v in verdicts):
+            self._left.set()
+        waits = [] if heard else [c for c, v in zip(cases, verdicts, strict=True) if v.waits]
+        judged = cases, [v.waits for v in verdicts], [v.again_at for v in verdicts]
         changes = [change for v in verdicts for change in v.changes]
-        await self._record(db, changes, now)
-        await db.execute(
-            JUDGED,
-            *self._deliveries([(document, now) for _, document in changes]),
-            cases,
-            [v.waits for v in verdicts],
-            [v.again_at for v in verdicts],
+        if not changes:
+            await db.execute(JUDGED_ALONE, *judged)
+            return waits
+        documents = self._deliveries([(document, now) for _, document in changes])
+        await self._record(db, changes, now, Beside(JUDGED_BESIDE, (*judged, *documents)))
+        self.made.keep(
+            ((d.agency, d.case, d.digest), v.made[d.agency]) for v in verdicts for _, d in v.changes
         )
+        return waits
+
+    def _hears(self, seen: Seen) -> bool:
+        """Whether a document may grow; if so, what waited for it is due."""
+        heard = self.heard.all(seen.positions)
+        if heard and self._unheard:
+            self._unheard.clear()
+            self._left.set()
+        return heard
 
     async def _record(
-        self, db: Connection, changes: Sequence[tuple[int, DocumentChanged]], now: datetime
+        self,
+        db: Connection,
+        changes: Sequence[tuple[int, DocumentChanged]],
+        now: datetime,
+        beside: Beside,
     ) -> None:
-        if not changes:
-            return
         await self._rt.journal.append_all(
             db,
             [
@@ -254,6 +281,7 @@ class Judge:
                 )
                 for version, d in changes
             ],
+            beside=beside,
         )
         point("views.recorded")
 
@@ -264,43 +292,49 @@ class Judge:
         Was one not known?
         """
         columns = self._deliveries(recorded)
-        return bool(columns[0]) and not (await db.execute(DELIVER, *columns)).endswith(" 0")
+        return bool(columns[0]) and not (await db.execute(DELIVER_ALONE, *columns)).endswith(" 0")
 
     def _deliveries(
         self, recorded: Iterable[tuple[DocumentChanged, datetime]]
     ) -> tuple[list[Any], ...]:
-        newest = {(d.agency, d.case): (d.document, at) for d, at in recorded}
+        newest = {(d.agency, d.case): (d.document, at, _shrinks(d)) for d, at in recorded}
         key = self._rt.keys.index_key
         return (
             [agency for agency, _ in newest],
             [case for _, case in newest],
             [UUID(Handles(key, agency).of("case", case)) for agency, case in newest],
-            [document for document, _ in newest.values()],
-            [at for _, at in newest.values()],
+            [document for document, _, _ in newest.values()],
+            [at for _, at, _ in newest.values()],
+            [shrinks for *_, shrinks in newest.values()],
         )
 
     async def run(self) -> None:
-        """Judge what time or a heartbeat makes due, also when no event arrives."""
+        """Judge what was left over, and what time or a heartbeat makes due, also when no event arrives."""
         while True:
+            self._left.clear()
             try:
-                began = time.monotonic()
-                while self._rt.applier.live and await self._once():
-                    if time.monotonic() - began > CAREFUL_SECONDS:
-                        break
+                past: UUID | None = START
+                while past and self._rt.applier.live:
+                    past = await self._once(past)
                 stuck.set(await self._rt.reads.fetchval(STUCK_CASES))
             except (REFUSED, *PASSING) as error:
                 log.warning("judge.waits", error=type(error).__name__)
-            await asyncio.sleep(CAREFUL_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CAREFUL_SECONDS):
+                    await self._left.wait()
 
-    async def _once(self) -> bool:
+    async def _once(self, past: UUID = START) -> UUID | None:
         async with self._rt.pool.acquire() as db, db.transaction():
             await self._rt.applier.enter(db)
-            worked = await self.some(db)
+            if self._unheard:
+                self._hears(await self.look(db))
+            upto, waits = await self.some(db, past=past)
             point("views.judged")
         point("views.committed")
+        self._unheard.update(waits[: MOST_UNHEARD - len(self._unheard)])
         self._rt.wake()
         self._rt.applier.beat()
-        return worked
+        return upto
 
     async def settled(self) -> bool:
         if not self._rt.applier.live:

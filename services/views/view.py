@@ -190,7 +190,8 @@ def view(rt: Runtime) -> View:
                     stream = f"disclosure/{agency}/{case}"
                     await db.execute(END, agency, case, document, stream, DocumentChanged.TYPE)
         if live and any(e.envelope.type in JUDGED_TYPES for e in events):
-            await judge.some(db)
+            cases = {getattr(e.event, "case", None) for e in events}
+            await judge.some(db, [case for case in cases if case])
 
     ddl = Path(__file__).with_name("sql") / "view.sql"
     topics = ("intake", "referral", "meetings", "views")

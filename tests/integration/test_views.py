@@ -3,9 +3,10 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from joserfc.jwk import KeySet, OKPKey
@@ -14,6 +15,7 @@ from agency.sealed import Poison, opened
 from agency.sealed import Record as Sealed
 from operate.stack import Stack
 from services.views import UNDELIVERED
+from services.views import judge as judging
 from services.views.delivery import document_of
 from services.views.domain import disclosure
 from services.views.heard import HEARD_SECONDS
@@ -174,7 +176,7 @@ async def test_an_agency_that_acknowledges_in_between_does_not_end_the_settling(
 ) -> None:
     await town.views.tell(town.consent(town.care, until=town.rt.clock.now() + timedelta(days=1)))
     await town.judged()
-    look = town.judge.look
+    look = town.judge._next
 
     async def then_acknowledged(*args: Any) -> Any:
         monkeypatch.undo()
@@ -186,7 +188,7 @@ async def test_an_agency_that_acknowledges_in_between_does_not_end_the_settling(
         return seen
 
     await town.move(2)
-    monkeypatch.setattr(town.judge, "look", then_acknowledged)
+    monkeypatch.setattr(town.judge, "_next", then_acknowledged)
     assert not await town.judge.settled()
     await town.judged()
     assert await town.fields(town.care) == set()
@@ -202,6 +204,35 @@ async def test_what_has_ended_is_taken_back_though_nobody_is_heard(town: Town) -
     await town.views.tell(town.withdrawn(consent))  # while something else waits to be shown
     *_, last = await town.documents(town.care)
     assert (last.items, last.cause) == ((), "content_ended")
+
+
+async def test_what_has_ended_is_taken_back_however_many_cases_wait(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "BATCH", 1)
+    consent, later = (
+        town.consent(town.care),
+        town.consent(town.clinic, until=town.rt.clock.now() + timedelta(days=1)),
+    )
+    await town.views.tell(consent, later)
+    await town.judged()
+    first = copy(town)
+    first.case, first.hana = UUID(int=1), uuid4()
+    await town.views.tell(
+        CaseOpened(case=first.case, household=uuid4(), lead="city", route="family_visit"),
+        PersonJoined(case=first.case, person=first.hana, relation="self"),
+        first.fact(health=KNEE),
+    )
+    await town.judged()
+    town.hear(ago=HEARD_SECONDS + 1)
+    await town.views.tell(first.consent(town.care))
+    await town.views.tell(town.withdrawn(consent))
+    *_, last = await town.documents(town.care)
+    assert (last.case, last.items) == (town.case, ())
+    await town.move(2)
+    await town.judge._once()
+    assert await town.fields(town.clinic) == set()
+    assert await town.rt.reads.fetchval("select dirty from cases where id = $1", first.case)
 
 
 # Order and time.
@@ -322,6 +353,20 @@ async def test_what_ended_before_it_was_sent_is_not_sent(
     assert await town.fields(town.care) == {"health"}
     shown, _ = await document_of(town.rt, town.care, town.case)
     assert shown["items"] == []
+    await deliver(town)
+    assert await care.read() == [(1, 1, [])]
+
+
+async def test_what_ended_is_not_sent_though_it_was_made_a_moment_ago(
+    town: Town, subscribers: tuple[Subscriber, Subscriber]
+) -> None:
+    care, _ = subscribers
+    consent = town.consent(town.care)
+    await town.views.tell(consent)
+    await town.judged()
+    town.rt.applier.live = False  # it is folded, and not judged yet
+    await town.views.tell(town.withdrawn(consent))
+    town.rt.applier.live = True
     await deliver(town)
     assert await care.read() == [(1, 1, [])]
 

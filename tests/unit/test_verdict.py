@@ -4,6 +4,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from services.views.domain.disclose import disclose
+from services.views.domain.document import (
+    Handles,
+    canonical,
+    content,
+    digest,
+    digest_of,
+    numbered,
+    numbered_text,
+)
 from services.views.domain.facts import facts
 from services.views.domain.grant import Bases
 from services.views.domain.verdict import Evidence, Held, Verdict, verdict
@@ -98,3 +108,17 @@ def test_a_case_is_judged_again_when_a_programme_of_it_passes() -> None:
     named = town().programme("visits", *terms).consent("a", HANA, "visits-desk")
     assert judged(named).again_at == april
     assert "name" in fields(change(judged(named, at=april)))
+
+
+def test_what_was_made_is_sent_as_what_is_made_again_to_the_last_byte() -> None:
+    case = town().consent("a", HANA, "care")
+    found = judged(case)
+    made = found.made["care"]
+    shown = content(
+        Handles(KEY, "care"),
+        disclose(facts(case.events), Bases.of(case.events), world(case.events), "care", case.now()),
+    )
+    assert digest_of(KEY, made) == change(found).digest == digest(KEY, shown)
+    at = case.now()
+    again = canonical(numbered(shown, "handle", 3, "content_changed", at))
+    assert numbered_text(made, "handle", 3, "content_changed", at) == again

@@ -83,7 +83,12 @@ def canonical(content: Mapping[str, Any]) -> bytes:
 
 def digest(key: bytes, content: Mapping[str, Any]) -> str:
     """Keyed: the journal keeps it, and nobody may guess content from it."""
-    return hmac.new(key, canonical(content), sha256).hexdigest()
+    return digest_of(key, canonical(content))
+
+
+def digest_of(key: bytes, plain: bytes) -> str:
+    """The same of content in its canonical form."""
+    return hmac.digest(key, plain, sha256).hex()
 
 
 def mark(key: bytes, outward: str) -> str:
@@ -106,6 +111,11 @@ def numbered(
         "at": to_jsonable_python(at),
         **content,
     }
+
+
+def numbered_text(plain: bytes, handle: str, document: int, cause: str, at: datetime) -> bytes:
+    """The canonical form of `numbered`, from that of the content: its names come after these."""
+    return canonical(numbered({}, handle, document, cause, at))[:-1] + b"," + plain[1:]
 
 
 def padded(plain: bytes) -> bytes:

@@ -11,7 +11,7 @@ from shared.contracts import Recorded
 from shared.contracts.views import BasisRef, DocumentChanged, ItemRef
 
 from .disclose import Item, ItemKey, Shown, disclose
-from .document import Handles, content, digest, only
+from .document import Handles, canonical, content, digest_of, only
 from .facts import Fact, replaced
 from .grant import Bases
 
@@ -33,13 +33,15 @@ class Held:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`changes`: the new documents, each with the version of its stream so far. `waits`: something
-    may not be shown yet. `again_at`: when a basis of the case begins, ends or stands still next.
+    """`changes`: the new documents, each with the version of its stream so far; `made`: by agency what
+    they show, in canonical form. `waits`: something may not be shown yet. `again_at`: when a basis of
+    the case begins, ends or stands still next.
     """
 
     changes: Sequence[tuple[int, DocumentChanged]]
     waits: bool
     again_at: datetime | None
+    made: Mapping[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -60,25 +62,28 @@ class Evidence:
 def verdict(of: Evidence, now: datetime, key: bytes) -> Verdict:
     """`key` is the index key: it makes handles and digests."""
     changes: list[tuple[int, DocumentChanged]] = []
+    made: dict[str, bytes] = {}
     waits = False
     for agency in sorted(_candidates(of, now)):
         before = of.held.get(agency)
-        change, later = _document(of, agency, before, now, key)
+        new, later = _document(of, agency, before, now, key)
         waits |= later
-        if change:
+        if new:
+            change, made[agency] = new
             changes.append((before.version if before else 0, change))
-    return Verdict(changes, waits, _next_boundary(of, now))
+    return Verdict(changes, waits, _next_boundary(of, now), made)
 
 
 def _document(
     of: Evidence, agency: str, before: Held | None, now: datetime, key: bytes
-) -> tuple[DocumentChanged | None, bool]:
-    """What to record, if anything; and True when something may not be shown yet."""
+) -> tuple[tuple[DocumentChanged, bytes] | None, bool]:
+    """What to record and what it shows, if anything; and True when something may not be shown yet."""
     handles = Handles(key, agency)
     shown = disclose(of.found, of.given, of.known, agency, now)
     if not _adds(of, shown):
         shown = Shown((), {})
-    mark = digest(key, content(handles, shown))
+    plain = canonical(content(handles, shown))
+    mark = digest_of(key, plain)
     if _as_before(before, shown, mark):
         return None, False
     had = before.items if before else set()
@@ -87,7 +92,8 @@ def _document(
         known = {(event, field) for event, field, _ in had}
         old = [fact for fact in of.found if (fact.event, fact.field) in known]
         shown = only(disclose(old, of.given, of.known, agency, now), had)
-        mark = digest(key, content(handles, shown))
+        plain = canonical(content(handles, shown))
+        mark = digest_of(key, plain)
         if _as_before(before, shown, mark):
             return None, True
     refs = tuple(_ref(item) for item in shown.items)
@@ -102,7 +108,7 @@ def _document(
         cause="content_ended" if had - kept and not more else "content_changed",
         withdrawn=_withdrawn(of, before, shown) if before and had - kept else (),
     )
-    return change, waits
+    return (change, plain), waits
 
 
 def _adds(of: Evidence, shown: Shown) -> bool:

@@ -1,0 +1,96 @@
+-- migrate:up
+-- What is judged next and all that it is judged by, in one round trip. Two snapshots: what a case is
+-- judged by is read when its row is ours. The first row tells of all cases, the others are events of
+-- theirs and of those that go on in them. No row: nothing is due. `most` of each of three: of the cases in
+-- `first`, of all others that changed, behind `past` (`upto`: where more of them follow), and of those whose
+-- time has come. So nothing that ends
+-- stands behind cases that wait. Those `unheard` wait for the services that carry bases: they are judged
+-- again when these are heard, something is told of them, or their time has come.
+create function judging(
+    service text, moment timestamptz, most int, document text, bases text[], offices text[],
+    first uuid[], past uuid, unheard uuid[])
+returns table (
+    cases uuid[], upto uuid, directory text, waiting bytea[], positions jsonb, held jsonb, merges jsonb,
+    id uuid, stream text, version int, key text, type text, at timestamptz, occurred_at timestamptz,
+    actor text, agency text, basis text, correlation uuid, causation uuid, traceparent text, data jsonb)
+language plpgsql set plan_cache_mode = force_generic_plan as $$
+#variable_conflict use_column
+declare
+    told uuid[];
+    changed uuid[];
+    reached uuid[];
+    due uuid[];
+begin
+    select array_agg(c.id) into told
+      from (select id from cases where id = any(first) and dirty and stuck is null
+             order by id limit most for update skip locked) c;
+    select array_agg(c.id) into changed
+      from (select id from cases where dirty and stuck is null and id > past and id <> all(first)
+               and (id <> all(unheard) or judge_at <= moment)
+             order by id limit most for update skip locked) c;
+    select array_agg(c.id) into reached
+      from (select id from cases where judge_at <= moment and not dirty and stuck is null
+             order by judge_at limit most for update skip locked) c;
+    due := told || changed || reached;
+    if due is null then
+        return;
+    end if;
+    return query
+    with recursive below as (
+         select m.* from merges m where m.into_case = any(due) and not m.undone
+         union all
+         select m.* from merges m join below b on m.into_case = b.merged where not m.undone)
+         cycle into_case set again using way,
+    family as (
+         select unnest(due) as id union select b.merged from below b where not b.again),
+    documents as (  -- from stream to stream: a case may have very many documents, of a few agencies
+         select d.id::text as key, (
+                select min(j.stream) from journal j where j.key = d.id::text
+                   and j.stream > 'disclosure/' and j.stream < 'disclosure0') as stream
+           from unnest(due) d (id)
+         union all
+         select d.key, (
+                select min(j.stream) from journal j where j.key = d.key
+                   and j.stream > d.stream and j.stream < 'disclosure0')
+           from documents d where d.stream is not null),
+    newest as (
+         select d.stream, d.key, n.data, (
+                select max(l.version) from journal l where l.stream = d.stream) as version
+           from documents d, lateral (
+                select j.data from journal j where j.stream = d.stream and j.type = document
+                 order by j.version desc limit 1) n)
+    select due, case when cardinality(changed) = most then changed[most] end,
+           (select w.events || '/' || w.mark from world w),
+           array(select distinct
+                        case when split_part(p.stream, '/', 1) = any(offices) then null else p.key end
+                   from parked p
+                  where p.view = service
+                    and (p.stream is null or split_part(p.stream, '/', 1) = any(bases || offices))
+                    and (p.key is null or split_part(p.stream, '/', 1) = any(offices)
+                         or p.key in (select convert_to(f.id::text, 'UTF8') from family f)
+                         or p.key in (select convert_to(b.id::text, 'UTF8') from below b))),
+           (select coalesce(jsonb_agg(jsonb_build_array(p.topic, p.partition, p.topic_id, p."offset")), '[]')
+              from position p where p.view = service),
+           (select coalesce(jsonb_agg(n), '[]') from newest n),
+           (select coalesce(jsonb_agg(b), '[]') from below b where not b.again),
+           null::uuid, null, null::int, null, null, null::timestamptz, null::timestamptz,
+           null, null, null, null::uuid, null::uuid, null, null::jsonb
+    union all
+    select null, null, null, null, null, null, null,
+           k.id, k.stream, k.version, k.key, k.type, k.at, k.occurred_at,
+           k.actor, k.agency, k.basis, k.correlation, k.causation, k.traceparent, k.data
+      from kept k where k.key = any(array(select f.id::text from family f))
+     order by 9 nulls first, 10;
+end $$;
+-- In this order it is sent: first what takes content away, however much else waits.
+alter table delivery add column shrinks boolean not null default false;
+create index delivery_next on delivery (shrinks desc, changed_at, case_id, agency)
+    where (document, edition, ended) is distinct from (sent_document, sent_edition, sent_ended);
+drop index delivery_pending;
+
+-- migrate:down
+create index delivery_pending on delivery (agency, case_id)
+    where (document, edition, ended) is distinct from (sent_document, sent_edition, sent_ended);
+drop index delivery_next;
+alter table delivery drop column shrinks;
+drop function judging;
