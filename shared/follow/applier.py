@@ -98,7 +98,7 @@ class Applier(Standing):
         for stream in sorted(self._due):  # kept until it is done, whatever ends this call
             await self.replay([stream])
             self._due.discard(stream)
-        if outcome.fresh and self.promoted:
+        if outcome.fresh and self.promoted and self.view.react is not views.nothing:
             self._reacted()
         self.beat()
         return outcome.new
