@@ -16,6 +16,7 @@ from shared.protection import WARNING
 from .disclose import Item, ItemKey, Shown
 from .grant import Basis
 
+_canonical = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 PAD = 4096
 """Documents come in steps of 4 KiB, so that their length tells little (L16)."""
 
@@ -78,7 +79,7 @@ def content(handles: Handles, shown: Shown) -> dict[str, Any]:
 
 def canonical(content: Mapping[str, Any]) -> bytes:
     """One text for one content, as RFC 8785 has it: a subscriber can make it again from what it keeps."""
-    return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return _canonical(content).encode()
 
 
 def digest(key: bytes, content: Mapping[str, Any]) -> str:
