@@ -71,6 +71,10 @@ select pair.*, c.lead as lead_a, d.lead as lead_b, m.terms as terms_a, n.terms a
                     where x.merged = a and y.merged = b and not x.undone and not y.undone)"""
 
 
+WHOLE = "set local enable_seqscan = on; set local work_mem = '64MB'; set local jit = off"
+"""All persons are compared with all others: by one pass over them, not by an index for each."""
+
+
 @dataclass(frozen=True)
 class Side:
     """One of the two: his case, the desk that holds it, and he (or the notice that tells of him)."""
@@ -133,7 +137,10 @@ def _mark(
 async def pairs(rt: Runtime) -> list[Pair]:
     """Likely duplicates among all cases, by id; but in one household, and what is merged already."""
     found: list[Pair] = []
-    for row in await rt.reads.fetch(PAIRS):
+    async with rt.reads.acquire() as db, db.transaction():
+        await db.execute(WHOLE)
+        rows = await db.fetch(PAIRS)
+    for row in rows:
         one, other = ({k: set(v) for k, v in row[name].items()} for name in ("terms_a", "terms_b"))
         if (alike := likeness(one, other)).likely:
             sides = (
