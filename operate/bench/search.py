@@ -103,7 +103,9 @@ class Searched:
         people = [(one, True) for one in known] + [(one, False) for one in unknown]
         Random(2).shuffle(people)
         found = {}
-        searches = [Request("GET", f"/v1/cases?q={quote(one.kana)}") for one, _ in people]
+        searches = [
+            Request("GET", f"/v1/cases?q={quote(f'{one.kana} {one.birth}')}") for one, _ in people
+        ]
         writes = [
             Request(
                 "POST", "/v1/cases",
@@ -190,7 +192,8 @@ async def measure(stack: Stack, persons: int) -> dict[str, Any]:
         found[what] = await measured
         print(json.dumps({what: found[what]}, ensure_ascii=False), file=sys.stderr, flush=True)
     after = await scanned(stack)
-    found["read_whole"] = {name: n - before[name] for name, n in after.items() if n > before[name]}
+    read = {name: n - before.get(name, 0) for name, n in after.items()}
+    found["read_whole"] = {name: n for name, n in read.items() if n}
     found["matches"] = await searched.matches()
     return found
 

@@ -11,6 +11,8 @@ from hypothesis import event as seen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.intake.api.bases import PersonBases, of_person
+from services.intake.api.given import recorded_in
 from services.intake.domain import basis, case, consent
 from services.views.domain.disclose import disclose
 from services.views.domain.facts import Fact
@@ -28,7 +30,7 @@ from shared.contracts.intake import (
     ProtectionLifted,
     UrgentAsserted,
 )
-from shared.contracts.meetings import MemberNamed
+from shared.contracts.meetings import MemberLeft, MemberNamed
 from shared.contracts.referral import AgencyRegistered
 from shared.decider import Refused
 
@@ -75,6 +77,7 @@ steps = st.one_of(
     step("protect", person=person, named=agencies),
     step("lift", person=person),
     step("join", agency=st.sampled_from(("care", "npo"))),
+    step("leave", agency=st.sampled_from(("care", "npo"))),
     step("fact", person=person, name=st.sampled_from(CLASSES), by=st.sampled_from(AGENCIES[:2])),
     step("fact", person=person, name=st.just("contact"), by=st.just("lead")),
 )
@@ -104,11 +107,8 @@ class History:
                      occurred_at=now, at=now)  # type: ignore[arg-type]
             )  # fmt: skip
             self.done[-1] = now, kind, {**terms, "id": name}
-        elif kind == "join":
-            joined = MemberNamed(
-                body="juso", member=f"of-{terms['agency']}", agency=terms["agency"]
-            )
-            self.world_events.append(recorded(joined, "body/juso", len(self.world_events), now))
+        elif kind in ("join", "leave"):
+            self._pool(kind, terms["agency"], now)
             self.done[-1] = now, kind, terms
         elif made := self._command(kind, terms, now, name):
             stream, command = made
@@ -117,6 +117,16 @@ class History:
                 self.done[-1] = now, kind, {**terms, "id": name if new else stream[1]}
                 if new:
                     self.streams[stream[0]].append(name)
+
+    def _pool(self, kind: str, agency: str, now: datetime) -> None:
+        """Each time another person of the agency is named; who leaves, leaves for all of them."""
+        named = [e.event for e in self.world_events if isinstance(e.event, MemberNamed)]
+        mine = [event.member for event in named if event.agency == agency]
+        told: list[Event] = [MemberLeft(body="juso", member=member) for member in mine]
+        if kind == "join":
+            told = [MemberNamed(body="juso", member=f"{agency}-{len(mine)}", agency=agency)]
+        for event in told:
+            self.world_events.append(recorded(event, "body/juso", len(self.world_events), now))
 
     def _decide(self, stream: tuple[str, UUID], command: Any, now: datetime) -> bool:
         kind, id = stream
@@ -262,6 +272,8 @@ class Model:
                 self.named.pop(terms["person"], None)
             case "join":
                 self.pool.add(terms["agency"])
+            case "leave":
+                self.pool.discard(terms["agency"])
             case "fact":
                 self.facts.append(terms)
 
@@ -286,6 +298,27 @@ class Model:
                     if not hidden or id in own | self.before[agency]:
                         self.shown[agency].add((id, hidden))
 
+    def held(self, person: UUID, now: datetime) -> set[tuple[Any, ...]]:
+        """The live bases of a person: whom they name, for what, and whether nothing new flows by them."""
+        return {
+            (
+                id,
+                frozenset(one.holders - one.excluded),
+                frozenset(one.classes),
+                self._stands(one, now),
+            )
+            for id, one in self.bases.items()
+            if one.terms["person"] == person
+            and one.begins <= now
+            and (one.ends is None or now < one.ends)
+        }
+
+    def _stands(self, one: Alive, now: datetime) -> bool:
+        standing = self.flags.get(one.terms["person"], set())
+        if one.kind == "consent":
+            return "died" in standing or bool(one.terms["proxy"] and standing)
+        return one.kind == "urgent" and now >= one.terms["due"] and not one.reviewed
+
     def _hidden(self, fact: dict[str, Any], agency: str) -> bool:
         named = self.named.get(fact["person"])
         return fact["name"] == "contact" and named is not None and agency not in named
@@ -306,12 +339,7 @@ class Model:
             and fact["name"] in one.classes
             and (one.kind != "ground" or fact["by"] == "lead")
         }
-        standing = self.flags.get(one.terms["person"], set())
-        barred = one.kind == "consent" and (
-            "died" in standing or bool(one.terms["proxy"] and standing)
-        )
-        overdue = one.kind == "urgent" and now >= one.terms["due"] and not one.reviewed
-        return fits & one.flowing.get(agency, set()) if barred or overdue else fits
+        return fits & one.flowing.get(agency, set()) if self._stands(one, now) else fits
 
 
 def directory() -> list[Recorded]:
@@ -322,10 +350,27 @@ def directory() -> list[Recorded]:
     ]
 
 
+def told_of(shown: PersonBases) -> set[tuple[Any, ...]]:
+    """What `GET /v1/cases/{id}/bases?at=` says is live, as the model says it."""
+    live = [basis for basis in shown.bases if basis.live]
+    by_consent = any(basis.kind == "consent" for basis in live)
+    assert (shown.mark == "【本人同意あり】") == by_consent
+    return {
+        (
+            basis.id,
+            frozenset(basis.holders),
+            frozenset(basis.classes) - ({"judgement"} if basis.kind == "consent" else set()),
+            basis.stopped_at is not None,
+        )
+        for basis in live
+    }
+
+
 @settings(max_examples=250)
 @given(st.lists(steps, min_size=8, max_size=24))
 def test_at_every_moment_each_agency_holds_what_the_model_lets_flow(drawn: list[Step]) -> None:
-    """L2, L3, L4a, L7, L8, L11, L22. Real deciders decide, the whole history is folded once and asked of
+    """L2, L3, L4a, L7, L8, L11, L22; and the bases of each person, asked of any date, are those that the
+    model holds alive. Real deciders decide, the whole history is folded once and asked of
     every moment; the model goes through the moments one by one.
     """
     history = History()
@@ -348,5 +393,9 @@ def test_at_every_moment_each_agency_holds_what_the_model_lets_flow(drawn: list[
             items = disclose(told, bases, known, agency, now).items
             assert {(i.fact.event, i.warned) for i in items} == model.shown[agency], (agency, now)
             flowed += any(i.bases[0].kind != "own_record" for i in items)
+        for one in (HANA, KEN):
+            shown = of_person(history.events, one, recorded_in(history.events), known, now)
+            assert told_of(shown) == model.held(one, now), (one, now)
+            assert set(shown.flags) == model.flags.get(one, set())
     seen("something flowed" if flowed else "nothing flowed")
     assert last > START

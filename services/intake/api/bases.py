@@ -8,12 +8,13 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from shared.basis import Consent, World, flags
+from shared.contracts import Recorded
 from shared.grounds import Ground
 from shared.http import Moment, Route
 
 from .. import view
 from ..domain import in_words
-from .common import OnCase, OnCaseDep
+from .common import OnCaseDep
 from .given import recorded_in, told_of_bases
 
 router = APIRouter(route_class=Route)
@@ -60,15 +61,16 @@ async def list_bases(
     known = await view.the_world(on.call.rt)
     given = recorded_in(events)
     given.sort(key=lambda one: (one.recorded.begins, one.id))
-    return [_person(on, one, given, known, moment) for one in sorted(on.state.people)]
+    return [of_person(on.events, one, given, known, moment) for one in sorted(on.state.people)]
 
 
-def _person(
-    on: OnCase, person: UUID, given: list[Consent | Ground], known: World, at: datetime
+def of_person(
+    events: list[Recorded], person: UUID, given: list[Consent | Ground], known: World, at: datetime
 ) -> PersonBases:
+    """`events`: of the case."""
     mine = [one for one in given if isinstance(one, Consent) and one.recorded.person == person]
     others = [one for one in given if isinstance(one, Ground) and person in one.recorded.persons]
-    standing = [now for since, now in flags(on.events, person) if since <= at]
+    standing = [now for since, now in flags(events, person) if since <= at]
     return PersonBases(
         person=person,
         mark="【本人同意あり】" if any(one.live(at) for one in mine) else "【本人同意なし】",
