@@ -8,15 +8,14 @@ from contextlib import suppress
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from agency.broker import consumer, record_of
+from agency.broker import consumer, record_of, slips
 from agency.copy import Copy
 from agency.credentials import Credentials
 from agency.receipts import Receipts
 from agency.sealed import Change, Record
-from agency.store import Unavailable
 from agency.taking import take
 
-LONGEST_PAUSE = 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 POLL_MS = 500
 
 log = logging.getLogger("agency")
@@ -75,34 +74,40 @@ class Subscriber:
 
     async def _wait(self) -> None:
         self._moved.clear()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._moved.wait(), 0.2)
+        with suppress(TimeoutError):  # wait_for may lose a cancellation that comes with the event
+            async with asyncio.timeout(0.2):
+                await self._moved.wait()
 
     async def _follow(self) -> None:
-        pause = 0.1
+        pause = FIRST_PAUSE
         while True:
-            reader = consumer(self._credentials, self._group)
-            try:
-                reader.assign([self._place])
-                await reader.start()
-                await self._seek(reader)
-                self._reader = reader
-                while True:
-                    found = await reader.getmany(self._place, timeout_ms=POLL_MS, max_records=500)
-                    self.trouble, pause = None, 0.1
-                    if records := [record_of(message) for message in found.get(self._place, ())]:
-                        await self._take(reader, records)
-                    else:
-                        await self._idle(reader)
-                    self._moved.set()
-            except (KafkaError, Unavailable) as error:
-                self.trouble = f"{type(error).__name__}: {error}"
-                log.warning("waiting: %s", self.trouble)
-            finally:
-                self._reader = None
-                await reader.stop()
+            with slips():
+                pause = await self._read(consumer(self._credentials, self._group), pause)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _read(self, reader: AIOKafkaConsumer, pause: float) -> float:
+        """Until there is trouble; the pause after it, short again if something was read."""
+        try:
+            reader.assign([self._place])
+            await reader.start()
+            await self._seek(reader)
+            self._reader = reader
+            while True:
+                found = await reader.getmany(self._place, timeout_ms=POLL_MS, max_records=500)
+                self.trouble, pause = None, FIRST_PAUSE
+                if records := [record_of(message) for message in found.get(self._place, ())]:
+                    await self._take(reader, records)
+                else:
+                    await self._idle(reader)
+                self._moved.set()
+        except KafkaError as error:
+            self.trouble = f"{type(error).__name__}: {error}"
+            log.warning("waiting for the broker: %s", self.trouble)
+            return pause
+        finally:
+            self._reader = None
+            await reader.stop()
 
     async def _seek(self, reader: AIOKafkaConsumer) -> None:
         """One record back: if that is no longer the one we took last, the topic was made anew or

@@ -29,6 +29,7 @@ from operate.demo.intent import Intent
 from operate.demo.ledger import Ledger
 from operate.demo.plan import year as plan_year
 from operate.demo.session import first
+from operate.install import Refused
 from operate.places import SERVICES, kafka_ports
 from operate.stack import Stack
 
@@ -38,6 +39,8 @@ GAPS = """
 select from parked
  where starts_with(cause, 'gap') and examined_at is null and stream not like 'case/poison-%' limit 1"""
 AGENCIES = 10
+HEALING = 600.0
+"""Seconds after which a run that does not come to rest says what it waits for."""
 IN_FLIGHT = 4
 """Requests at once: more of them, and what was ended only comes back more slowly."""
 LOSE = 0.04
@@ -143,7 +146,7 @@ class Run:
             await drive.run(ikoma.workdays, over.is_set)
             await joining
             await faults
-            reading.cancel()
+            await ended(reading)
 
     async def _faults(self, ground: Ground, over: asyncio.Event, ledger: Ledger) -> None:
         """Begins when the first cases are open."""
@@ -167,23 +170,46 @@ class Run:
             file.write(f"{datetime.now(UTC):%H:%M:%S} {line}\n")
 
     async def _healed(self, ground: Ground) -> float:
-        """Seconds from the end of the faults until nothing moves any more."""
+        """Seconds from the end of the faults until nothing moves any more. Raises Refused with what is
+        still waited for after HEALING seconds.
+        """
         ground.resume()
         await ground.ready(*ground.clock.parts)
         began = time.monotonic()
+        try:
+            async with asyncio.timeout(HEALING):
+                await self._quiet(ground)
+        except TimeoutError:
+            waits = await asyncio.to_thread(ground.offices.waits)
+            events = ", ".join(f"{part} {n}" for part, n in ground.clock.events.items())
+            gaps = "a view waits for an event" if await self._gaps() else "no view waits"
+            raise Refused(
+                f"nothing was quiet after {HEALING:.0f} s: events {events}; {gaps}; "
+                + "; ".join(waits)
+            ) from None
+        return round(time.monotonic() - began, 1)
+
+    async def _quiet(self, ground: Ground) -> None:
         assert ground.clock.at
         counts = await ground.clock.move(ground.clock.at)
         while True:
             await ground.offices.caught_up()
             now = await ground.clock.move(ground.clock.at)
             if now == counts and not await self._gaps():
-                return round(time.monotonic() - began, 1)
+                return
             counts = now
 
     async def _gaps(self) -> bool:
         """Does any view wait for what must come before an event? It reads the topic again in a while."""
         found = [await databases.fetch(self.stack.admin_database_url(s), GAPS) for s in SERVICES]
         return any(found)
+
+
+async def ended(task: asyncio.Task[None]) -> None:
+    """Cancelled again and again: a library may lose a cancellation that comes at a bad moment."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=1)
 
 
 def _repeats(history: History, result: Result) -> None:

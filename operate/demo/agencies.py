@@ -75,19 +75,41 @@ class Offices:
         self.all[code] = Office(code, copy, subscriber, task, credentials.topic)
 
     def check(self) -> None:
-        """Raises what ended a subscriber, if one has ended."""
-        for office in self.all.values():
+        """Raises what ended a subscriber, if one has ended: none may before `close`."""
+        for code, office in self.all.items():
             if office.task.done():
                 office.task.result()
+                raise Unexpected(f"the subscriber of {code} has ended without a word")
 
     async def caught_up(self) -> None:
-        """Every copy holds what its topic holds, and every receipt that is owed has been given."""
+        """Every copy holds what its topic holds, and every receipt that is owed has been given. Raises
+        Unexpected with what is waited for when that takes too long.
+        """
+        tasks = [office.task for office in self.all.values()]
+        taking = asyncio.create_task(self._taken())
+        try:
+            await asyncio.wait([taking, *tasks], timeout=PATIENCE, return_when="FIRST_COMPLETED")
+            if taking.done():
+                return taking.result()
+        finally:
+            taking.cancel()
         self.check()
-        async with asyncio.timeout(PATIENCE):
-            await asyncio.gather(*(one.subscriber.caught_up() for one in self.all.values()))
-            while any(one.copy.owed(1) for one in self.all.values()):
-                self.check()
-                await asyncio.sleep(0.02)
+        raise Unexpected("; ".join(await asyncio.to_thread(self.waits)))
+
+    async def _taken(self) -> None:
+        await asyncio.gather(*(one.subscriber.caught_up() for one in self.all.values()))
+        while any(one.copy.owed(1) for one in self.all.values()):
+            await asyncio.sleep(0.02)
+
+    def waits(self) -> list[str]:
+        """In words what each agency's system has still to do."""
+        lags = self.lags()
+        return [
+            f"{code}: {lags[code]} records to take, {len(office.copy.owed())} receipts to give"
+            f"{', ended' if office.task.done() else ''}"
+            f"{f', {trouble}' if (trouble := office.subscriber.trouble) else ''}"
+            for code, office in self.all.items()
+        ]
 
     def lags(self) -> dict[str, int]:
         """Records of each agency's topic that its copy has not taken."""

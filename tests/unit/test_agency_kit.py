@@ -11,6 +11,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from aiokafka.errors import KafkaConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jwe
@@ -261,6 +262,36 @@ async def test_poison_is_kept_aside_others_go_on_and_a_good_record_heals(
     assert copy.position(TOPIC) == Position(3, "id-2")
     await follower._take(Reader(), [record(3, version=2)])
     assert [one.handle for one in copy.refused(TOPIC)] == ["odd"]
+
+
+class Slipping(Reader):
+    """A client that cannot begin, and lets a cancellation of its own slip when it is stopped."""
+
+    made = 0
+
+    def __init__(self, *_: object) -> None:
+        super().__init__()
+        type(self).made += 1
+
+    def assign(self, _: object) -> None:
+        raise KafkaConnectionError
+
+    async def stop(self) -> None:
+        raise asyncio.CancelledError
+
+
+async def test_a_cancellation_of_the_client_ends_no_subscriber(
+    copy: Copy, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agency.subscriber.consumer", Slipping)
+    running = asyncio.create_task(Subscriber(credentials, copy).run())
+    async with asyncio.timeout(5):
+        while Slipping.made < 3:  # noqa: ASYNC110 (what it makes is what is waited for)
+            await asyncio.sleep(0.01)
+    assert not running.done()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 async def test_what_was_kept_aside_opens_with_the_right_key(
