@@ -98,7 +98,7 @@ class Offices:
 
     async def _taken(self) -> None:
         await asyncio.gather(*(one.subscriber.caught_up() for one in self.all.values()))
-        while any(one.copy.owed(1) for one in self.all.values()):
+        while any(one.copy.owed(1) for one in self.all.values()):  # noqa: ASYNC110 (files are waited for)
             await asyncio.sleep(0.02)
 
     def waits(self) -> list[str]:

@@ -3,24 +3,28 @@
 import asyncio
 import json
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from joserfc import jwe
 from joserfc.jwk import OKPKey
 from typer.testing import CliRunner
 
 from agency import Copy, Credentials, Subscriber
 from agency.__main__ import app
+from agency.broker import consumer, record_of
 from agency.certify import certify
 from agency.copy import Position
 from agency.samples.screens import keep
-from agency.sealed import Change
+from agency.sealed import Change, Record
+from agency.taking import take
 from operate.stack import Stack
 
 pytestmark = pytest.mark.slow
@@ -160,6 +164,63 @@ async def test_a_place_that_the_topic_does_not_know_starts_it_anew(
         async with topic.followed(copy):
             assert sorted(copy.content()) == sorted(handles)
         copy.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whoever_was_told_badly_holds_after_catching_up_what_a_new_subscriber_holds(
+    topic: Topic, seed: int
+) -> None:
+    """Of the deliveries a tenth was dropped, a fifth came twice, all out of order. To catch up is to read
+    the topic from its start, as who is new does.
+    """
+    chance = Random(seed)
+    handles = [str(uuid4()) for _ in range(8)]
+    versions: Counter[str] = Counter()
+    sent: list[tuple[str, int, int, Any]] = []
+    for handle in chance.choices(handles, k=60):
+        versions[handle] += 1
+        version, ends = versions[handle], chance.random() < 0.2
+        sent.append((handle, version, 1, document(handle, version, 0 if ends else version)))
+        if ends:
+            sent.append((handle, version, 1, None))
+        elif chance.random() < 0.3:
+            sent.append((handle, version, 2, document(handle, version, version + 1)))
+    await topic.send(*sent)
+    new, told_badly = Copy(":memory:"), Copy(":memory:")
+    async with topic.followed(new):
+        pass
+    records = await delivered(topic)
+    badly = [record for record in records if chance.random() >= 0.1]
+    badly += chance.sample(badly, len(badly) // 5)
+    chance.shuffle(badly)
+    while badly:
+        batch, badly = badly[:7], badly[7:]
+        take(told_badly, batch, topic.credentials.keys(), topic.given.topic, move=False)
+    missed = told_badly.content() != new.content()
+    async with topic.followed(told_badly):
+        pass
+    assert told_badly.content() == new.content()
+    assert missed, "the deliveries were so good that nothing had to be caught up"
+    for copy in (new, told_badly):
+        assert copy.refused(topic.given.topic) == []
+        copy.close()
+
+
+async def delivered(topic: Topic) -> list[Record]:
+    """All that the topic holds."""
+    reader, place = consumer(topic.credentials, None), TopicPartition(topic.given.topic, 0)
+    reader.assign([place])
+    await reader.start()
+    try:
+        await reader.seek_to_beginning(place)
+        (end,) = (await reader.end_offsets([place])).values()
+        found: list[Record] = []
+        while await reader.position(place) < end:
+            for messages in (await reader.getmany(place, timeout_ms=100)).values():
+                found += map(record_of, messages)
+        return found
+    finally:
+        await reader.stop()
 
 
 async def test_poison_is_kept_aside_and_others_go_on(topic: Topic, tmp_path: Path) -> None:
