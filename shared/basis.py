@@ -126,6 +126,11 @@ class World:
         """The agency that a basis names by this code, itself or by a desk that it has then (L2)."""
         return code if code in self.agencies else self.offices.desk_of(code, at)
 
+    def listed(self, at: datetime) -> set[str]:
+        """What somebody may name: agencies, and desks that are open and no shelters (L11)."""
+        desks = (d.code for d in self.offices.desks.values() if d.open(at) and not d.shelter)
+        return {*self.agencies, *desks}
+
     def named(self, codes: Iterable[str], agency: str, at: datetime) -> bool:
         return any(code == agency or self.meant(code, at) == agency for code in codes)
 

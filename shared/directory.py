@@ -93,6 +93,9 @@ class Offices:
             return None
         return self.runner(desk.programme, at) if desk.programme else desk.agency
 
+    def desks_of(self, agency: str, at: datetime) -> set[str]:
+        return {code for code in self.desks if self.desk_of(code, at) == agency}
+
     def programme_of(self, agency: str, person: str, at: datetime) -> str | None:
         """Under which programme somebody of that agency records; None: in its own right. Of several
         desks the one counts to which he was named last.
@@ -118,14 +121,14 @@ class Offices:
 
 
 def offices(events: Iterable[Recorded]) -> Offices:
-    """Fold a set of events of the directory, those of each stream in their order."""
+    """Fold a set of events of the directory, in any order."""
     names: dict[str, str] = {}
     contracts: dict[str, dict[UUID, Contract]] = {}
     ends: dict[UUID, datetime] = {}
     desks: dict[str, Desk] = {}
     closed: dict[str, datetime] = {}
     seats: dict[tuple[str, str], dict[tuple[str, datetime], datetime | None]] = {}
-    for recorded in events:
+    for recorded in sorted(events, key=lambda e: (e.envelope.stream, e.envelope.version)):
         at = recorded.envelope.occurred_at
         match recorded.event:
             case ProgrammeRegistered(programme=code, name=name):

@@ -21,6 +21,7 @@ from shared.contracts.intake import (
 )
 from shared.contracts.referral import ReferralRequested
 from shared.db import Connection
+from shared.directory import OFFICE_TYPES, Offices, offices
 from shared.kept import all_of, keep
 from shared.runtime import Runtime
 from shared.views import View
@@ -49,7 +50,10 @@ select c.* from party p join cases c on c.id = p.case_id
  where c.household = $2 and p.agency = $1
    and {NOT_BLOCKED.format(agency="$1", staff="$3", case="c.id")}
  order by c.id"""
-IS_PARTY = "select exists (select from party where agency = $1 and case_id = $2)"
+IS_PARTY = "select exists (select from party where agency = any($1) and case_id = $2)"
+OFFICES = """
+select count(*) || '/' || coalesce(bit_xor(hashtextextended(id::text, 0)), 0)
+  from kept where type = any($1::text[])"""
 STREAMS_OF = """
 select distinct stream from journal where key = $1 and stream like any($2::text[])
  order by stream"""
@@ -66,7 +70,7 @@ async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> Non
                 at = recorded.envelope.occurred_at
                 opened.append((case.case, case.lead, "open", at, case.household))
                 parties.append((case.lead, case.case))
-            case LeadOffered(case=case_id, to=agency):
+            case LeadOffered(case=case_id, to=agency) | LeadAccepted(case=case_id, lead=agency):
                 parties.append((agency, case_id))
             case ReferralRequested() as asked:
                 parties += [(asked.sender, asked.case), (asked.receiver, asked.case)]
@@ -117,8 +121,8 @@ def view(rt: Runtime) -> View:
     )
 
 
-async def is_party(rt: Runtime, agency: str, case: UUID) -> bool:
-    return bool(await rt.reads.fetchval(IS_PARTY, agency, case))
+async def is_party(rt: Runtime, names: Sequence[str], case: UUID) -> bool:
+    return bool(await rt.reads.fetchval(IS_PARTY, names, case))
 
 
 async def cases_of(
@@ -154,6 +158,16 @@ async def streams_of(rt: Runtime, case: UUID, *kinds: str) -> list[str]:
     """Streams of these kinds that belong to a case, from the journal: always up to date."""
     rows = await rt.pool.fetch(STREAMS_OF, str(case), [f"{kind}/%" for kind in kinds])
     return [row["stream"] for row in rows]
+
+
+async def the_offices(rt: Runtime) -> Offices:
+    """Programmes and desks; read again only when there are other events of them than before."""
+    mark = await rt.reads.fetchval(OFFICES, OFFICE_TYPES)
+    known: tuple[object, Offices] = rt.state.get("offices") or (None, Offices())
+    if known[0] != mark:
+        known = mark, offices(await rt.read(await all_of(rt.reads, OFFICE_TYPES)))
+        rt.state["offices"] = known
+    return known[1]
 
 
 async def the_world(rt: Runtime) -> World:

@@ -12,6 +12,7 @@ from shared.contracts import Recorded
 from shared.contracts.intake import CaseOpened, LeadAccepted, PersonJoined
 from shared.contracts.referral import ReferralEvent, ReferralRequested
 from shared.db import Connection
+from shared.directory import OFFICE_TYPES, offices
 from shared.grounds import GROUND_TYPES, Ground, grounds
 from shared.kept import all_of, keep, of_keys
 from shared.runtime import Runtime
@@ -36,12 +37,13 @@ update referral r set status = n.status from unnest($1::uuid[], $2::text[]) n (i
  where r.id = n.id"""
 HAS_STANDING = f"""
 select (exists (select from cases where id = $2 and lead = $1)
-        or exists (select from referral where case_id = $2 and $1 in (sender, receiver)))
+        or exists (select from referral
+                    where case_id = $2 and (sender = $1 or receiver = any($4::text[]))))
    and {blocks.NOT_BLOCKED.format(agency="$1", staff="$3", case="$2")}"""
 IS_PERSON = "select exists (select from person where case_id = $1 and person = $2)"
 REFERRALS_OF = f"""
 select id, case_id as "case", sender, receiver, status, requested_at from referral
- where (sender = $1 and $2 <> 'receiver' or receiver = $1 and $2 <> 'sender')
+ where (sender = $1 and $2 <> 'receiver' or receiver = any($7::text[]) and $2 <> 'sender')
    and id > $3 and status = any($5::text[])
    and {blocks.NOT_BLOCKED.format(agency="$1", staff="$6", case="case_id")}
  order by id limit $4"""
@@ -86,7 +88,8 @@ def view(rt: Runtime) -> View:
 
 async def has_standing(rt: Runtime, who: Principal, case: UUID) -> bool:
     """Is his agency lead of the case, or party to a referral on it, and he not blocked from it?"""
-    return bool(await rt.reads.fetchval(HAS_STANDING, who.agency, case, who.subject))
+    names = await names_of(rt, who.agency)
+    return bool(await rt.reads.fetchval(HAS_STANDING, who.agency, case, who.subject, names))
 
 
 async def is_person(rt: Runtime, case: UUID, person: UUID) -> bool:
@@ -97,8 +100,17 @@ async def referrals_of(
     rt: Runtime, who: Principal, role: str, after: UUID, limit: int, statuses: Sequence[str]
 ) -> list[dict[str, object]]:
     """Those of his agency that are there for him; `role` is sender, receiver or either."""
-    rows = await rt.reads.fetch(REFERRALS_OF, who.agency, role, after, limit, statuses, who.subject)
+    names = await names_of(rt, who.agency)
+    rows = await rt.reads.fetch(
+        REFERRALS_OF, who.agency, role, after, limit, statuses, who.subject, names
+    )
     return [dict(row) for row in rows]
+
+
+async def names_of(rt: Runtime, agency: str) -> list[str]:
+    """What it can be asked under: itself, and the desks that it has now (L2)."""
+    known = offices(await rt.read(await all_of(rt.reads, OFFICE_TYPES)))
+    return [agency, *known.desks_of(agency, rt.clock.now())]
 
 
 async def bases_of(rt: Runtime, case: UUID) -> dict[UUID, Consent | Ground]:

@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from shared.calendar import TOKYO
 from tests.conftest import City
 
 PURPOSES = ["consultation", "coordination"]
@@ -220,6 +221,99 @@ async def test_what_is_put_before_a_statutory_body_is_read_by_its_pledged_member
     assert ("money", '"借金は三百万円"') in await told.values("council")
     await told.write(coordinator, f"{path}/ending", {})
     assert (await reader.get("/v1/sealed")).json() == []
+
+
+async def test_a_programme_passes_to_another_body_on_its_day_with_all_that_is_its_own(
+    told: Told,
+) -> None:
+    """Example 12, L2, L3, L9, L15: the records pass, those of one's own stay; a consent goes on with the
+    desk that it named, not with the body; the former body is asked to give back, the next leads the case.
+    """
+    care, council = told.agencies["care"], told.agencies["council"]
+    visits, desk = f"visits-{care}", f"desk-{care}"
+    operator = told.city.client("referral", "ikoma-city", "operator", subject="operator")
+    today = told.city.at.astimezone(TOKYO).date()
+    midnight = datetime.combine(today + timedelta(days=1), time(), TOKYO)
+    contracts = f"/v1/programmes/{visits}/contracts"
+    for method, path, body in (
+        ("PUT", f"/v1/programmes/{visits}", {"name": "訪問事業"}),
+        ("POST", contracts, {"agency": care, "begins_on": "2026-04-01", "last_on": str(today)}),
+        ("PUT", f"/v1/desks/{desk}", {"name": "訪問窓口", "programme": visits}),
+        ("PUT", f"/v1/desks/{desk}/members/visitor", {}),
+        ("POST", contracts, {"agency": council, "begins_on": str(midnight.date()),
+                             "last_on": str(today + timedelta(days=365))}),
+    ):  # fmt: skip
+        answer = await operator.request(method, path, json=body)
+        assert answer.status_code in (200, 201), answer.text
+        await told.city.settle()
+    visitor = told.at("intake", "care", subject="visitor")
+    sheet = {
+        "route": "family_visit",
+        "people": [{"id": told.hana, "relation": "self", "name": NAME, "address": "生駒市"}],
+        "worries": {"concerns": ["care"], "main_concern": "care", "text": "訪問で聞いたこと"},
+    }
+    visited = f"/v1/cases/{(await told.write(visitor, '/v1/cases', sheet, 201))['id']}"
+    own = {"situation": {"person": told.hana, "health": "自主事業の記録"}}
+    answer = await told.at("intake", "care").put(f"{visited}/sections/situation", json=own)
+    assert answer.status_code == 200, answer.text
+    await told.consent(told.hana, "care", classes=["health_disability"])
+    terms = {"holders": [desk], "person": told.hana, "classes": ["money"]}
+    more = {"purposes": ["consultation"], "text_version": "2026-04"}
+    window = told.at("intake", "window")
+    path = f"/v1/cases/{told.case}/consents"
+    named = await told.write(window, path, {**terms, **more}, 201)
+
+    programme = {"name", "address", "relation", "concerns", "main_concern", "text"}
+    by_body, by_desk, kept = ("health", '"膝の痛み"'), ("money", '"年金のみ"'), "自主事業の記録"
+
+    async def fields(who: str) -> set[str]:
+        return {field for field, _ in await told.values(who)}
+
+    await told.city.settle(midnight - timedelta(seconds=1))
+    assert programme <= await fields("care")
+    assert {by_body, by_desk} <= await told.values("care")
+    assert await told.values("council") == set()
+    assert (await told.at("intake", "council").get(visited)).status_code == 404
+
+    await told.city.settle(midnight)
+    former, successor = await told.values("care"), await told.values("council")
+    assert programme <= {field for field, _ in successor}
+    assert not programme & {field for field, _ in former}
+    assert [by_body in former, by_desk in former, kept in str(former)] == [True, False, True]
+    assert [by_body in successor, by_desk in successor] == [False, True]
+    assert kept not in str(successor)
+    sources = {
+        (basis["kind"], basis.get("programme"))
+        for document in await told.documents("council")
+        for item in document["items"]
+        for basis in item["bases"]
+    }
+    assert sources == {("own_record", visits), ("consent", None)}
+
+    next_worker = told.at("intake", "council")
+    shown = (await next_worker.get(visited)).json()
+    assert (shown["lead"], kept in json.dumps(shown, ensure_ascii=False)) == ("", False)
+    assert (await visitor.get(visited)).json()["facts"] != shown["facts"]
+    await told.write(next_worker, f"{visited}/lead-agency/acceptance", {})
+    assert (await next_worker.get(visited)).json()["lead"] == council
+    listed = told.at("views", "council")
+    (retraction,) = (
+        await listed.get("/v1/retractions", params={"case": visited.rsplit("/", 1)[-1]})
+    ).json()
+    assert (retraction["agency"], retraction["state"]) == (care, "delivered")
+    assert {item["field"] for item in retraction["items"]} >= {"name", "address"}
+    for document in await told.documents("care"):
+        path = f"/v1/views/{document['handle']}/retraction-confirmation"
+        answer = await told.at("views", "care").post(path, json={"document": document["document"]})
+        assert answer.status_code in (200, 409), answer.text
+    await told.city.settle()
+    (retraction,) = (
+        await listed.get("/v1/retractions", params={"case": visited.rsplit("/", 1)[-1]})
+    ).json()
+    assert retraction["state"] == "confirmed"
+    done = await told.write(window, f"/v1/consents/{named['id']}/withdrawal", {})
+    assert [one["agency"] for one in done["agencies"]] == [council]
+    assert by_desk not in await told.values("council")
 
 
 async def test_an_agenda_takes_consented_cases_only_and_loses_them_with_the_consent(

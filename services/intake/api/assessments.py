@@ -86,6 +86,6 @@ async def relieve_coordinator(on: OnCaseDep, body: Relief) -> Receipt:
 
 
 def _led(on: OnCase) -> None:
-    if on.call.who.agency != on.state.lead:
+    if on.call.who.agency != on.lead:
         raise Problem("wrong-role")
     on.call.need("coordinator", "supervisor")

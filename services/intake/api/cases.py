@@ -32,7 +32,17 @@ from shared.journal import NEW
 
 from .. import family, view
 from ..domain import case as cases
-from .common import NO_ID, Fact, OnCase, OnCaseDep, fact, stands_in, taken_on, worker
+from .common import (
+    NO_ID,
+    Fact,
+    OnCase,
+    OnCaseDep,
+    fact,
+    stands_in,
+    still_there,
+    taken_on,
+    worker,
+)
 from .sheet import Person, Situation, Worries, check
 
 router = APIRouter(route_class=Route)
@@ -129,11 +139,13 @@ async def list_cases(
     """
     start = to_uuid(after) if after else NO_ID
     rows = await view.cases_of(call.rt, call.who, start, limit, status, q, mine)
-    items = [CaseLine.model_validate(row) for row in rows]
+    lines = [CaseLine.model_validate(row) for row in rows]
+    there = await still_there(call, [line.id for line in lines])
+    items = [line for line in lines if line.id in there]
     for hit in items if q else ():
         basis = "lead" if hit.lead == call.who.agency else "own_record"
         call.reads(f"case/{hit.id}", basis, case=hit.id)
-    return Page(items=items, next=str(items[-1].id) if len(items) == limit else None)
+    return Page(items=items, next=str(lines[-1].id) if len(lines) == limit else None)
 
 
 @router.get("/v1/cases/{id}")
@@ -146,7 +158,7 @@ async def get_case(on: OnCaseDep) -> CaseFile:
         id=first.case,
         merged=[file.case for file in files[1:]],
         status=first.state.status,
-        lead=first.state.lead,
+        lead=first.lead,
         version=first.version,
         coordinator=first.state.coordinator and first.state.coordinator[0],
         people=sorted({person for file in files for person in file.state.people}),

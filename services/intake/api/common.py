@@ -1,6 +1,6 @@
 """What the parts of the API share: standing in a case, one recorded fact as it is shown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -8,9 +8,11 @@ from uuid import UUID
 from fastapi import Depends, Header
 from pydantic import BaseModel, StringConstraints
 
+from shared.basis import World
 from shared.contracts import Event, Recorded, readable
 from shared.contracts.codes import labels
 from shared.contracts.intake import CaseOpened, LeadAccepted, PersonDescribed, StaffAssigned
+from shared.directory import Offices
 from shared.http import (
     Body,
     Call,
@@ -53,8 +55,11 @@ class OnCase:
     agency works the case, and who is blocked from it.
     """
 
-    def __init__(self, call: Call, case: UUID, past: Past, staff_past: Past) -> None:
+    def __init__(
+        self, call: Call, case: UUID, past: Past, staff_past: Past, offices: Offices
+    ) -> None:
         self.call, self.case, self.past, self.staff_past = call, case, past, staff_past
+        self._offices = offices
         self.staff: assignment.Assignment = staff_past.fold(assignment.DECIDER)
         self.state: cases.Case = past.fold(cases.DECIDER)
         self.events, self.version = past.events, past.version
@@ -68,7 +73,31 @@ class OnCase:
 
     @property
     def basis(self) -> str:
-        return "lead" if self.call.who.agency == self.state.lead else "own_record"
+        return "lead" if self.call.who.agency == self.lead else "own_record"
+
+    @property
+    def lead(self) -> str:
+        """Who leads the case; nobody when who leads it worked under a programme that he runs no more, and
+        his successor has not taken the case over yet (L2, L9).
+        """
+        return self.state.lead if self.successor in (None, self.state.lead) else ""
+
+    @property
+    def successor(self) -> str | None:
+        """Whose the case is by its lead's programme: "" between two contracts, None if it has none."""
+        named = [e for e in self.events if isinstance(e.event, CaseOpened | LeadAccepted)]
+        return self._holder(named[-1]) if named else None
+
+    def _holder(self, named: Recorded) -> str | None:
+        """Who stands now where somebody of the agency that leads made it the lead."""
+        e, lead = named.envelope, getattr(named.event, "lead", "")
+        if e.agency != lead or self._offices.programme_of(e.agency, e.actor, e.at) is None:
+            return None
+        return self.keeper(named) or ""
+
+    def keeper(self, recorded: Recorded) -> str | None:
+        """Whose own record it is now (L2)."""
+        return keeper(self._offices, recorded, self.call.now())
 
     def reads(self, events: Iterable[Recorded] = ()) -> None:
         """The answer will tell of the case, as far as these events do."""
@@ -79,7 +108,7 @@ class OnCase:
         return hidden(self._protected, event, self.call.who.agency, self.call.now())
 
     def need_lead(self) -> None:
-        if self.call.who.agency != self.state.lead:
+        if self.call.who.agency != self.lead:
             raise Problem("wrong-role")
 
     def shown(self) -> list[Recorded]:
@@ -88,18 +117,18 @@ class OnCase:
         return seen
 
     def sees(self, recorded: Recorded) -> bool:
-        """What one's own agency recorded, and what was recorded while it led the case (L20): who
-        takes a case over learns what came before from its document, by a basis. Nothing of what was
-        disposed of.
+        """What is one's own agency's record, and what was recorded while it led the case (L20), unless it
+        led it under a programme that it runs no more (L2): who takes a case over learns what came before
+        from its document, by a basis. Nothing of what was disposed of.
         """
         if self.state.status == "disposed":
             return False
         led = [
-            e.event.lead
+            e.event.lead if self._holder(e) in (None, e.event.lead) else None
             for e in self.events
             if isinstance(e.event, CaseOpened | LeadAccepted) and _was_before(e, recorded)
         ]
-        return self.call.who.agency in (*led[-1:], recorded.envelope.agency)
+        return self.call.who.agency in (*led[-1:], self.keeper(recorded))
 
     async def streams(self, *kinds: str) -> list[Past]:
         """All streams of these kinds that belong to the case, whoever sees them."""
@@ -142,16 +171,45 @@ async def standing(call: Call, case: UUID) -> OnCase:
 async def stands_in(call: Call, case: UUID) -> OnCase | None:
     """None for a stranger, whether there is such a case or not, and for who is blocked from it."""
     past, staff_past = await call.loads(f"case/{case}", assignment_of(call, case))
-    on = OnCase(call, case, past, staff_past)
+    on = OnCase(call, case, past, staff_past, await view.the_offices(call.rt))
     if not past.version or not await stands(call, call.who.agency, case, past):
         return None
     return None if call.who.subject in on.staff.blocked else on
 
 
 async def stands(call: Call, agency: str, case: UUID, past: Past) -> bool:
-    """It recorded something of the case, or was asked to do something in it."""
-    mine = {e.envelope.agency for e in past.events}
-    return agency in mine or await view.is_party(call.rt, agency, case)
+    """It has own records of the case, or was asked to do something in it, itself or one of its desks; but
+    not if all that it recorded went to others with a programme (L2).
+    """
+    offices, now = await view.the_offices(call.rt), call.now()
+    if agency in {keeper(offices, e, now) for e in past.events}:
+        return True
+    if lost(offices, agency, past, now):
+        return False
+    return await view.is_party(call.rt, [agency, *offices.desks_of(agency, now)], case)
+
+
+async def still_there(call: Call, of: Sequence[UUID]) -> set[UUID]:
+    """Of cases that are listed for the caller's agency those that did not go to others with a programme."""
+    offices, mine = await view.the_offices(call.rt), call.who.agency
+    if all(agency != mine for agency, _ in offices.seats):
+        return set(of)
+    pasts = await call.loads(*(f"case/{case}" for case in of))
+    now = call.now()
+    return {c for c, past in zip(of, pasts, strict=True) if not lost(offices, mine, past, now)}
+
+
+def lost(offices: Offices, agency: str, past: Past, at: datetime) -> bool:
+    """It recorded something of the case, and all of that is another's now (L2)."""
+    recorded = [e for e in past.events if e.envelope.agency == agency]
+    gone = bool(recorded) and all(keeper(offices, e, at) != agency for e in recorded)
+    holds = any(keeper(offices, e, at) == agency for e in past.events) if gone else False
+    return gone and not holds and past.fold(cases.DECIDER).offered != agency
+
+
+def keeper(offices: Offices, recorded: Recorded, at: datetime) -> str | None:
+    e = recorded.envelope
+    return offices.keeper(e.agency, e.actor, e.at, at)
 
 
 def assignment_of(call: Call, case: UUID) -> str:
@@ -179,8 +237,8 @@ async def on_led_case(id: PathId, call: Caller) -> OnCase:
     """For the supervisors and the privacy officer of the lead agency (404 for other agencies)."""
     case = to_uuid(id)
     past, staff_past = await call.loads(f"case/{case}", assignment_of(call, case))
-    on = OnCase(call, case, past, staff_past)
-    if on.state.lead != call.who.agency or call.who.subject in on.staff.blocked:
+    on = OnCase(call, case, past, staff_past, await view.the_offices(call.rt))
+    if on.lead != call.who.agency or call.who.subject in on.staff.blocked:
         raise not_found()
     call.need(*OFFICERS)
     on.reads()
@@ -229,6 +287,17 @@ async def in_directory(on: OnCase, codes: set[str], field: str) -> None:
         raise bad_input(
             field, "not in the directory / 登録されていない機関です: " + ", ".join(unknown)
         )
+
+
+async def may_be_named(on: OnCase, codes: set[str], field: str) -> World:
+    """Agencies, or desks: what names a desk goes on with whoever has it (L2)."""
+    known = await view.the_world(on.call.rt)
+    unknown = sorted(codes - known.listed(on.call.now()))
+    if unknown:
+        raise bad_input(
+            field, "not in the directory / 登録されていない機関・窓口です: " + ", ".join(unknown)
+        )
+    return known
 
 
 def fact(on: OnCase, recorded: Recorded) -> Fact:

@@ -28,7 +28,16 @@ from shared.problems import bad_input, not_found
 
 from .. import view
 from ..domain import consent
-from .common import Agency, OnCase, OnCaseDep, Staff, all_known, in_directory, standing
+from .common import (
+    Agency,
+    OnCase,
+    OnCaseDep,
+    Staff,
+    all_known,
+    in_directory,
+    may_be_named,
+    standing,
+)
 
 router = APIRouter(route_class=Route)
 DataClass = Annotated[str, *OneOf("data_class")]
@@ -164,7 +173,8 @@ async def record_consent(on: OnCaseDep, body: NewConsent) -> Receipt:
             raise bad_input(
                 "body.group", f"no such body, one of / 会議体は次のいずれかです: {known}"
             )
-        await in_directory(on, {*body.holders, *body.excluded}, "body.holders")
+        await may_be_named(on, set(body.holders), "body.holders")
+        await in_directory(on, {*body.excluded} - {*body.holders}, "body.excluded")
         _answerable(on, body, event)
 
     return await on.call.handle(
@@ -181,7 +191,7 @@ async def record_consent(on: OnCaseDep, body: NewConsent) -> Receipt:
 @router.post("/v1/consents/{id}/narrowing")
 async def narrow(on: OnConsentDep, body: Narrowing) -> Receipt:
     """The person takes a part back; who held it must give it back (see views)."""
-    case, id, _ = on
+    case, id, state = on
     command = consent.Narrow(tuple(body.excluded), tuple(body.dropped), body.until)
 
     async def check() -> None:
@@ -189,7 +199,7 @@ async def narrow(on: OnConsentDep, body: Narrowing) -> Receipt:
             raise bad_input("body", "says nothing / 変更する内容がありません")
         if body.until and body.until <= (body.occurred_at or case.call.now()):
             raise bad_input("body.until", "has passed; withdraw / 過去の日時です。撤回してください")
-        await in_directory(case, set(body.excluded), "body.excluded")
+        await in_directory(case, {*body.excluded} - state.holders, "body.excluded")
 
     return await case.call.handle(
         consent.DECIDER, f"consent/{id}", str(case.case), command, body, check=check
@@ -203,9 +213,10 @@ async def withdraw(on: OnConsentDep, body: Withdrawal) -> WithdrawalReceipt:
     receipt = await case.call.handle(
         consent.DECIDER, f"consent/{id}", str(case.case), consent.Withdraw(), body
     )
-    agencies = set(state.holders)
+    known, now = await view.the_world(case.call.rt), case.call.now()
+    agencies = {agency for code in state.holders if (agency := known.meant(code, now))}
     if state.group:
-        agencies |= (await view.the_world(case.call.rt)).pool(state.group, case.call.now())
+        agencies |= known.pool(state.group, now)
     return WithdrawalReceipt(
         **receipt.model_dump(), agencies=[Pending(agency=a) for a in sorted(agencies)]
     )

@@ -120,7 +120,7 @@ async def lift(on: OnLedCaseDep, body: Step) -> Receipt:
 @router.post("/v1/cases/{id}/disposal")
 async def propose(on: OnLedCaseDep, body: Step) -> Receipt:
     """After its time has run out only; another person decides."""
-    rule = await disposal.rule_of(on.call.rt, on.state.lead)
+    rule = await disposal.rule_of(on.call.rt, on.lead)
     closed_on = disposal.closed_on(on.events) or on.call.now().date()
     event = DisposalProposed(
         case=on.case,
@@ -166,7 +166,7 @@ async def decline(on: OnLedCaseDep, body: Step) -> Receipt:
 async def _run_out(on: OnCase) -> None:
     if on.state.status != "closed":
         return  # the decider says so
-    rule = await disposal.rule_of(on.call.rt, on.state.lead)
+    rule = await disposal.rule_of(on.call.rt, on.lead)
     closed_on = disposal.closed_on(on.events)
     today = on.call.now().astimezone(TOKYO).date()
     if rule is None or closed_on is None or rule.run_out_on(closed_on) > today:

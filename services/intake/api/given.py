@@ -37,7 +37,7 @@ async def may_be_told(
     on: OnCase, agency: str, teller: str, data_class: str, subjects: Iterable[UUID]
 ) -> bool:
     """The lead agency holds the file (L20); any other needs a live basis for every subject (L4)."""
-    if agency == on.state.lead:
+    if agency == on.lead:
         return True
     subjects = set(subjects)
     classes = await given(on, agency, teller, await view.the_world(on.call.rt))

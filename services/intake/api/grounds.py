@@ -20,7 +20,7 @@ from shared.problems import bad_input, not_found
 
 from .. import view, worklist
 from ..domain import basis
-from .common import Agency, OnCase, OnCaseDep, Staff, all_known, in_directory, standing, worker
+from .common import Agency, OnCase, OnCaseDep, Staff, all_known, may_be_named, standing, worker
 
 router = APIRouter(route_class=Route)
 Check = Callable[[], Awaitable[None]]
@@ -186,13 +186,14 @@ async def _write(
 
 async def _named(on: OnCase, body: Without) -> None:
     all_known(on, body.persons, "body.persons")
-    await in_directory(on, set(body.holders), "body.holders")
+    await may_be_named(on, set(body.holders), "body.holders")
 
 
 async def _allowed(on: OnCase, holders: list[str], ground: Ground) -> None:
     """The table decides by the controller types of who gives and who receives."""
-    agencies = (await view.the_world(on.call.rt)).agencies
-    own = agencies.get(on.call.who.agency)
+    known = await view.the_world(on.call.rt)
+    own = known.agencies.get(on.call.who.agency)
     for code in holders:
-        if own is None or not allows(ground, own.controller, agencies[code].controller):
+        to = known.agencies.get(known.meant(code, on.call.now()) or "")
+        if own is None or to is None or not allows(ground, own.controller, to.controller):
             raise bad_input("body.ground", f"not for {code} / {ground.citation}では提供できません")

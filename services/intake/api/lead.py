@@ -1,15 +1,17 @@
 """The lead agency (主担当) of a case: there is always exactly one; it is handed over by consent of both."""
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
 from shared.basis import World
+from shared.contracts import Event, sealed_fields
 from shared.contracts.codes import lead_minimum
 from shared.contracts.intake import LeadAccepted, LeadDeclined, LeadOffered
 from shared.http import Body, Receipt, Route, Text
-from shared.problems import Problem, bad_input
+from shared.problems import bad_input
 
 from .. import view
 from ..domain import case as cases
@@ -41,14 +43,17 @@ class Lead(BaseModel):
 
 @router.get("/v1/cases/{id}/lead-agency")
 async def get_lead(on: OnCaseDep) -> Lead:
-    return Lead(lead=on.state.lead, offered=on.state.offered or None)
+    """`lead` is empty, and `offered` who runs the programme now, when who led the case under it does no
+    more: until he accepts.
+    """
+    offered = on.state.offered or (on.successor if not on.lead else None)
+    return Lead(lead=on.lead, offered=offered or None)
 
 
 @router.post("/v1/cases/{id}/lead-agency")
 async def offer(on: OnCaseDep, body: Offer) -> Receipt:
     """By the lead agency. The other keeps nothing of it but that it was asked, until it accepts."""
-    if on.call.who.agency != on.state.lead:
-        raise Problem("wrong-role")
+    on.need_lead()
 
     async def check() -> None:
         world = await view.the_world(on.call.rt)
@@ -62,16 +67,18 @@ async def offer(on: OnCaseDep, body: Offer) -> Receipt:
 
 @router.post("/v1/cases/{id}/lead-agency/acceptance")
 async def accept(on: OnCaseDep, body: Acceptance) -> Receipt:
-    """By the agency that was asked, while a basis lives that gives it the minimum (L9)."""
+    """By the agency that was asked, or that runs the programme now under which the case was led; while a
+    basis lives that gives it the minimum (L9).
+    """
     mine = on.call.who.agency
+    takes_over = mine == on.successor != on.state.lead
 
     async def check() -> None:
-        if mine == on.state.offered:
+        if mine == on.state.offered or takes_over:
             await _has_basis(on, mine, await view.the_world(on.call.rt))
 
-    return await on.write(
-        cases.AcceptLead(LeadAccepted(case=on.case, lead=mine)), body, check=check
-    )
+    accepted = LeadAccepted(case=on.case, lead=mine)
+    return await on.write(cases.AcceptLead(accepted, takes_over), body, check=check)
 
 
 @router.post("/v1/cases/{id}/lead-agency/decline")
@@ -81,9 +88,24 @@ async def decline(on: OnCaseDep, body: Decline) -> Receipt:
 
 
 async def _has_basis(on: OnCase, agency: str, world: World) -> None:
-    """L9: for one person of the case at least, live bases together give the minimum."""
-    if not _enough((await given(on, agency, on.state.lead, world)).values()):
+    """L9: for one person of the case at least, live bases together give the minimum; own records, also
+    those that came with a programme (L2), are a basis.
+    """
+    told = await given(on, agency, on.state.lead, world)
+    for recorded in on.events:
+        if on.keeper(recorded) == agency:
+            _add_own(recorded.event, told)
+    if not _enough(told.values()):
         raise no_live_basis(on)
+
+
+def _add_own(event: Event, told: dict[UUID, set[str]]) -> None:
+    """Classes of what an event holds: of a person, else of the household (L4)."""
+    fields = sealed_fields(type(event)).items()
+    held = {mark.data_class for name, mark in fields if getattr(event, name) not in (None, ())}
+    person = getattr(event, "person", None)
+    for one in told if person is None else told.keys() & {person}:
+        told[one] |= held
 
 
 def _enough(given: Iterable[set[str]]) -> bool:

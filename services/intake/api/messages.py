@@ -91,7 +91,7 @@ async def send(on: OnCaseDep, body: NewMessage) -> Receipt:
             raise bad_input("body.to", "another agency / 他の機関を指定してください")
         if body.answers and not await _received(on, body.answers):
             raise bad_input("body.answers", "no message to you / 受け取った連絡ではありません")
-        told = body.text is not None or on.call.who.agency != on.state.lead
+        told = body.text is not None or on.call.who.agency != on.lead
         if not await stands(on.call, body.to, on.case, on.past) or (
             told and not await _may_be_told(on, body.to, on.call.who.agency, of_person)
         ):

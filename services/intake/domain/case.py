@@ -102,7 +102,10 @@ class OfferLead:
 
 @dataclass(frozen=True)
 class AcceptLead:
+    """`takes_over`: with the programme under which the case was led, unasked (L2)."""
+
     accepted: LeadAccepted
+    takes_over: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,8 @@ def decide(state: Case, command: Command) -> list[Event]:
             if offered.to == state.lead:
                 raise Refused("agency-leads-already", state.status, ALLOWED[state.status])
             return [offered]
+        case "open", AcceptLead(accepted, True):
+            return [accepted]
         case "open", AcceptLead(accepted):
             return [_answered(state, accepted.lead, accepted)]
         case "open", DeclineLead(declined):

@@ -57,8 +57,8 @@ def _label(name: str, code: str) -> str:
 
 
 def _name(code: str, known: World) -> str:
-    agency = known.agencies.get(code)
-    return agency.name if agency else code
+    found = known.agencies.get(code) or known.offices.desks.get(code)
+    return found.name if found else code
 
 
 def _day(at: datetime) -> str:

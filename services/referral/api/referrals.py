@@ -118,12 +118,15 @@ class ReferralShown(ReferralLine):
 
 
 class OnReferral:
-    """A call on a referral that the caller's agency sent or received (404 otherwise, and for who is
-    blocked from the case).
+    """A call on a referral that the caller's agency sent or received, itself or by a desk that it has now
+    (404 otherwise, and for who is blocked from the case).
     """
 
-    def __init__(self, call: Call, past: Past, status: str, asked: ReferralRequested) -> None:
+    def __init__(
+        self, call: Call, past: Past, status: str, asked: ReferralRequested, received: bool
+    ) -> None:
         self.call, self.past, self.status, self.asked = call, past, status, asked
+        self.received = received
 
     async def write(self, command: referrals.Command, body: Body) -> Receipt:
         stream, key = f"referral/{self.asked.referral}", str(self.asked.case)
@@ -134,16 +137,17 @@ async def on_referral(referral: ReferralId, call: Caller) -> OnReferral:
     past = await call.load(f"referral/{to_uuid(referral)}")
     state = past.fold(referrals.DECIDER)
     asked = state.requested
-    if asked is None or call.who.agency not in (asked.sender, asked.receiver):
+    names = await view.names_of(call.rt, call.who.agency)
+    if asked is None or not (call.who.agency == asked.sender or asked.receiver in names):
         raise not_found()
     if await blocked(call.rt.reads, call.who, [asked.case]):
         raise not_found()
     call.need(*STAFF)
-    return OnReferral(call, past, state.status, asked)
+    return OnReferral(call, past, state.status, asked, asked.receiver in names)
 
 
 async def on_received(on: Annotated[OnReferral, Depends(on_referral)]) -> OnReferral:
-    if on.call.who.agency != on.asked.receiver:
+    if not on.received:
         raise Problem("wrong-role", detail=ONLY_RECEIVER)
     return on
 
@@ -174,7 +178,8 @@ async def request_referral(call: Annotated[Call, Depends(sender)], body: NewRefe
     rt, referral = call.rt, uuid7()
     world = await view.the_world(rt)
     given = (await view.bases_of(rt, body.case)).values()
-    person, sender, receiver = body.person, call.who.agency, body.receiver
+    person, sender = body.person, call.who.agency
+    receiver = world.meant(body.receiver, call.now()) or body.receiver
     bases = referrals.covering(given, person, sender, receiver, body.classes, world, call.now())
     requested = ReferralRequested(
         referral=referral,
@@ -184,9 +189,9 @@ async def request_referral(call: Annotated[Call, Depends(sender)], body: NewRefe
     )
 
     async def check() -> None:
-        if body.receiver not in world.agencies:
+        if body.receiver not in world.listed(call.now()):
             raise bad_input("body.receiver", "not in the directory / 機関一覧にありません")
-        if body.receiver == call.who.agency:
+        if receiver == call.who.agency:
             raise bad_input("body.receiver", "is the sender itself / 自機関には送れません")
         if not await view.is_person(rt, body.case, body.person):
             raise bad_input(
@@ -240,8 +245,9 @@ async def get_referral(on: OnReferralDep) -> ReferralShown:
     call.shows(on.past.version)
     world = await view.the_world(call.rt)
     given = await view.bases_of(call.rt, asked.case)
+    receiver = world.meant(asked.receiver, call.now()) or asked.receiver
     live = any(
-        classes_for(given[id], asked.person, asked.receiver, asked.sender, world, call.now())
+        classes_for(given[id], asked.person, receiver, asked.sender, world, call.now())
         for id in asked.bases
         if id in given
     )
