@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator
 from datetime import date, datetime, time, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest_asyncio
 
 from operate.stack import Stack
 from shared.calendar import TOKYO
+from shared.contracts.intake import CaseOpened, ConsentRecorded, PersonJoined
 from shared.contracts.referral import ContractBegun, ContractExpired
 from tests.integration._service import Running, service_on
 
@@ -170,3 +172,55 @@ async def test_a_code_names_one_thing_and_whose_a_desk_is_does_not_change(
         "POST", "/v1/programmes/visits/contracts", by="care", role="supervisor"
     )
     assert denied.status_code == 403
+
+
+async def test_a_referral_to_a_desk_is_answered_by_whoever_has_it(directory: Directory) -> None:
+    """L2, L9"""
+    case, person = uuid4(), uuid4()
+    consent = ConsentRecorded(
+        consent=uuid4(), case=case, person=person, status="granted", classes=("contact",),
+        purposes=("consultation",), medium="paper", holders=("visits-desk",), text_version="1",
+        begins=directory.rt.clock.now() - timedelta(days=1),
+    )  # fmt: skip
+    await directory.running.tell(
+        CaseOpened(case=case, household=uuid4(), lead="city", route="family_visit"),
+        PersonJoined(case=case, person=person, relation="self"),
+        consent,
+    )
+    about = {"case": str(case), "person": str(person), "classes": ["contact"], "need": "訪問"}
+
+    async def ask(receiver: str) -> Any:
+        body = {**about, "receiver": receiver}
+        return await directory.call("POST", "/v1/referrals", role="intake_worker", **body)
+
+    await directory.call("PUT", "/v1/desks/hidden", name="避難所", agency="care", shelter=True)
+    for receiver, status in (("visits-desk", 409), ("hidden", 422), ("nowhere", 422)):
+        assert (await ask(receiver)).status_code == status
+    await directory.contract("care", -30, 0)
+    await directory.contract("clinic", 1, 365)
+    made = await ask("visits-desk")
+    assert made.status_code == 201, made.text
+    path = f"/v1/referrals/{made.json()['id']}"
+
+    async def seen_by() -> list[str]:
+        answers = {
+            by: await directory.call("GET", path, by=by, role="agency_worker")
+            for by in ("care", "clinic")
+        }
+        inbox = {
+            by: await directory.call("GET", "/v1/inbox", by=by, role="agency_worker")
+            for by in answers
+        }
+        found = [by for by, answer in answers.items() if answer.status_code == 200]
+        assert found == [by for by, answer in inbox.items() if answer.json()["items"]]
+        return found
+
+    assert await seen_by() == ["care"]
+    receipt = await directory.call("POST", f"{path}/receipt", by="care", role="agency_worker")
+    assert receipt.status_code == 200
+    await directory.begin(1)
+    assert await seen_by() == ["clinic"]
+    accepted = await directory.call("POST", f"{path}/acceptance", by="clinic", role="agency_worker")
+    assert accepted.status_code == 200, accepted.text
+    shown = (await directory.call("GET", path, by="clinic", role="agency_worker")).json()
+    assert (shown["basis_missing"], shown["need"]) == (False, "訪問")

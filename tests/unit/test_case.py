@@ -83,6 +83,16 @@ def test_nobody_else_answers_for_it_and_nobody_twice() -> None:
     given(DECIDER, *after).when(AcceptLead(accepted("shakyo"))).refused("no-offer-to-this-agency")
 
 
+def test_who_takes_a_programme_over_takes_its_cases_over_unasked() -> None:
+    """L2: until the case is closed, and whatever was offered to others."""
+    for past in ((opened,), (opened, offered("shakyo"))):
+        taken = AcceptLead(accepted("care-centre"), takes_over=True)
+        given(DECIDER, *past).when(taken).then(accepted("care-centre"))
+    given(DECIDER, opened, closed).when(AcceptLead(accepted("shakyo"), True)).refused(
+        "case-is-closed"
+    )
+
+
 def test_a_later_offer_replaces_the_earlier() -> None:
     asked = (opened, offered("shakyo"), offered("care-centre"))
     given(DECIDER, *asked).when(AcceptLead(accepted("shakyo"))).refused("no-offer-to-this-agency")
