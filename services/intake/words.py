@@ -1,7 +1,9 @@
 """Values of recorded fields in the words of the person they speak of."""
 
+from datetime import datetime
 from typing import Any
 
+from shared.calendar import TOKYO
 from shared.contracts.codes import labels
 
 NAMES = {
@@ -70,9 +72,9 @@ def name(field: str) -> str:
     return NAMES.get(field, field)
 
 
-def value(field: str, told: Any) -> str:
-    """Codes by their label, lists in one line; a text as it was written."""
+def value(field: str, told: Any, at: datetime) -> str:
+    """Codes by their label on that day, lists in one line; a text as it was written."""
     if isinstance(told, tuple | list):
-        return "、".join(value(field, one) for one in told)
-    known = labels(LISTS[field]) if field in LISTS else {}
+        return "、".join(value(field, one, at) for one in told)
+    known = labels(LISTS[field], at.astimezone(TOKYO).date()) if field in LISTS else {}
     return known.get(str(told), str(told))

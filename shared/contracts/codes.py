@@ -70,9 +70,27 @@ def own_view_below_age() -> int:
     return int(_configuration()["own_view_below_age"])
 
 
-def labels(name: str) -> dict[str, str]:
-    """Code → Japanese label of one list."""
-    return cast(dict[str, str], _lists()[name]["codes"])
+def labels(name: str, on: date | None = None) -> dict[str, str]:
+    """Code → Japanese label of one list; `on`: in the words of that day, and with the codes of then that
+    are offered no more.
+    """
+    listed = _lists()[name]
+    now = cast(dict[str, str], listed["codes"])
+    earlier = [old for old in listed.get("before", ()) if on and on < old["until"]]
+    if not earlier:
+        return now
+    earlier.sort(key=lambda old: cast(date, old["until"]), reverse=True)
+    return {
+        code: label
+        for words in (now, *(o["codes"] for o in earlier))
+        for code, label in words.items()
+    }
+
+
+def listed(name: str) -> tuple[str, bool] | None:
+    """Title of a list, and whether it was confirmed (else 要確認); None: there is none."""
+    found = _lists().get(name)
+    return (found["title"], found["confirmed"]) if found else None
 
 
 def OneOf(name: str) -> tuple[AfterValidator, WithJsonSchema]:

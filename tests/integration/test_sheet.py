@@ -157,3 +157,12 @@ async def test_a_stranger_finds_no_section_and_no_case(sheet: Sheet, intake: Run
 async def test_the_person_of_a_persons_section_is_named(sheet: Sheet) -> None:
     assert (await sheet.read("living")).status_code == 422
     assert (await sheet.read("worries", HANA)).status_code == 422
+
+
+async def test_a_closed_list_is_told_with_its_words_and_what_nobody_has_confirmed(
+    sheet: Sheet,
+) -> None:
+    told = (await sheet.client.get("/v1/lists/concern", params={"on": "2026-04-01"})).json()
+    assert (told["title"], told["confirmed"]) == ("ご相談の内容(お困りのこと)", False)
+    assert told["codes"]["care"]
+    assert (await sheet.client.get("/v1/lists/nothing")).status_code == 404

@@ -203,6 +203,19 @@ def test_every_list_is_closed_and_labelled(name: str) -> None:
         check("no such code")  # type: ignore[call-arg]
 
 
+def test_a_record_shows_the_words_of_its_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = [
+        {"until": date(2026, 10, 1), "codes": {"visit": "家庭訪問", "fax": "ファクス"}},
+        {"until": date(2027, 4, 1), "codes": {"visit": "訪問支援"}},
+    ]
+    method = {"title": "方法", "confirmed": False, "before": before, "codes": {"visit": "訪問"}}
+    monkeypatch.setattr("shared.contracts.codes._lists", lambda: {"contact_method": method})
+    assert labels("contact_method", date(2026, 4, 1)) == {"visit": "家庭訪問", "fax": "ファクス"}
+    assert labels("contact_method", date(2026, 10, 1)) == {"visit": "訪問支援"}
+    assert labels("contact_method", date(2027, 4, 1)) == {"visit": "訪問"}
+    assert labels("contact_method") == {"visit": "訪問"}, "what may be written now"
+
+
 def test_bodies_share_as_their_legal_type_says() -> None:
     for body in bodies().values():
         assert bool(body.citation) == (body.legal_type != "local"), body.code

@@ -17,6 +17,7 @@ from . import (
     history,
     household,
     lead,
+    lists,
     matches,
     merges,
     messages,
@@ -39,6 +40,7 @@ PARTS = (
     assessments,
     assignments,
     lead,
+    lists,
     matches,
     merges,
     records,
@@ -57,5 +59,6 @@ PARTS = (
     rights,
     outreach,
     history,
+    lists,
 )
 router = together("intake", *[part.router for part in PARTS], dependencies=[Depends(purpose)])

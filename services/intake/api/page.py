@@ -18,13 +18,14 @@ PAGES = Environment(
 
 
 def page(template: str, **values: Any) -> HTMLResponse:
-    """`label(list, code)` and `local(time)` are there for every template."""
+    """`label(list, code, time)`, in the words of that day, and `local(time)` are there for every template."""
     text = PAGES.get_template(template).render(label=_label, local=_local, **values)
     return HTMLResponse(text, headers={"Cache-Control": "no-store"})
 
 
-def _label(name: str, code: str | None) -> str:
-    return labels(name).get(code or "", code or "")
+def _label(name: str, code: str | None, at: datetime | None = None) -> str:
+    day = at and at.astimezone(TOKYO).date()
+    return labels(name, day).get(code or "", code or "")
 
 
 def _local(at: datetime) -> str:

@@ -17,13 +17,17 @@ def consent(found: Consent, known: World, at: datetime) -> str:
     if said.group:
         body = bodies().get(said.group)
         to.append(f"{body.name if body else said.group}の構成機関")
-    how = _label("consent_medium", said.medium)
+    how = _label("consent_medium", said.medium, said.begins)
     if said.proxy:
-        how += f"、代理人: {_label('proxy', said.proxy)}"
+        how += f"、代理人: {_label('proxy', said.proxy, said.begins)}"
     if said.explained_by:
         how += f"、説明: {said.explained_by}、様式 {said.text_version}"
-    what = [_label("data_class", name) for name in said.classes if name in found.classes(at)]
-    head = f"{_label('consent_status', said.status)}({how})"
+    what = [
+        _label("data_class", name, said.begins)
+        for name in said.classes
+        if name in found.classes(at)
+    ]
+    head = f"{_label('consent_status', said.status, said.begins)}({how})"
     return _sentence(head, found, to, what, at)
 
 
@@ -31,13 +35,13 @@ def ground(found: Ground, known: World, at: datetime) -> str:
     """「緊急(生命): …」 or 「個人情報保護法69条2項4号(…): …」"""
     said = found.recorded
     if isinstance(said, UrgentAsserted):
-        head = f"緊急({_label('danger', said.danger)})"
+        head = f"緊急({_label('danger', said.danger, said.begins)})"
     else:
         row = grounds(said.begins.astimezone(TOKYO).date()).get(said.ground)
         head = f"{said.citation}({row.name if row else said.ground}"
         head += ")" if row and row.confirmed else "、要確認)"
     to = [_name(code, known) for code in said.holders]
-    what = [_label("basis_class", name) for name in said.classes]
+    what = [_label("basis_class", name, said.begins) for name in said.classes]
     return _sentence(head, found, to, what, at)
 
 
@@ -52,8 +56,9 @@ def _sentence(
     return f"{head}: {begins} から{until}、{'、'.join(to)}に、{'、'.join(what)}{state}"
 
 
-def _label(name: str, code: str) -> str:
-    return labels(name).get(code, code)
+def _label(name: str, code: str, at: datetime) -> str:
+    """In the words of that day."""
+    return labels(name, at.astimezone(TOKYO).date()).get(code, code)
 
 
 def _name(code: str, known: World) -> str:
