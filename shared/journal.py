@@ -24,14 +24,18 @@ LARGEST_EVENT = 900_000
 """Bytes of a wire form; the broker takes 1 MiB. Larger is refused here, or it would block the relay."""
 
 LOAD = "select * from journal where stream = any($1::text[]) order by stream, version"
-APPEND = f"insert into journal {COLUMNS}{ROWS}"
+WRITTEN = f"written as (insert into journal {COLUMNS}{ROWS} returning seq)"
+UNSENT = "insert into unsent select seq from written"
+"""Each event is on its way to the topic from the moment that it is there."""
+APPEND = f"with {WRITTEN} {UNSENT}"
 WRITE = f"""
 with {{}} remembered as (
          insert into command (id, digest, stream, version, created)
          select * from unnest($15::bytea[], $16::bytea[], $17::text[], $18::int[], $19::bool[])),
      cancelled as (delete from timer where id = any($20::text[])),
-     set_ as ({SET_ALL.format("$21", "$22", "$23", "$24")})
-{APPEND}"""
+     set_ as ({SET_ALL.format("$21", "$22", "$23", "$24")}),
+     {WRITTEN}
+{UNSENT}"""
 """One statement: one round trip, all or nothing without a transaction around it."""
 REPEAT = "select digest, stream, version, created from command where id = $1"
 RECALL = """

@@ -14,14 +14,17 @@ from shared.journal import Journal
 from shared.kill import point
 from shared.settings import Kafka
 
-HIGHEST = """
-select max("offset") from journal
- where published_at is not null and topic_id = $1 and partition = $2"""
+START = """
+select "offset" + cardinality(seqs) from sent
+ where topic_id = $1 and partition = $2 and "offset" >= 0 order by "offset" desc limit 1"""
 TAKE = """
-insert into journal (id, stream, version, key, type, data, at, occurred_at, actor, agency, basis,
-                     correlation, causation, traceparent, published_at, topic_id, partition, "offset")
-values ($1, $2, $3, $4, $5, $6::text::jsonb, $7, $8, $9, $10, $11, $12, $13, $14, now(), $15, $16, $17)
-on conflict do nothing"""
+with taken as (
+    insert into journal (id, stream, version, key, type, data, at, occurred_at, actor, agency, basis,
+                         correlation, causation, traceparent)
+    values ($1, $2, $3, $4, $5, $6::text::jsonb, $7, $8, $9, $10, $11, $12, $13, $14)
+    on conflict do nothing returning seq)
+insert into sent (topic_id, partition, "offset", seqs)
+select $15::text, $16::int, $17::bigint, array[seq] from taken"""
 
 log = structlog.get_logger()
 
@@ -38,8 +41,7 @@ async def take_back(journal: Journal, kafka: Kafka, topic: str) -> int:
         ends = await reader.end_offsets(described.places)
         behind: dict[TopicPartition, int] = {}
         for place in described.places:
-            highest = await journal.pool.fetchval(HIGHEST, described.id, place.partition)
-            start = 0 if highest is None else highest + 1
+            start = await journal.pool.fetchval(START, described.id, place.partition) or 0
             if start < ends[place]:
                 behind[place] = start
         reader.assign(list(behind))

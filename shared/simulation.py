@@ -51,8 +51,7 @@ async def settled(rt: Runtime) -> bool:
         pass
     if await rt.timers.waiting():  # another loop is firing it
         return False
-    row = await rt.pool.fetchrow(OLDEST)
-    if not row or row["waiting"]:
+    if await rt.pool.fetchval(OLDEST) is not None:
         return False
     if not rt.service.follows_by_itself and await rt.follower.behind():
         return False

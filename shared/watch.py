@@ -8,9 +8,9 @@ from shared.db import PASSING, UNREAD
 from shared.runtime import Runtime
 
 OLDEST = """
-select coalesce(extract(epoch from clock_timestamp() - min(at)), 0) as age, count(*) as waiting
-  from journal where published_at is null and held is null"""
-HELD = "select count(*) from journal where held is not null"
+select extract(epoch from clock_timestamp() - at) from unsent u, lateral (
+       select at from journal where seq = u.seq limit 1) j order by u.seq limit 1"""
+HELD = "select count(*) from held"
 PARKED = "select count(distinct coalesce(stream, '')) from parked where view = $1"
 
 
@@ -18,8 +18,7 @@ async def watch(rt: Runtime) -> None:
     while True:
         with suppress(*PASSING):
             await rt.pool.execute(UNREAD)
-            row = await rt.pool.fetchrow(OLDEST)
-            telemetry.unpublished_age.set(float(row["age"]) if row and row["waiting"] else 0)
+            telemetry.unpublished_age.set(float(await rt.pool.fetchval(OLDEST) or 0))
             telemetry.held.set(await rt.pool.fetchval(HELD))
             rt.applier.number = await rt.pool.fetchval(views.PROMOTED)
             waiting = await rt.pool.fetchval(PARKED, rt.applier.name)

@@ -15,6 +15,9 @@ from shared.journal import Addition, Journal
 from shared.runtime import Runtime
 
 CONNECTIONS = 32
+GONE = """
+with gone as (delete from journal where seq > $1 returning seq)
+delete from unsent u using gone where u.seq = gone.seq"""
 
 
 async def figures(rt: Runtime, seconds: float, repeats: int) -> list[Figure]:
@@ -25,7 +28,7 @@ async def figures(rt: Runtime, seconds: float, repeats: int) -> list[Figure]:
             lambda: _rate(_insert(rt, connections), seconds),
             repeats,
         )
-    await rt.pool.execute("delete from journal where seq > $1", before)
+    await rt.pool.execute(GONE, before)
     what = "journal append, 32 connections ÷ a bare insert of the same row"
     return [Figure("append", what, "events/s", ours, limit, at_least=0.7)]
 
@@ -35,7 +38,7 @@ async def appended(rt: Runtime, seconds: float) -> float:
     before = await rt.pool.fetchval(NEWEST)
     async with pool(rt.database.database_url, size=CONNECTIONS) as connections:
         rate = await _rate(_append(rt, connections), seconds)
-    await rt.pool.execute("delete from journal where seq > $1", before)
+    await rt.pool.execute(GONE, before)
     return rate
 
 

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 from uuid_utils.compat import uuid7
 
-from shared.batches import Batches
 from shared.broker import HEARTBEATS, Message, describe, event_message, producer
 from shared.contracts import Event
 from shared.contracts.intake import CaseOpened, ConsentRecorded, PersonJoined, SituationRecorded
 from shared.journal import Addition, Context
+from shared.relay.batches import Batches
 from shared.runtime import Runtime
 from shared.settings import Kafka
 
@@ -90,13 +90,14 @@ class Town:
             await room(len(made[n : n + TOGETHER]))
             batches = Batches(self._sender)
             for message in made[n : n + TOGETHER]:
-                await batches.add(message)
+                await batches.reach(message.topic)
+                batches.add(None, message)
             await batches.send()
-            for message, at in zip(made[n : n + TOGETHER], await batches.done(), strict=True):
-                if isinstance(at, BaseException):
-                    raise at
-                if message.topic == "intake":
-                    self._ends[at.partition] = at.offset + 1
+            for batch in await batches.done():
+                if batch.error:
+                    raise batch.error
+                if batch.place.topic == "intake":
+                    self._ends[batch.place.partition] = batch.offset + len(batch.tokens)
 
     async def beat(self) -> None:
         """Never returns: views believes for some seconds what was said last."""

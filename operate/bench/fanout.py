@@ -54,7 +54,7 @@ class Counted(Delivery):
 
     async def mark(self, db: Connection, acks: Sequence[Ack]) -> None:
         await super().mark(db, acks)
-        self.sent += sum(ack.token is not None for ack in acks)
+        self.sent += sum(token is not None for ack in acks for token in ack.tokens)
         self.moved.set()
 
     async def until(self, count: float) -> None:

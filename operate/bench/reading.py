@@ -75,10 +75,10 @@ async def _shown(stack: Stack, name: str, events: int, ours: Work, limit: Work) 
     found: dict[str, list[tuple[float, ...]]] = {"ours": [], "limit": []}
     for _ in range(REPEATS):
         for what, work in (("limit", limit), ("ours", ours)):
-            before = _spent(stack)
+            before = spent(stack)
             rate = await work()
-            spent = [(b - a) / events * 1e6 for a, b in zip(before, _spent(stack), strict=True)]
-            found[what].append((rate, *spent))
+            took = [(b - a) / events * 1e6 for a, b in zip(before, spent(stack), strict=True)]
+            found[what].append((rate, *took))
     shown: dict[str, Any] = {"figure": name, "events": events}
     for what, all_ in found.items():
         rate, python, postgres = (median(column) for column in zip(*all_, strict=True))
@@ -92,16 +92,17 @@ async def _shown(stack: Stack, name: str, events: int, ours: Work, limit: Work) 
     print(json.dumps(shown), flush=True)
 
 
-def _spent(stack: Stack) -> tuple[float, float]:
-    """Seconds of processor time until now of this process, and of PostgreSQL with its sessions."""
+def spent(stack: Stack) -> tuple[float, float]:
+    """Seconds of processor time until now of this process, and of PostgreSQL with its sessions, those
+    that ended too.
+    """
     server = psutil.Process(stack.pid("postgres"))
-    of = server.cpu_times()
-    spent = of.user + of.system + of.children_user + of.children_system
-    for child in server.children(recursive=True):
+    total = 0.0
+    for process in (server, *server.children(recursive=True)):
         with suppress(psutil.Error):
-            of = child.cpu_times()
-            spent += of.user + of.system
-    return time.process_time(), spent
+            of = process.cpu_times()
+            total += of.user + of.system + of.children_user + of.children_system
+    return time.process_time(), total
 
 
 if __name__ == "__main__":

@@ -24,9 +24,10 @@ from shared.settings import Kafka
 TOPIC = "intake"
 BATCH = 500
 SPAN = """
-select count(*) as published, extract(epoch from max(published_at) - min(published_at)) as seconds
-  from journal where seq > $1"""
-LEFT = "select exists (select from journal where published_at is null)"
+select sum(cardinality(seqs)) filter (where at > first)::float as published,
+       extract(epoch from max(at) - min(first))::float as seconds
+  from (select *, min(at) over () as first from sent where seqs[1] > $1) marked"""
+LEFT = "select exists (select from unsent)"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,15 @@ Write = Callable[[], Awaitable[str]]
 
 async def figures(rt: Runtime, bare: Bare, rows: int, seconds: float, repeats: int) -> list[Figure]:
     """Leaves `rows` events and more in the journal and on the topic."""
+    found = await latencies(rt, bare, seconds, repeats)
+    drained, sent = await beside(lambda: drain(rt, rows), lambda: _produce(rt, bare, rows), repeats)
+    what = f"drain of {rows:,} committed events ÷ a bare producer fed from memory"
+    found.append(Figure("relay_drain", what, "events/s", drained, sent, at_least=0.5))
+    return found
+
+
+async def latencies(rt: Runtime, bare: Bare, seconds: float, repeats: int) -> list[Figure]:
+    """From a commit to a consumer, at an even rate."""
     found: list[Figure] = []
     for rate, at_most in ((50, (2.0, 2.5)), (500, (None, None))):
         limit, ours = [], []
@@ -61,9 +71,6 @@ async def figures(rt: Runtime, bare: Bare, rows: int, seconds: float, repeats: i
                     [1000 * percentile(one, percent) for one in limit], at_most=most,
                 )
             )  # fmt: skip
-    drained, sent = await beside(lambda: drain(rt, rows), lambda: _produce(rt, bare, rows), repeats)
-    what = f"drain of {rows:,} committed events ÷ a bare producer fed from memory"
-    found.append(Figure("relay_drain", what, "events/s", drained, sent, at_least=0.5))
     return found
 
 
@@ -129,14 +136,24 @@ async def _sender(rt: Runtime, bare: Bare) -> AsyncIterator[Write]:
 
 
 async def drain(rt: Runtime, rows: int) -> float:
-    """Events a second between the first mark and the last."""
-    before = await rt.pool.fetchval(NEWEST)
+    """Events a second, after the first batch was marked."""
+    return await emptied(rt, await filled(rt, rows))
+
+
+async def filled(rt: Runtime, rows: int) -> int:
+    """So many are committed and not sent; the last number before them."""
+    before = int(await rt.pool.fetchval(NEWEST))
     await written(rt, await sealed(rt, rows))
+    return before
+
+
+async def emptied(rt: Runtime, before: int) -> float:
+    """Events above that number a second."""
     relay = Relay("intake", rt.database.database_url, rt.kafka, JournalOutbox(TOPIC))
     async with running(relay.run()):
         await drained(rt)
     (span,) = await rt.pool.fetch(SPAN, before)
-    return float((span["published"] - BATCH) / float(span["seconds"]))
+    return float(span["published"] / span["seconds"])
 
 
 async def drained(rt: Runtime) -> None:
@@ -146,18 +163,26 @@ async def drained(rt: Runtime) -> None:
 
 
 async def _produce(rt: Runtime, bare: Bare, rows: int) -> float:
-    messages: list[Message] = [
+    return await produced(bare, await made(rt, bare, rows))
+
+
+async def made(rt: Runtime, bare: Bare, rows: int) -> list[Message]:
+    return [
         event_message(bare.topic, mark, wire)
         for marks, wires in await sealed(rt, rows)
         for mark, wire in zip(marks, wires, strict=True)
     ]
+
+
+async def produced(bare: Bare, messages: Sequence[Message]) -> float:
+    """Records a second."""
     sender = producer(bare.kafka)
     await sender.start()
     began = time.perf_counter()
     await send(sender, messages)
     seconds = time.perf_counter() - began
     await sender.stop()
-    return rows / seconds
+    return len(messages) / seconds
 
 
 async def send(sender: Any, messages: Sequence[Message]) -> None:

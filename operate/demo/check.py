@@ -16,7 +16,7 @@ from operate.stack import Stack
 
 WRITTEN = "select stream, version, id::text, type, actor from journal"
 PARKED = "select count(*) from parked"
-HELD = "select count(*) from journal where held is not null or published_at is null"
+HELD = "select (select count(*) from held) + (select count(*) from unsent)"
 BY_ITSELF = frozenset(
     f"jp.tsunagu.{name}.v1"
     for name in ("consent.expired", "sitting.item_removed", "matter.review_overdue")

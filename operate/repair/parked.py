@@ -22,6 +22,7 @@ from operate.stack import Stack
 from shared.db import Connection, Pool
 from shared.follow import GAP, Overtaken
 from shared.kill import point
+from shared.relay.unsent import RELEASE
 from shared.runtime import Runtime
 
 TRIES = 20
@@ -35,8 +36,8 @@ select view as place, stream, {CAUSE} as cause, count(*) as records, min(version
        min(parked_at) as since
   from parked group by 1, 2, 3 order by 1, 2, 3"""
 HELD = """
-select stream, held as cause, count(*) as records, min(version) as first, min(at) as since
-  from journal where held is not null group by 1, 2 order by 1, 2"""
+select h.stream, cause, count(*) as records, min(h.version) as first, min(at) as since
+  from held h join journal j using (seq) group by 1, 2 order by 1, 2"""
 REFUSED = """
 select 'view.' || agency as stream, refused as cause, count(*) as records, null::int as first,
        min(changed_at) as since
@@ -55,11 +56,9 @@ select view, topic, partition, "offset", stream, version, cause, parked_at, head
 VERSION = "select coalesce(max(version), 0) from inbox where view = $1 and stream = $2"
 LEFT = """
 select count(*), min(version) as first from parked where view = $1 and stream is not distinct from $2"""
-RELEASE = "update journal set held = null where stream = $1 and held is not null"
 WAITING = """
-select count(*) filter (where held is not null) as held,
-       count(*) filter (where held is null) as waiting
-  from journal where stream = $1 and published_at is null"""
+select (select count(*) from held where stream = $1) as held,
+       (select count(*) from journal join unsent using (seq) where stream = $1) as waiting"""
 RETRY = (
     "update delivery set retry_at = null, refused = null where agency = $1 and refused is not null"
 )

@@ -21,8 +21,7 @@ select l.stream, coalesce(n.version, 0) as have, l.version as want
   from inbox l left join inbox n on n.view = $2 and n.stream = l.stream
  where l.view = $1 and l.version > coalesce(n.version, 0) order by l.stream"""
 EVENTS = f"""
-select {", ".join(f"j.{name}" for name in Envelope._fields)}, j.data, j.seq, j.partition, j."offset",
-       j.published_at
+select {", ".join(f"j.{name}" for name in Envelope._fields)}, j.data, j.seq
   from unnest($1::text[], $2::int[], $3::int[]) n (stream, have, want)
   join journal j on j.stream = n.stream and j.version > n.have and j.version <= n.want
  order by j.stream, j.version"""
@@ -57,9 +56,7 @@ async def chunks(
 
 
 def _taken(topic: str, row: Any) -> Taken:
-    partition, offset = row["partition"], row["offset"]
-    if row["published_at"] is None:
-        partition, offset = -1, row["seq"]
+    """Its place is that in the journal; -1 is no partition of a topic."""
     envelope = envelope_of(row)
-    record = Record(topic, partition, offset, envelope.key.encode(), None, ())
+    record = Record(topic, -1, row["seq"], envelope.key.encode(), None, ())
     return record, envelope, row["data"]

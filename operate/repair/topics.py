@@ -28,18 +28,15 @@ AGENCIES = """
 select agency from subscription where public_key is not null and not quarantined order by 1"""
 TRY_NOW = "update delivery set retry_at = null where refused is not null"
 OTHER = """
-select count(*) from journal
- where published_at is not null and (topic_id < $1 or topic_id > $1)"""
+select coalesce(sum(cardinality(seqs)), 0) from sent where topic_id < $1 or topic_id > $1"""
 UNSENT = """
-select count(*) from journal j
- where published_at is null and held is null
-   and not exists (select from journal h
-                    where h.stream = j.stream and h.version < j.version and h.held is not null)"""
+select count(*) from unsent join journal j using (seq)
+ where not exists (select from held h where h.stream = j.stream and h.version < j.version)"""
 EVENTS = "select count(*) from journal"
 SENT = """
 select partition, count(*) as events, count(distinct "offset") as places, max("offset") as last
-  from journal where published_at is not null and topic_id = $1 group by partition"""
-HELD_BACK = "select count(*) from journal where published_at is null"
+  from place where topic_id = $1 group by partition"""
+HELD_BACK = "select (select count(*) from unsent) + (select count(*) from held)"
 DOCUMENTS = """
 select d.agency, count(*) as documents, max("offset") as last,
        count(*) filter (where s.paused = '{}' and

@@ -152,17 +152,22 @@ class Delivery:
         return made if rows else await self._heartbeats(db)
 
     async def mark(self, db: Connection, acks: Sequence[Ack]) -> None:
-        sent = [ack for ack in acks if ack.token is not None]
+        sent = [
+            (token, ack.topic_id, offset)
+            for ack in acks
+            for token, offset in ack.each()
+            if token is not None
+        ]
         await db.execute(
             MARK,
-            [ack.token["agency"] for ack in sent],
-            [ack.token["case_id"] for ack in sent],
-            [ack.token["document"] for ack in sent],
-            [ack.token["edition"] for ack in sent],
-            [ack.token["ended"] for ack in sent],
-            [ack.topic_id for ack in sent],
-            [ack.offset for ack in sent],
-            [ack.token["mark"] for ack in sent],
+            [token["agency"] for token, _, _ in sent],
+            [token["case_id"] for token, _, _ in sent],
+            [token["document"] for token, _, _ in sent],
+            [token["edition"] for token, _, _ in sent],
+            [token["ended"] for token, _, _ in sent],
+            [topic_id for _, topic_id, _ in sent],
+            [offset for _, _, offset in sent],
+            [token["mark"] for token, _, _ in sent],
             self._rt.clock.now(),
         )
 

@@ -261,7 +261,9 @@ class Kit:
 
     async def unpublished(self) -> int:
         return int(
-            await self.pool.fetchval("select count(*) from journal where published_at is null")
+            await self.pool.fetchval(
+                "select (select count(*) from unsent) + (select count(*) from held)"
+            )
         )
 
     async def drained(self) -> None:

@@ -17,21 +17,32 @@ from shared.deadline import Timer
 from shared.follow import Follower
 from shared.journal import Journal
 from shared.recover import take_back
+from shared.relay import JournalOutbox
 from tests.integration._kit import KEY, Kit, running, stream_of, until
 from tests.integration._place import cut_tail, drop_topic, make_topic
 from tests.integration.test_relay import dict_in_order
 
-MARKS = 'select stream, version, topic_id, partition, "offset" from journal where published_at > $1'
+APART = """
+with gone as (delete from sent returning *)
+insert into sent select topic_id, partition, "offset" + n - 1, array[seq], at
+  from gone, unnest(seqs) with ordinality u (seq, n)"""
+MOVED = """
+with moved as (update sent s set "offset" = "offset" + 1000 from journal j
+                where j.seq = s.seqs[1] and j.version > $1 returning 1)
+select count(*) from moved"""
 TAKE_THE_PLACE = """
-update journal l set published_at = o.published_at, topic_id = o.topic_id, partition = o.partition,
-                     "offset" = o."offset" from journal o where (l.stream, o.stream) = ($1, $2)"""
+with lost as (delete from unsent u using journal l where u.seq = l.seq and l.stream = $1 returning l.seq),
+     other as (select seq from journal where stream = $2),
+     moved as (update sent s set seqs = array[lost.seq] from lost, other
+                where s.seqs[1] = other.seq returning 1)
+insert into unsent select seq from other, moved"""
 KEPT = ("inbox", "position", "parked", "view_1.applied", "view_1.reacted")
 
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Relays look more often whether the broker has lost something."""
-    monkeypatch.setattr("shared.relay.COMPARE_SECONDS", 0.2)
+    monkeypatch.setattr("shared.relay.relay.COMPARE_SECONDS", 0.2)
 
 
 async def write(spine: Kit, cases: Iterable[UUID], times: int = 2) -> None:
@@ -51,6 +62,12 @@ async def ids_on_topic(spine: Kit) -> set[tuple[str, int, str]]:
         h = {name: (value or b"").decode() for name, value in record.headers}
         found.add((h["ce_stream"], int(h["ce_version"]), h["ce_id"]))
     return found
+
+
+async def moved(spine: Kit, above: int) -> int:
+    """The marks of later versions are those of a longer topic, which was cut; how many."""
+    await spine.pool.execute(APART)
+    return int(await spine.pool.fetchval(MOVED, above))
 
 
 async def make_anew(spine: Kit, servers: Stack) -> None:
@@ -98,10 +115,7 @@ async def test_what_stands_above_the_end_of_the_topic_is_published_again(spine: 
         await write(spine, cases)
         await spine.drained()
     # Offsets that the topic does not have: it has lost what stood there.
-    lost = await spine.pool.fetchval(
-        'with moved as (update journal set "offset" = "offset" + 1000 where version > 2 returning 1)'
-        " select count(*) from moved"
-    )
+    lost = await moved(spine, 2)
     before = len(await spine.on_topic())
     async with running(spine.relay(), await spine.follower()):
         await spine.in_step()
@@ -111,6 +125,36 @@ async def test_what_stands_above_the_end_of_the_topic_is_published_again(spine: 
 
         await until(republished)
     assert await ids_on_topic(spine) == await ids(spine)
+
+
+async def test_records_that_went_together_are_known_one_by_one(spine: Kit) -> None:
+    """Where each is, and which of them are lost, though one row tells of all."""
+    case = uuid4()
+    await spine.write(case, *"一二三四五")
+    async with running(spine.relay()):
+        await spine.drained()
+    there = {
+        (record.partition, record.offset): dict(record.headers)["ce_id"]
+        for record in await spine.on_topic()
+    }
+    places = (
+        'select partition, "offset", id, topic_id from place join journal using (seq) order by 2'
+    )
+    found = await spine.pool.fetch(places)
+    assert {(p, o): str(id).encode() for p, o, id, _ in found} == there
+    assert await spine.pool.fetchval("select count(*) from sent") == 1
+    partition, second, _, topic_id = found[2]
+    outbox = JournalOutbox(spine.topic)
+    place = TopicPartition(spine.topic, partition)
+    async with spine.pool.acquire() as db:
+        await outbox.reconcile(db, {spine.topic: topic_id}, {place: second})
+        assert await spine.pool.fetch(places) == found[:2]
+        again = [dict(message.headers)["ce_version"] for _, message in await outbox.pending(db)]
+        assert again == [b"3", b"4", b"5"]
+        await outbox.reconcile(db, {spine.topic: topic_id}, {place: second})
+        assert await spine.pool.fetch(places) == found[:2]
+        await outbox.reconcile(db, {spine.topic: "another"}, {})
+        assert len(await outbox.pending(db)) == 5
 
 
 async def test_a_broker_that_comes_back_without_its_tail_gets_it_again(
@@ -149,10 +193,10 @@ async def test_a_tail_lost_while_the_relay_runs_is_sent_again_though_nobody_writ
         await spine.drained()
         before = len(await spine.on_topic())
         # As if the marks and the known ends were of a longer topic that was cut.
-        await spine.pool.execute('update journal set "offset" = "offset" + 1000 where version > 1')
-        lost = int(await spine.pool.fetchval("select count(*) from journal where version > 1"))
-        for place in list(relay._ends):
-            relay._ends[place] += 1000
+        lost = await moved(spine, 1)
+        assert relay.topics
+        for place in relay.topics.ends:
+            relay.topics.ends[place] += 1000
 
         async def republished() -> bool:
             return len(await spine.on_topic()) == before + lost
@@ -164,17 +208,17 @@ async def test_rows_lost_below_new_ones_are_published_again(
     spine: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The tail was lost and grew again before the relay looked: an offset was given twice."""
-    monkeypatch.setattr("shared.relay.COMPARE_SECONDS", float("inf"))
+    monkeypatch.setattr("shared.relay.relay.COMPARE_SECONDS", float("inf"))
     cases = [uuid4() for _ in range(6)]
     relay = spine.relay()
     async with running(relay):
         await write(spine, cases)
         await spine.drained()
         # As if the marks and the known ends were of a longer topic that was cut.
-        await spine.pool.execute('update journal set "offset" = "offset" + 1000 where version > 1')
-        for place in list(relay._ends):
-            relay._ends[place] += 1000
-        lost = int(await spine.pool.fetchval("select count(*) from journal where version > 1"))
+        lost = await moved(spine, 1)
+        assert relay.topics
+        for place in relay.topics.ends:
+            relay.topics.ends[place] += 1000
         before = len(await spine.on_topic())
         new = 0
 
@@ -196,10 +240,8 @@ async def test_what_was_sent_over_by_a_session_that_ended_is_published_again(spi
         await spine.write(other, "in its place")
         await spine.drained()
     await spine.write(lost, "lost")
+    await spine.pool.execute(APART)
     await spine.pool.execute(TAKE_THE_PLACE, stream_of(lost), stream_of(other))
-    await spine.pool.execute(
-        "update journal set published_at = null where stream = $1", stream_of(other)
-    )
 
     async def whole() -> bool:
         return await ids_on_topic(spine) == await ids(spine)
@@ -337,12 +379,19 @@ async def test_positions_win_though_records_arrive_before_they_are_read(spine: K
 
 async def restore_journal(spine: Kit, keep: int) -> None:
     """As a restored backup: newest rows gone, and the newest of the rest not marked yet."""
+    await forget(spine, keep)
+    newest = "select seq from journal where version = $1"
+    await spine.pool.execute(f"delete from sent where seqs[1] in ({newest})", keep)
+    await spine.pool.execute(f"insert into unsent {newest}", keep)
+
+
+async def forget(spine: Kit, keep: int) -> None:
+    """As a backup from before later versions were written."""
+    await spine.pool.execute(APART)
+    later = "select seq from journal where version > $1"
+    await spine.pool.execute(f"delete from sent where seqs[1] in ({later})", keep)
+    await spine.pool.execute(f"delete from unsent where seq in ({later})", keep)
     await spine.pool.execute("delete from journal where version > $1", keep)
-    await spine.pool.execute(
-        'update journal set published_at = null, topic_id = null, partition = null, "offset" = null'
-        " where version = $1",
-        keep,
-    )
 
 
 async def written_and_restored(spine: Kit) -> set[tuple[str, int, str]]:
@@ -384,7 +433,7 @@ async def test_a_command_that_a_restored_database_forgot_is_not_carried_out_agai
         await spine.write(case, "三", command=uuid8(0, 0, 2), digest=b"other")
         await spine.drained()
     before = await ids(spine)
-    await spine.pool.execute("delete from journal")
+    await forget(spine, 0)
     await spine.pool.execute("delete from command")
     await take_back(spine.journal, spine.kafka, spine.topic)
     again = await spine.write(case, "一", "二", command=KEY, digest=b"body")
@@ -404,7 +453,7 @@ async def test_taking_back_that_was_killed_is_taken_up_again(spine: Kit) -> None
 
 async def test_an_empty_journal_takes_everything_back(spine: Kit) -> None:
     everything = await written_and_restored(spine)
-    await spine.pool.execute("delete from journal")
+    await forget(spine, 0)
     assert await take_back(spine.journal, spine.kafka, spine.topic) == len(everything)
     assert await ids(spine) == everything
     assert await spine.unpublished() == 0
@@ -438,7 +487,7 @@ async def test_what_is_taken_back_sets_its_timers_again(spine: Kit) -> None:
     async with running(spine.relay()):
         await spine.drained()
     timers = await spine.pool.fetch("select * from timer order by id")
-    await spine.pool.execute("delete from journal where version > 1")
+    await forget(spine, 1)
     await spine.pool.execute("delete from timer where id not like '%#1'")
     await take_back(spine.journal, spine.kafka, spine.topic)
     assert await spine.pool.fetch("select * from timer order by id") == timers

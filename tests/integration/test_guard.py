@@ -12,9 +12,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from shared import journal, keyring, relay, watch
+from shared import journal, keyring, watch
 from shared.follow import inbox, parked
 from shared.journal import Addition
+from shared.relay import unsent
 from tests.integration._kit import Kit, context, stream_of, worry
 from tests.integration.test_follow import as_records, streams
 
@@ -91,9 +92,11 @@ async def test_a_batch_is_applied_for_a_small_multiple_of_an_upsert(spine: Kit) 
 STATEMENTS = {
     "load": journal.LOAD,
     "repeat": journal.REPEAT,
-    "pending": relay.PENDING,
-    "mark": relay.MARK,
-    "last": relay.LAST,
+    "pending": unsent.PENDING,
+    "mark": unsent.MARK,
+    "last": unsent.LAST,
+    "above the end": unsent.ABOVE_END,
+    "another topic": unsent.OTHER_TOPIC,
     "unpublished": watch.OLDEST,
     "known": inbox.KNOWN,
     "parked": parked.PARKED_OF,

@@ -850,7 +850,7 @@ async def test_a_service_recovers_until_nothing_waits_for_what_must_come_before_
 
 async def test_the_clock_answers_only_when_no_timer_is_about_to_fire(notes: Notes) -> None:
     async def all_else_is_settled() -> bool:
-        sql = "select exists (select from journal where published_at is null)"
+        sql = "select exists (select from unsent)"
         return not await notes.rt.pool.fetchval(sql) and not await notes.rt.follower.behind()
 
     taken = "select 1 from timer where stream = $1 for update"

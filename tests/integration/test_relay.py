@@ -12,10 +12,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from operate.stack import Stack
-from shared import journal, relay
+from shared import journal
 from shared.broker import HEARTBEATS, Message
 from shared.db import Connection
 from shared.relay import JournalOutbox, Relay
+from shared.relay.unsent import RELEASE
 from tests.integration._kit import Kit, context, running, stream_of, until, worry
 from tests.integration._place import change_topic, execute
 
@@ -66,7 +67,7 @@ async def test_a_record_says_what_its_row_says(spine: Kit) -> None:
     async with running(spine.relay()):
         await spine.drained()
     (record,) = await spine.on_topic()
-    row = await spine.pool.fetchrow("select *, data::text as text from journal")
+    row = await spine.pool.fetchrow("select * from journal join place using (seq)")
     headers = {name: (value or b"").decode() for name, value in record.headers}
     assert row is not None
     assert json.loads(record.value or b"") == row["data"]
@@ -169,7 +170,7 @@ async def test_a_row_too_large_is_held_and_its_stream_waits_while_others_flow(
         await spine.write(other, "三")
         await spine.reached({stream_of(large): [1], stream_of(other): [1, 2, 3]})
         assert await spine.published() == {stream_of(large): [1], stream_of(other): [1, 2, 3]}
-        held = await spine.pool.fetch("select stream, version, held from journal where held > ''")
+        held = await spine.pool.fetch("select stream, version, cause from held")
         assert [tuple(row) for row in held] == [(stream_of(large), 2, "MessageSizeTooLargeError")]
         # An operator raises the limit, or shortens the row, and lets it go.
         if refuses == "broker":
@@ -179,9 +180,9 @@ async def test_a_row_too_large_is_held_and_its_stream_waits_while_others_flow(
         else:
             await spine.pool.execute(
                 "update journal set data = (select data from journal where version = 1 limit 1)"
-                " where held > ''"
+                " where seq in (select seq from held)"
             )
-        await spine.pool.execute("update journal set held = null")
+        await spine.pool.execute(RELEASE, stream_of(large))
         await spine.drained()
     assert await spine.published() == await spine.written()
 
@@ -190,7 +191,7 @@ async def test_full_batches_follow_each_other_and_each_row_is_sent_once(
     spine: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While one is on its way the next is read."""
-    monkeypatch.setattr(relay.JournalOutbox, "batch", 3)
+    monkeypatch.setattr(JournalOutbox, "batch", 3)
     cases = [uuid4() for _ in range(4)]
     await write_much(spine, cases, writers=2, each=5)
     async with running(spine.relay()):
@@ -201,7 +202,7 @@ async def test_full_batches_follow_each_other_and_each_row_is_sent_once(
 async def test_what_was_read_ahead_waits_when_an_earlier_row_is_held(
     spine: Kit, servers: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay.JournalOutbox, "batch", 3)
+    monkeypatch.setattr(JournalOutbox, "batch", 3)
     await asyncio.to_thread(change_topic, servers, spine.topic, **{"max.message.bytes": LIMIT})
     large, other = uuid4(), uuid4()
     await spine.write(large, LARGE)
@@ -235,6 +236,73 @@ async def test_all_arrives_when_the_broker_was_away(spine: Kit, servers: Stack) 
     assert dict_in_order(await spine.published()) == await spine.written()
 
 
+def migration() -> tuple[str, str]:
+    """Up and down."""
+    text = (ROOT / "shared" / "sql" / "0700_unsent.sql").read_text()
+    up, down = text.split("-- migrate:down")
+    return up, down
+
+
+async def test_a_database_from_before_is_carried_over_with_every_place(spine: Kit) -> None:
+    """When the rows of the journal themselves said what was sent."""
+    up, down = migration()
+    cases = [uuid4() for _ in range(6)]
+    async with running(spine.relay()):
+        await write_much(spine, cases, writers=2)
+        await spine.drained()
+    held, waiting = uuid4(), uuid4()
+    await spine.write(held, "一", "二")
+    await spine.write(waiting, "一")
+    await spine.pool.execute(
+        """with gone as (delete from unsent where seq = (
+               select seq from journal where stream = $1 and version = 1) returning seq)
+           insert into held select seq, $1, 1, 'MessageSizeTooLargeError' from gone""",
+        stream_of(held),
+    )
+    await spine.pool.execute(
+        """with lost as (update sent set "offset" = -1 where ctid = (select min(ctid) from sent)
+                         returning 1) select count(*) from lost"""
+    )
+
+    async def state() -> list[Any]:
+        return [
+            await spine.pool.fetch(sql)
+            for sql in (
+                "select * from unsent order by seq",
+                "select * from held order by seq",
+                'select seq, topic_id, partition, "offset" from place order by seq',
+            )
+        ]
+
+    before = await state()
+    await spine.pool.execute(down)
+    marked = "select count(*) from journal where published_at is not null and topic_id > ''"
+    assert await spine.pool.fetchval(marked) == len(before[2])
+    await spine.pool.execute(up)
+    assert await state() == before
+    runs = 'select from sent where "offset" >= 0 group by topic_id, partition having count(*) > 3'
+    assert not await spine.pool.fetch(runs)
+    async with running(spine.relay()):
+        await spine.pool.execute(RELEASE, stream_of(held))
+        await spine.drained()
+    assert dict_in_order(await spine.published()) == await spine.written()
+
+
+async def test_rows_of_the_journal_are_written_once(spine: Kit) -> None:
+    """What is sent, marked, lost and sent again touches narrow tables only."""
+    cases = [uuid4() for _ in range(3)]
+    await write_much(spine, cases, writers=2, each=4)
+    rows = "select ctid, xmin, xmax from journal order by seq"
+    written = await spine.pool.fetch(rows)
+    async with running(spine.relay()):
+        await spine.drained()
+        await spine.pool.execute(
+            "with gone as (delete from sent returning seqs) insert into unsent select unnest(seqs) from gone"
+        )
+        await spine.drained()
+    assert await spine.pool.fetch(rows) == written
+
+
 # Heartbeats.
 
 
@@ -256,7 +324,7 @@ async def test_a_drained_relay_says_so_with_what_it_has_published(spine: Kit) ->
     beat = (await beats(spine))[0]
     ends: dict[str, list[Any]] = {}
     rows = await spine.pool.fetch(
-        'select partition, topic_id, max("offset") + 1 as "end" from journal group by 1, 2'
+        'select partition, topic_id, max("offset") + 1 as "end" from place group by 1, 2'
     )
     ends = {str(row["partition"]): [row["topic_id"], row["end"]] for row in rows}
     assert {place: at for place, at in beat["offsets"].items() if at[1]} == ends
@@ -308,7 +376,7 @@ async def test_no_heartbeat_while_rows_wait(spine: Kit) -> None:
     )
 
     async def much() -> bool:
-        sql = "select count(*) from journal where published_at is not null"
+        sql = "select count(*) from place"
         return bool(await spine.pool.fetchval(sql) > 30)
 
     async with running(relay):

@@ -420,8 +420,11 @@ async def test_a_replay_killed_at_any_step_is_run_again_and_proves_the_order(
 
 
 async def test_what_relays_hold_back_is_shown_and_released(stack: Stack, city: City) -> None:
-    held = """update journal set held = 'MessageSizeTooLargeError', published_at = null
-               where seq = (select max(seq) from journal) returning stream"""
+    held = """with gone as (delete from sent where (select max(seq) from journal) = any(seqs)
+                             returning seqs),
+                   others as (insert into unsent select unnest(trim_array(seqs, 1)) from gone)
+              insert into held select seq, stream, version, 'MessageSizeTooLargeError' from journal
+               order by seq desc limit 1 returning stream"""
     (row,) = await rows(stack, "intake", held)
     refused = """update delivery set refused = 'UnknownTopicOrPartitionError', sent_document = 0,
                         retry_at = now() + interval '1 day' where agency = 'care' returning document"""

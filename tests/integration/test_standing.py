@@ -105,7 +105,8 @@ class Standing(JournalOutbox):
         if found and not self.stood:
             self.stood = True
             await self._spine.pool.execute(END, db.get_server_pid())
-            self.relay._sure = 0.0  # that was long ago
+            assert self.relay.topics
+            self.relay.topics.turn.sure_until = 0.0  # that was long ago
         return found
 
 
@@ -139,7 +140,7 @@ async def test_what_another_relay_wrote_into_the_topic_is_noticed(
     spine: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A relay that stood still may send what is old; an outbox of state must then send again."""
-    monkeypatch.setattr("shared.relay.COMPARE_SECONDS", 0.2)
+    monkeypatch.setattr("shared.relay.relay.COMPARE_SECONDS", 0.2)
     noticed: list[Sequence[str]] = []
 
     class State(JournalOutbox):
