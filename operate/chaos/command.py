@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from operate.chaos.plans import Plan
     from operate.chaos.run import Report
 
+KILLS, TIMES, CHANGES = 600, 5, 50_000
+CASES = 4000
+"""A year that is long enough for every run; it ends with the last fault."""
+
 app = typer.Typer(help="Faults on purpose, and what came of them.")
 Kills = Annotated[
     int | None, typer.Option(help="Kills in all with --tier, faults with --only.", min=1)
@@ -25,12 +29,12 @@ Kills = Annotated[
 Seed = Annotated[int | None, typer.Option(help="Repeats a run. [default: drawn]")]
 Only = Annotated[str | None, typer.Option(help="One run of the tier, or one kind of fault.")]
 Tier = Annotated[int | None, typer.Option(help="1: everything, at full size.", min=1, max=1)]
+Changes = Annotated[
+    int, typer.Option(help="Of consents and memberships, in the run `sharing`.", min=100)
+]
 Planted = Annotated[
     bool, typer.Option("--planted", help="Defects in a copy of the source; --only names one.")
 ]
-KILLS, TIMES = 600, 5
-CASES = 4000
-"""A year that is long enough for every run; it ends with the last fault."""
 
 
 @app.callback(invoke_without_command=True)
@@ -40,6 +44,7 @@ def chaos(
     seed: Seed = None,
     only: Only = None,
     tier: Tier = None,
+    changes: Changes = CHANGES,
     planted: Planted = False,
     as_json: Json = False,
 ) -> None:
@@ -58,7 +63,8 @@ def chaos(
     reports: list[Report] = []
     for plan in _chosen(kills, only, tier):
         with console.status(plan.name) as line:
-            reports.append(execute(plan, stack, seed, CASES, line.update))
+            more = changes if plan.name == "sharing" else 0
+            reports.append(execute(plan, stack, seed, CASES, line.update, more))
         console.print(shown(reports[-1]))
     right = all(report.right for report in reports)
     if as_json:
@@ -70,7 +76,7 @@ def chaos(
 def _chosen(kills: int | None, only: str | None, tier: int | None) -> list[Plan]:
     from operate.chaos import plans
 
-    whole = {plan.name: plan for plan in plans.tier(max(kills or 0, KILLS))}
+    whole = {plan.name: plan for plan in (*plans.tier(max(kills or 0, KILLS)), plans.SHARING)}
     if only in whole:
         return [whole[only]]
     if only:
@@ -90,6 +96,7 @@ def shown(report: Report) -> Table:
     result = report.result
     rows = {
         "操作 commands": report.commands,
+        "同意と名簿の変更 changes of consents and memberships": report.changes or "",
         "障害 faults": ", ".join(f"{kind} {n}" for kind, n in sorted(report.faults.items())),
         "障害点 kill points and modes": report.points,
         "結果 outcomes": ", ".join(f"{how} {n}" for how, n in sorted(report.outcomes.items())),

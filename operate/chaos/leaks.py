@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
@@ -16,7 +17,7 @@ from operate import databases
 from operate.demo.content import Item
 from operate.demo.facts import Fact
 from operate.demo.ledger import Done
-from operate.demo.oracle import Consent, Oracle
+from operate.demo.oracle import Consent, Oracle, Seat
 from operate.demo.records import read
 from operate.stack import Stack
 
@@ -39,11 +40,7 @@ class Then(Oracle):
             for one in done
             if one.intent.kind == "withdrawal"
         }
-        self._left = {
-            tuple(one.intent.path.split("/")[3:6:2]): one.at.astimezone(UTC)
-            for one in done
-            if one.intent.kind == "leaving"
-        }
+        self._stays = _stays(done)
         self._ids = {id(consent): name for name, consent in self._consents.items()}
         self._joined = [
             (fact.case, fact.subjects or frozenset[str](), fact.recorded.astimezone(UTC))
@@ -87,13 +84,25 @@ class Then(Oracle):
             return False
         if agency in consent.holders or agency in consent.told:
             return True
-        seats = self._pools[consent.group] if consent.group else {}
         return any(
-            seat.agency == agency
-            and seat.since <= at
-            and not (self._left.get((str(consent.group), subject), stop) < stop)
-            for subject, seat in seats.items()
+            seat.agency == agency and seat.since <= at and not (seat.left and seat.left < stop)
+            for seat in self._stays[str(consent.group)]
         )
+
+
+def _stays(done: Iterable[Done]) -> dict[str, list[Seat]]:
+    """By pool, every stay of every member; it ends at the stop of the clock at which that was recorded."""
+    stays: dict[str, list[Seat]] = defaultdict(list)
+    here: dict[tuple[str, str], Seat] = {}
+    for one in sorted(done, key=lambda one: one.occurred):
+        if one.intent.kind in ("member", "leaving"):
+            _, _, _, pool, _, subject, *_ = one.intent.path.split("/")
+            if one.intent.kind == "member":
+                here[pool, subject] = Seat(one.body["agency"], one.occurred.astimezone(UTC))
+                stays[pool].append(here[pool, subject])
+            else:
+                here[pool, subject].left = one.at.astimezone(UTC)
+    return stays
 
 
 async def leaks(

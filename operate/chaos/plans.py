@@ -129,6 +129,33 @@ def _sample(ground: Ground) -> list[Lane]:
 SAMPLE = Plan("sample", _sample, proxied=True)
 
 
+def _sharing(ground: Ground) -> list[Lane]:
+    """What may keep an end of a basis from views: relays that fall silent, followers that fall or are
+    cut off, streams with a gap, which are parked, databases and topics that go back.
+    """
+    ends = [name for name in points() if name.split(".")[0] in ("views", "relay", "follow")]
+    modes = [(name, mode) for name in ends if name not in SELDOM for mode in MODES]
+    somewhere: Lane = [
+        partial(processes.at_point, point=name, mode=mode)
+        for name, mode in ground.random.sample(modes, 4)
+    ]
+    silent = [
+        *somewhere,
+        *some("stop", "stop", "term", "kill", "kill", "all-at-once", "clock-jump"),
+    ]
+    servers_ = some("postgres-immediate", "backends", "broker-kill", "cut", "cut")
+    back = some("reorder", "rewind", "database-back", "follower-back")
+    records: Lane = [partial(stream.duplicates, count=2_000), partial(stream.poison, count=200)]
+    return [
+        [*some("snapshot"), *spread(ground, [*servers_, *back, *records], 1)[0]],
+        spread(ground, silent, 1)[0],
+    ]
+
+
+SHARING = Plan("sharing", _sharing, proxied=True)
+"""Again and again, for as long as there are consents and memberships to change."""
+
+
 def tier(kills: int) -> list[Plan]:
     """Tier 1 of reliability.md: everything, at full size."""
     return [

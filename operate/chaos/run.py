@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from operate import databases
-from operate.chaos import checker
+from operate.chaos import changes, checker
 from operate.chaos.checker import Result
 from operate.chaos.faults import servers
 from operate.chaos.ground import Ground, Skewed
@@ -55,6 +55,7 @@ class Report:
     seed: int
     seconds: float = 0.0
     commands: int = 0
+    changes: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=dict)
     lost_answers: int = 0
@@ -80,11 +81,15 @@ class Run:
     seed: int
     cases: int
     tell: Callable[[str], None]
+    changes: int = 0
+    """Of consents and memberships, besides those of the year."""
 
     def __post_init__(self) -> None:
         self._begun = asyncio.Event()
+        self._to_change: set[str] = set()
 
     def _acknowledged(self, intent: Intent) -> None:
+        self._to_change.discard(intent.id)
         if intent.kind == "consent":
             self._begun.set()
 
@@ -101,7 +106,7 @@ class Run:
         )
         if self.plan.proxied:
             self._proxy(ground)
-        report = Report(self.plan.name, self.seed)
+        report = Report(self.plan.name, self.seed, changes=self.changes)
         reader = Reader(self.stack, LEAD, random, lambda: not ground.clock.moving)
         ledger = Ledger()
         try:
@@ -137,10 +142,15 @@ class Run:
         """The year goes by while the lanes do their work, and ends with the day after the last."""
         ikoma = Ikoma(every=EVERY)
         year = plan_year(self.cases, self.seed, ikoma)
+        codes = year.agencies[:AGENCIES]
+        if self.changes:
+            codes = list(dict.fromkeys((*changes.concerned(year, ikoma), *codes)))[:AGENCIES]
+            year, ids = changes.changed(year, ikoma, self.changes)
+            self._to_change = set(ids)
         over = asyncio.Event()
         drive = Drive(api, ground.clock, year, ledger, self._acknowledged, in_flight=IN_FLIGHT)
         async with asyncio.TaskGroup() as group:
-            joining = group.create_task(ground.offices.join(year.agencies[:AGENCIES]))
+            joining = group.create_task(ground.offices.join(codes))
             reading = group.create_task(reader.run())
             faults = group.create_task(self._faults(ground, over, ledger))
             await drive.run(ikoma.workdays, over.is_set)
@@ -151,10 +161,12 @@ class Run:
     async def _faults(self, ground: Ground, over: asyncio.Event, ledger: Ledger) -> None:
         """Begins when the first cases are open."""
         await self._begun.wait()
-        async with asyncio.TaskGroup() as group:
-            for lane in self.plan.lanes(ground):
-                group.create_task(self._lane(ground, lane, ledger))
-        over.set()
+        while not over.is_set():
+            async with asyncio.TaskGroup() as group:
+                for lane in self.plan.lanes(ground):
+                    group.create_task(self._lane(ground, lane, ledger))
+            if not self._to_change:
+                over.set()
 
     async def _lane(self, ground: Ground, lane: Lane, ledger: Ledger) -> None:
         for fault in lane:
@@ -163,7 +175,8 @@ class Run:
             await fault(ground)
             done = ", ".join(ground.faults + ground.missed - before)
             self._log(f"{time.monotonic() - began:6.1f} s  {fault_name(fault)}  {done}")
-            self.tell(f"{len(ledger.done)} commands, {ground.faults.total()} faults")
+            left = f", {len(self._to_change)} changes to come" if self.changes else ""
+            self.tell(f"{len(ledger.done)} commands, {ground.faults.total()} faults{left}")
 
     def _log(self, line: str) -> None:
         with (self.stack.state / "faults.log").open("a") as file:
@@ -234,7 +247,9 @@ def city(plan: Plan, given: Stack) -> Stack:
     return stack
 
 
-def execute(plan: Plan, given: Stack, seed: int, cases: int, tell: Callable[[str], None]) -> Report:
+def execute(
+    plan: Plan, given: Stack, seed: int, cases: int, tell: Callable[[str], None], changes: int = 0
+) -> Report:
     """Everything from an empty folder to the report; ends what it started."""
     stack = city(plan, given)
     small: Path | None = None
@@ -244,7 +259,7 @@ def execute(plan: Plan, given: Stack, seed: int, cases: int, tell: Callable[[str
             small = stack.postgres.folder
             servers.small_disk(small, plan.disk)
         stack.up(services=False, bound=True, progress=tell)
-        return asyncio.run(Run(plan, stack, seed, cases, tell).run())
+        return asyncio.run(Run(plan, stack, seed, cases, tell, changes).run())
     except BaseExceptionGroup as group:
         raise first(group) from group
     finally:

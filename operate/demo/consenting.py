@@ -23,6 +23,7 @@ PURPOSES: tuple[tuple[str, ...], ...] = (
 SHARES = (65, 20, 8, 7)
 TEXT = "R8-04"
 MONTHS = (90, 120, 180)
+WITHDRAWAL = "/v1/consents/{consent}/withdrawal"
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,8 @@ def ask(
 
 def withdraw(story: Story, day: date | None, lead: Actor, given: Given) -> str | None:
     """The person takes the consent back."""
-    path = "/v1/consents/{consent}/withdrawal"
     refs = {"consent": given.intent}
-    return story.add(day, "withdrawal", "intake", "POST", path, {}, lead, refs=refs)
+    return story.add(day, "withdrawal", "intake", "POST", WITHDRAWAL, {}, lead, refs=refs)
 
 
 def _assessment(day: date | None) -> dict[str, object] | None:
