@@ -238,7 +238,7 @@ async def test_all_arrives_when_the_broker_was_away(spine: Kit, servers: Stack) 
 
 def migration() -> tuple[str, str]:
     """Up and down."""
-    text = (ROOT / "shared" / "sql" / "0700_unsent.sql").read_text()
+    text = (ROOT / "shared" / "sql" / "0701_unsent.sql").read_text()
     up, down = text.split("-- migrate:down")
     return up, down
 

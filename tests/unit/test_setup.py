@@ -21,7 +21,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from operate import checks, cli, install, issuer, jars, processes, topics
+from operate import checks, cli, databases, install, issuer, jars, processes, topics
 from operate.external import External
 from operate.install import ROOT, Refused
 from operate.places import LAYOUT, REPLICAS, SERVICES, Places, kafka_ports, plain
@@ -435,3 +435,11 @@ def test_what_cannot_be_done_is_one_sentence(
 
 def test_checks_are_there_for_every_part() -> None:
     assert {"ruff check", "ruff format", "mypy", "import rules"} <= set(checks.lint())
+
+
+@pytest.mark.parametrize("database", databases.OWNERS)
+def test_each_migration_of_a_database_has_a_number_of_its_own(database: str) -> None:
+    """Those of all services and those of one are told apart by their number alone."""
+    files = [path.name for folder in databases.folders(database) for path in folder.glob("*_*.sql")]
+    numbers = [name.split("_")[0] for name in files]
+    assert len(numbers) == len(set(numbers)), sorted(files)
