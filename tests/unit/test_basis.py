@@ -369,3 +369,13 @@ def test_an_agency_that_left_the_group_and_comes_back_has_joined_later(told: boo
 def test_a_member_who_goes_to_another_agency_takes_his_seat_along() -> None:
     known = pool_story(("a", "npo", 0), ("a", "care", 4))
     assert [known.pool("juso", day(n)) for n in (3, 4)] == [{"npo"}, {"care"}]
+
+
+def test_who_comes_back_pledges_anew() -> None:
+    """L5: a pledge ends with the stay in which it was given."""
+    named = MemberNamed(body="juso", member="m", agency="npo")
+    pledged = MemberPledged(body="juso", member="m", fiscal_year=2026)
+    steps = [named, pledged, MemberLeft(body="juso", member="m"), named]
+    events = [recorded(step, "body/juso", n, day(n)) for n, step in enumerate(steps, 1)]
+    assert world(events[:2]).pools["juso"]["m"].years == {2026}
+    assert world(events).pools["juso"]["m"].years == set()
