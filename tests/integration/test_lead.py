@@ -1,12 +1,20 @@
 """The lead agency is handed over: by who has it, to who was asked and has a basis, and accepts."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest_asyncio
 
 from operate.stack import Stack
-from shared.contracts.referral import AgencyRegistered
+from shared.contracts.referral import (
+    AgencyRegistered,
+    DeskMemberNamed,
+    DeskRegistered,
+    ProgrammeContracted,
+    ProgrammeRegistered,
+)
 from tests.integration._service import Running, service_on
 
 HANA = "019c0000-0000-7000-8000-000000000002"
@@ -139,3 +147,63 @@ async def test_the_new_lead_sees_what_comes_after_and_not_what_came_before(case:
     assert saved.status_code == 200
     assert await case.facts("shakyo") == {"case.lead_accepted", "case.worries_recorded"}
     assert "case.person_described" in await case.facts("city")
+
+
+async def test_who_led_it_under_a_programme_that_passed_is_a_stranger_and_the_next_takes_it_over(
+    intake: Running,
+) -> None:
+    """L2, L9"""
+    rt, case = intake.rt, Handover(intake)
+    now = rt.clock.now()
+    over = now + timedelta(days=1)
+    terms = (("city", now - timedelta(days=9), over), ("shakyo", over, over + timedelta(days=9)))
+    about = {"desk": "visits-desk", "programme": "visits"}
+    for event in (
+        ProgrammeRegistered(programme="visits", name="訪問"),
+        *(
+            ProgrammeContracted(
+                programme="visits", contract=uuid4(), agency=agency, begins=begins, ends=ends
+            )
+            for agency, begins, ends in terms
+        ),
+        DeskRegistered(name="窓口", **about),
+        DeskMemberNamed(desk="visits-desk", agency="city", member="tanaka"),
+    ):
+        await intake.tell(event, at=now - timedelta(days=8))
+    worries = {"concerns": ["care"], "text": "訪問で聞いたこと"}
+    people = [{"id": HANA, "name": "𠮷田 葛󠄀花"}]
+    made = await case.call(
+        "city", "POST", "/v1/cases", route="agency", people=people, worries=worries
+    )
+    case.path = made.headers["location"]
+    planned = {"text": "電話で確かめる", "on": "2026-04-09"}
+    visit = {"method": "visit", "text": "様子を見た", "next_action": planned}
+    line = await intake.client("city", "intake_worker").post(f"{case.path}/records", json=visit)
+    assert line.status_code == 201, line.text
+    await case.call("city", "GET")
+
+    async def named(agency: str) -> list[int]:
+        """How often lists and a search name the case."""
+        client = intake.client(agency, "intake_worker")
+        found = [
+            (await client.get("/v1/cases")).json()["items"],
+            (await client.get("/v1/cases", params={"q": "𠮷田"})).json()["items"],
+            (await client.get("/v1/next-actions")).json(),
+        ]
+        return [len(one) for one in found]
+
+    assert await named("city") == [1, 1, 1]
+    assert (await case.call("shakyo", "GET")).status_code == 404
+    await rt.clock.move(rt.pool, over)  # type: ignore[attr-defined]
+    assert (await case.call("city", "GET")).status_code == 404
+    assert (await case.offer(to="clinic")).status_code == 404
+    assert await named("city") == [0, 0, 0]
+    lead = (await case.call("shakyo", "GET", "/lead-agency")).json()
+    assert lead == {"lead": "", "offered": "shakyo"}
+    assert (await case.call("clinic", "GET")).status_code == 404
+    assert "worries_recorded" in "".join(await case.facts("shakyo"))
+    assert (await case.accept()).status_code == 200
+    lead = (await case.call("shakyo", "GET", "/lead-agency")).json()
+    assert lead == {"lead": "shakyo", "offered": None}
+    assert (await named("shakyo"))[0] == 1
+    assert await named("city") == [0, 0, 0]

@@ -199,6 +199,15 @@ async def still_there(call: Call, of: Sequence[UUID]) -> set[UUID]:
     return {c for c, past in zip(of, pasts, strict=True) if not lost(offices, mine, past, now)}
 
 
+async def still_own(call: Call, pasts: Sequence[Past]) -> list[bool]:
+    """Of streams to which the caller's agency wrote, which have anything of it that is its own yet (L2)."""
+    offices, now, mine = await view.the_offices(call.rt), call.now(), call.who.agency
+    return [
+        any(e.envelope.agency == mine == keeper(offices, e, now) for e in past.events)
+        for past in pasts
+    ]
+
+
 def lost(offices: Offices, agency: str, past: Past, at: datetime) -> bool:
     """It recorded something of the case, and all of that is another's now (L2)."""
     recorded = [e for e in past.events if e.envelope.agency == agency]

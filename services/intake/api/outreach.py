@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from shared.http import Call, Route
 
 from .. import outreach
-from .common import worker
+from .common import still_there, worker
 
 router = APIRouter(route_class=Route)
 
@@ -33,7 +33,9 @@ async def list_outreach(call: Annotated[Call, Depends(worker)], mine: bool = Fal
     that the caller works, or whose worker he stands in for today.
     """
     found = await outreach.outreach(call.rt, call.who, mine)
-    reached = [Reach.model_validate(one) for one in found]
+    listed = [Reach.model_validate(one) for one in found]
+    there = await still_there(call, [one.case for one in listed])
+    reached = [one for one in listed if one.case in there]
     for one in reached:
         call.reads(f"case/{one.case}", "lead", case=one.case, kinds=outreach.TELLS)
     return reached

@@ -28,7 +28,7 @@ from shared.problems import Problem
 
 from .. import worklist
 from ..domain import record
-from .common import OnCase, OnCaseDep, Staff, all_known, names, worker
+from .common import OnCase, OnCaseDep, Staff, all_known, names, still_own, worker
 from .line import RecordFile, RecordLine, Version, contacts, folded
 from .page import page
 
@@ -244,7 +244,9 @@ async def next_actions(
     """
     rows = await worklist.next_actions(call.rt, call.who.agency, call.who.subject, mine)
     pasts = await call.loads(*(f"record/{row['record']}" for row in rows))
-    for row, past in zip(rows, pasts, strict=True):
+    own = await still_own(call, pasts)
+    there = [pair for pair, its in zip(zip(rows, pasts, strict=True), own, strict=True) if its]
+    for row, past in there:
         call.reads(f"case/{row['case_id']}", "own_record", past.events, row["case_id"])
     return [
         OpenAction(
@@ -253,7 +255,7 @@ async def next_actions(
             on=row["due"],
             text=readable(contacts(past)[-1][1].next_action),
         )
-        for row, past in zip(rows, pasts, strict=True)
+        for row, past in there
     ]
 
 

@@ -27,7 +27,7 @@ from shared.problems import Problem, bad_input, not_found
 
 from .. import staffing, worklist
 from ..domain import transfer
-from .common import WORKERS, OnCase, Staff, names, standing, worker
+from .common import WORKERS, OnCase, Staff, names, standing, still_own, worker
 from .line import contacts
 from .own import OnOwn
 from .page import page
@@ -280,7 +280,10 @@ async def _actions(call: Call, cases: list[UUID]) -> dict[UUID, list[dict[str, A
     rows = await worklist.actions_of(call.rt, call.who.agency, cases)
     pasts = await call.loads(*(f"record/{row['record']}" for row in rows))
     found: dict[UUID, list[dict[str, Any]]] = {}
-    for row, past in zip(rows, pasts, strict=True):
+    own = await still_own(call, pasts)
+    for row, past, its in zip(rows, pasts, own, strict=True):
+        if not its:
+            continue
         call.reads(f"case/{row['case_id']}", "own_record", past.events, row["case_id"])
         text = readable(contacts(past)[-1][1].next_action)
         found.setdefault(row["case_id"], []).append({"on": row["due"], "text": text})
