@@ -41,7 +41,7 @@ def commands() -> list[Request]:
     address = {"id": hana, "address": "生駒市𩸽町1-2", "phone": "0743-00-0000"}
     living = {"person": hana, "work": "pensioner", "housing": "owned", "income": "年金 月6万円"}
     health = {"person": hana, "care_level": "care_1", "illness": "膝の痛み", "clinic": "𠮷岡医院"}
-    worries = {"concerns": ["care", "money"], "main_concern": "care", "text": TEXT}
+    worries = {"concerns": ["care", "hikikomori"], "main_concern": "care", "text": TEXT}
     next_action = {"text": "訪問して様子をうかがう", "on": "2026-12-01"}
     consent = {
         "person": hana, "classes": ["contact", "health_disability"], "purposes": ["consultation"],

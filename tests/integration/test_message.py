@@ -9,6 +9,7 @@ from shared.contracts.intake import MessageSent
 from shared.contracts.referral import ReferralRequested
 from tests.integration._service import Running
 from tests.integration.test_lead import HANA, Handover, intake
+from tests.integration.test_worklists import statements
 
 __all__ = ["intake"]
 KEN = "019c0000-0000-7000-8000-000000000003"
@@ -83,6 +84,21 @@ async def test_the_two_see_it_and_the_sender_sees_when_it_was_read(talk: Talk) -
     assert answer.status_code == 201, answer.text
     wrong = await talk.send("clinic", "city", "承知しました", answers=id)
     assert wrong.status_code == 422
+
+
+async def test_many_messages_take_no_more_trips_than_one(talk: Talk) -> None:
+    """Who may be told what of whom is found out once for each sender."""
+    await talk.consent("life_history")
+    trips = []
+    for more in (1, 3):
+        for _ in range(more):
+            assert (await talk.send("city", "shakyo", "火曜に通院")).status_code == 201
+        with statements() as asked:
+            shown = await talk.seen("shakyo")
+        trips.append((len(shown), len(asked)))
+    (one, few), (four, many) = trips
+    assert (one, four) == (1, 4)
+    assert few == many
 
 
 async def test_without_a_basis_only_the_lead_is_told_and_others_by_topic_alone(talk: Talk) -> None:

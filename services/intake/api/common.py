@@ -64,12 +64,21 @@ class OnCase:
         self.state: cases.Case = past.fold(cases.DECIDER)
         self.events, self.version = past.events, past.version
         self._protected = protections(past.events)
+        self._standing: dict[str, bool] = {}
+        self.given: dict[tuple[str, str], dict[UUID, set[str]]] = {}
+        """What bases give one agency of another's facts, as far as this call has asked: see `given`."""
 
     async def write(self, command: cases.Command, body: Body, **more: Any) -> Receipt:
         stream, key = f"case/{self.case}", str(self.case)
         return await self.call.handle(
             cases.DECIDER, stream, key, command, body, past=self.past, **more
         )
+
+    async def stands(self, agency: str) -> bool:
+        """Another agency's standing; asked once in a call."""
+        if agency not in self._standing:
+            self._standing[agency] = await stands(self.call, agency, self.case, self.past)
+        return self._standing[agency]
 
     @property
     def basis(self) -> str:

@@ -39,8 +39,10 @@ async def may_be_told(
     """The lead agency holds the file (L20); any other needs a live basis for every subject (L4)."""
     if agency == on.lead:
         return True
-    subjects = set(subjects)
-    classes = await given(on, agency, teller, await view.the_world(on.call.rt))
+    subjects, asked = set(subjects), (agency, teller)
+    if asked not in on.given:
+        on.given[asked] = await given(on, agency, teller, await view.the_world(on.call.rt))
+    classes = on.given[asked]
     return bool(subjects) and all(data_class in classes.get(one, ()) for one in subjects)
 
 

@@ -18,7 +18,7 @@ from shared.problems import Problem, bad_input, not_found
 
 from .. import worklist
 from ..domain.message import DECIDER, Send
-from .common import Agency, OnCase, OnCaseDep, all_known, stands, worker
+from .common import Agency, OnCase, OnCaseDep, all_known, worker
 from .given import may_be_told, no_live_basis
 
 router = APIRouter(route_class=Route)
@@ -92,7 +92,7 @@ async def send(on: OnCaseDep, body: NewMessage) -> Receipt:
         if body.answers and not await _received(on, body.answers):
             raise bad_input("body.answers", "no message to you / 受け取った連絡ではありません")
         told = body.text is not None or on.call.who.agency != on.lead
-        if not await stands(on.call, body.to, on.case, on.past) or (
+        if not await on.stands(body.to) or (
             told and not await _may_be_told(on, body.to, on.call.who.agency, of_person)
         ):
             raise no_live_basis(on)
@@ -176,7 +176,7 @@ async def _between(on: OnCase, past: Past) -> bool:
     if on.call.who.agency not in two:
         return False
     (other,) = {*two} - {on.call.who.agency}
-    return await stands(on.call, other, on.case, on.past)
+    return await on.stands(other)
 
 
 async def _may_be_told(
