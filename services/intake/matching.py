@@ -71,6 +71,7 @@ select pair.*, c.lead as lead_a, d.lead as lead_b, m.terms as terms_a, n.terms a
                     where x.merged = a and y.merged = b and not x.undone and not y.undone)"""
 
 
+PIECE = 100
 WHOLE = "set local enable_seqscan = on; set local work_mem = '64MB'; set local jit = off"
 """All persons are compared with all others: by one pass over them, not by an index for each."""
 
@@ -135,20 +136,27 @@ def _mark(
 
 
 async def pairs(rt: Runtime) -> list[Pair]:
-    """Likely duplicates among all cases, by id; but in one household, and what is merged already."""
+    """Likely duplicates among all cases, by id; but in one household, and what is merged already. Read
+    in pieces: whoever else asks meanwhile is answered in between.
+    """
     found: list[Pair] = []
     async with rt.reads.acquire() as db, db.transaction():
         await db.execute(WHOLE)
-        rows = await db.fetch(PAIRS)
-    for row in rows:
-        one, other = ({k: set(v) for k, v in row[name].items()} for name in ("terms_a", "terms_b"))
-        if (alike := likeness(one, other)).likely:
-            sides = (
-                Side(row["a"], row["lead_a"], row["p"]),
-                Side(row["b"], row["lead_b"], row["q"]),
-            )
-            found.append(Pair(_id(rt.keys.index_key, sides), alike, sides))
+        async for row in db.cursor(PAIRS, prefetch=PIECE):
+            if pair := _likely(rt.keys.index_key, row):
+                found.append(pair)
     return sorted(found, key=lambda pair: pair.id)
+
+
+def _likely(key: bytes, row: Any) -> Pair | None:
+    one, other = ({k: set(v) for k, v in row[name].items()} for name in ("terms_a", "terms_b"))
+    if not (alike := likeness(one, other)).likely:
+        return None
+    sides = (
+        Side(row["a"], row["lead_a"], row["p"]),
+        Side(row["b"], row["lead_b"], row["q"]),
+    )
+    return Pair(_id(key, sides), alike, sides)
 
 
 def _id(key: bytes, sides: Sequence[Side]) -> UUID:
