@@ -114,6 +114,10 @@ class Filled:
                 return self._text(schema)
         return None
 
+    def properties(self, schema: dict[str, Any]) -> dict[str, Any]:
+        found = self._schemas[schema["$ref"].rpartition("/")[2]]["properties"]
+        return {name: part for name, part in found.items() if name != "occurred_at"}
+
     def _text(self, schema: dict[str, Any]) -> str:
         if "enum" in schema:
             return str(schema["enum"][0])
@@ -181,8 +185,10 @@ class Cage:
             self.ids["staff"] = ["abe"] if "records" in path else "abe"
             places = {"id": case, "record": line.json()["id"], "attachment": case}
             if "{name}" in path:
+                sections = self.filled.properties(schema)
                 for name in ("person", "situation", "living", "health", "worries", "reporter"):
-                    await self.call(method, path, schema, **places, name=name)
+                    one = {"type": "object", "properties": {name: sections[name]}}
+                    await self.call(method, path, one, **places, name=name)
             else:
                 made = await self.call(method, path, schema, **places)
                 if made.status_code == 201 and path in ("/v1/notices", "/v1/rights-requests"):
@@ -270,7 +276,7 @@ async def test_no_canary_is_seen_outside_the_copy_of_who_may_hold_it(
     assert seen(files(tmp_path / "care")), "who may hold it holds it"
 
     kept = await stored(stack, [told.agencies[who] for who in ("window", "care")])
-    assert kept > Filled.sent / 4, "a body with all sections saves one; but most is kept"
+    assert kept > Filled.sent / 4, "some is refused; but much is kept"
     names = stack.kafka_admin().list_topics(timeout=10).topics
     topics = [name for name in names if not name.startswith("__")]
     assert {f"view.{told.agencies[who]}" for who in ("care", "clinic")} <= set(topics)
