@@ -8,9 +8,12 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from operate.prove.oracle import Bases as Why
-from operate.prove.oracle import Key, Opened, Oracle, Sight
-from operate.prove.told import AGENCIES, MEMBERS, History, Step, history
+from operate.prove.known import Bases as Why
+from operate.prove.known import Key, Opened
+from operate.prove.opening import Members
+from operate.prove.oracle import Oracle, Sight
+from operate.prove.teller import history
+from operate.prove.told import AGENCIES, MEMBERS, History, Step
 from services.views.domain.disclose import disclose, matters, reading
 from services.views.domain.facts import facts
 from services.views.domain.joined import Merge, below, joined
@@ -169,7 +172,7 @@ def live(seed: int, number: int, tally: Tally) -> None:
                 if change.document != numbers.get(place, 0) + 1:
                     wrong.append(f"{place}: the document is not numbered one more")
                 _count(tally, life, place, before[place], change)
-        wrong += _readings(life, oracle, step.at, tally)
+        wrong += _readings(life, step.at, tally)
         if step is of.steps[-1] or chance.random() < 0.2:
             tally.refolded += 1
             wrong += _refolded(life, step, chance)
@@ -211,14 +214,15 @@ def _count(
         tally.shown["merged"] += homes[key[0]] != place[0]
 
 
-def _readings(life: Life, oracle: Oracle, now: datetime, tally: Tally) -> list[str]:
+def _readings(life: Life, now: datetime, tally: Tally) -> list[str]:
     """L5, L5a, L5b, L12: each member, for his agency and for another."""
     wrong: list[str] = []
     who = [*MEMBERS.items(), ("lead-1", "care"), ("clinic-1", "lead")]
-    for case in {one["case"] for one in oracle.of("matter")}:
+    members = Members(life.plain)
+    for case in {one["case"] for one in members.of("matter")}:
         for (member, agency), opens in zip(who, life.read(case, who, now), strict=True):
             tally.opened += len(opens)
-            if opens != oracle.reading(case, member, agency, now):
+            if opens != members.reading(case, member, agency, now):
                 wrong.append(f"{member} of {agency} opens other things of {case} than he may")
     return wrong
 

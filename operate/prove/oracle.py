@@ -4,20 +4,11 @@ It is given what arrived, in plain words, and reads through all of it for every 
 number: lawful-sharing.md.
 """
 
-from datetime import datetime, timedelta
-from functools import cache
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-Plain = dict[str, Any]
-Key = tuple[UUID, str, bool]
-Basis = tuple[str, str, str | None]
-"""Kind, id, and of an own record the programme under which it is held."""
-Bases = frozenset[Basis]
-Opened = tuple[UUID, str, UUID]
-"""Event, field, matter."""
-SIX = ("contact", "health_disability", "work_school", "money", "welfare_use", "life_history")
-PROTECTED = {"address": ("address",), "phone": ("phone",), "work": ("school", "workplace")}
+from operate.prove.known import SIX, Bases, Basis, Key, Known, Plain
 
 
 class Sight(NamedTuple):
@@ -30,22 +21,7 @@ class Sight(NamedTuple):
     classes: dict[UUID, set[str]]
 
 
-class Oracle:
-    def __init__(self, arrived: list[Plain]) -> None:
-        """What happens to one thing arrives in its order."""
-        self.kinds: dict[str, list[Plain]] = {}
-        for one in arrived:
-            self.kinds.setdefault(one["kind"], []).append(one)
-        undone = {one["merge"] for one in self.of("undone")}
-        self.merges = [one for one in self.of("merged") if one["merge"] not in undone]
-        self.stays = self.stayed()
-        self.family, self.who = cache(self._family), cache(self._who)  # asked again and again
-        self.meant_in = cache(self._meant_in)
-
-    def of(self, kind: str, name: str = "", value: Any = None) -> list[Plain]:
-        found = self.kinds.get(kind, [])
-        return [one for one in found if one[name] == value] if name else found
-
+class Oracle(Known):
     def sight(self, case: UUID, agency: str, now: datetime) -> Sight:
         covered: dict[Key, Bases] = {}
         newest: dict[Any, tuple[Any, Key]] = {}
@@ -102,41 +78,6 @@ class Oracle:
             {**one, **more, "about": (person,)} for person, one in newest.items() if one["flags"]
         ]
 
-    def _family(self, case: UUID) -> set[UUID]:
-        """L18: it, and all that go on in it."""
-        found = {case}
-        while more := {one["merged"] for one in self.merges if one["into"] in found} - found:
-            found |= more
-        return found
-
-    def _who(self, person: UUID, case: UUID) -> UUID:
-        """He by whose name he goes in the case that is looked at."""
-        for merge in self.merges:
-            for merged, into in merge["same"] if merge["into"] in self.family(case) else ():
-                if merged == person:
-                    return self.who(into, case)
-        return person
-
-    def _meant_in(self, consent: UUID, home: UUID, case: UUID) -> set[UUID]:
-        """L18: consents are not joined; a worker confirms each for each merge."""
-        found = {home}
-        for _ in self.merges:
-            for merge in self.merges:
-                ends = {merge["merged"], merge["into"]}
-                said = consent in [
-                    o["consent"] for o in self.of("confirmed", "merge", merge["merge"])
-                ]
-                if said and merge["into"] in self.family(case) and ends & found:
-                    found |= ends
-        return found
-
-    def about(self, fact: Plain, case: UUID) -> set[UUID]:
-        """L4: where nobody is named it is about the household."""
-        persons = fact["about"] or [
-            one["about"][0] for one in self.of("fact", "case", fact["case"]) if one["joins"]
-        ]
-        return {self.who(person, case) for person in persons}
-
     def why(self, fact: Plain, data_class: str, agency: str, now: datetime, case: UUID) -> Bases:
         mine = self.own(fact, data_class, agency, now)
         return mine | self.given(fact, data_class, agency, now, None, case)
@@ -148,47 +89,6 @@ class Oracle:
         if data_class == "sealed" or self.keeper(fact, now) != agency:
             return frozenset()
         return frozenset({("own_record", agency, self.under(fact))})
-
-    def keeper(self, fact: Plain, now: datetime) -> str | None:
-        programme = self.under(fact)
-        return self.runs(programme, now) if programme else fact["by"]
-
-    def under(self, fact: Plain) -> str | None:
-        """The programme of the desk at which it was recorded: the one its recorder came to last, of those
-        that his agency had then.
-        """
-        desk, came = None, None
-        for seat in self.of("seat", "who", (fact["by"], fact["by_whom"])):
-            left = [one["at"] for one in self.of("stood_up", "seat", seat["seat"])]
-            sits = seat["at"] <= fact["at"] and not any(at <= fact["at"] for at in left)
-            theirs = self.has(seat["desk"], fact["at"]) == fact["by"]
-            if sits and theirs and (came is None or came < seat["at"]):
-                desk, came = seat["desk"], seat["at"]
-        found = self.of("desk", "desk", desk) if desk else []
-        return found[0]["programme"] if found else None
-
-    def has(self, desk: str, at: datetime) -> str | None:
-        """Whose desk it is."""
-        if any(one["at"] <= at for one in self.of("desk_closed", "desk", desk)):
-            return None
-        for one in self.of("desk", "desk", desk):
-            return self.runs(one["programme"], at) if one["programme"] else one["agency"]
-        return None
-
-    def runs(self, programme: str, at: datetime) -> str | None:
-        """Who has the contract that began last and goes on."""
-        agency, began = None, None
-        for one in self.of("contract", "programme", programme):
-            ends = [e["ends"] for e in self.of("contract_ended", "contract", one["contract"])]
-            if one["begins"] <= at < min([one["ends"], *ends]) and (
-                began is None or began < one["begins"]
-            ):
-                agency, began = one["agency"], one["begins"]
-        return agency
-
-    def named(self, codes: Any, agency: str, at: datetime) -> bool:
-        """Itself, or by a desk that it has then: what named the desk goes on with a successor."""
-        return any(code == agency or self.has(code, at) == agency for code in codes)
 
     def given(
         self,
@@ -280,32 +180,6 @@ class Oracle:
         between = [consent["begins"], *(at for at in leaves if consent["begins"] < at <= now)]
         return told or all(self.belongs(group, agency, at) for at in between)
 
-    def stayed(self) -> list[Plain]:
-        """From when to when who was in which pool for whom; who comes back begins anew (L5)."""
-        stays: list[Plain] = []
-        for one in self.of("pool"):
-            mine = [s for s in stays if (s["body"], s["member"]) == (one["body"], one["member"])]
-            last = mine[-1] if mine else {"to": one["happened"], "agency": None, "years": ()}
-            if one["what"] == "pledged":
-                last["years"] = {*last["years"], one["year"]}
-            elif one["what"] == "left":
-                last["to"] = one["happened"]
-            elif last["to"] is None and last["agency"] == one["agency"]:
-                last["office"] = one["office"]
-            else:
-                last["to"] = last["to"] or one["happened"]
-                stays.append({**one, "from": one["happened"], "to": None, "years": set()})
-        return stays
-
-    def belongs(self, body: str, agency: str, at: datetime) -> bool:
-        return any(
-            (stay["body"], stay["agency"]) == (body, agency) and self.lasts(stay, at)
-            for stay in self.stays
-        )
-
-    def lasts(self, stay: Plain, at: datetime) -> bool:
-        return bool(stay["from"] <= at and (stay["to"] is None or at < stay["to"]))
-
     def flows(self, consent: Plain, fact: Plain, agency: str, now: datetime, case: UUID) -> bool:
         """L4a, L22: of who died, and of a proxy under a flag, nothing new, and to nobody new; it is the
         same person in every case.
@@ -342,22 +216,6 @@ class Oracle:
         seen = any(one["happened"] <= now for one in self.of("reviewed", "basis", ground["basis"]))
         return seen or fact["at"] < due
 
-    def hidden_since(
-        self, fact: Plain, field: str, agency: str, now: datetime, case: UUID
-    ) -> datetime | None:
-        """L11: only for agencies that were named for it; in each of the cases in which he is known."""
-        if len(fact["about"]) != 1:
-            return None
-        person = self.who(fact["about"][0], case)
-        since: dict[tuple[UUID, str], datetime | None] = {}
-        for one in self.of("protected"):
-            known = one["case"] in self.family(case) and self.who(one["person"], case) == person
-            if known and one["item"] in PROTECTED.get(field, ()) and one["at"] <= now:
-                named, place = one["named"], (one["person"], one["item"])
-                mine = named is None or agency in named
-                since[place] = None if mine else since.get(place) or one["at"]
-        return min((at for at in since.values() if at), default=None)
-
     def classes(self, person: UUID, agency: str, now: datetime, case: UUID) -> set[str]:
         """L13: never depending on whether facts exist."""
         found: set[str] = set()
@@ -376,50 +234,3 @@ class Oracle:
             if ground["case"] in self.family(case) and person in persons and lives:
                 found |= set(ground["classes"])
         return found & set(SIX)
-
-    def reading(self, case: UUID, member: str, agency: str, now: datetime) -> list[Opened]:
-        """L5, L5a, L5b, L12: Reading(member, case, now)."""
-        found: list[Opened] = []
-        for matter in self.of("matter", "case", case):
-            id = matter["matter"]
-            ends = [one["happened"] for one in self.of("matter_ended", "matter", id)]
-            over = any(end <= now for end in ends)
-            seats = [s for s in self.stays if (s["body"], s["member"]) == (matter["body"], member)]
-            seat = seats[-1] if seats else None
-            if matter["happened"] > now or over or seat is None or seat["agency"] != agency:
-                continue
-            if not self.lasts(seat, now) or april(now) not in seat["years"]:
-                continue
-            named = {
-                how: any(member in one["members"] for one in self.of(how, "matter", id))
-                for how in ("called", "asked")
-            }
-            if named["called"] or seat["office"]:
-                found += [
-                    (fact["id"], field, id)
-                    for fact in self.of("fact", "matter", id)
-                    for field in fact["fields"]
-                    if not self.hidden_since(fact, field, agency, now, case)
-                ]
-            elif named["asked"]:
-                found += [(*one, id) for one in self.minimum(matter, agency, now)]
-        return sorted(found, key=str)
-
-    def minimum(self, matter: Plain, agency: str, now: datetime) -> set[tuple[UUID, str]]:
-        """L5b: of each whom the matter is about his name as it was said last, and his birth."""
-        found: dict[Any, tuple[Any, ...]] = {}
-        for fact in self.of("fact", "type", "PersonDescribed"):
-            for field in fact["fields"]:
-                person = fact["about"][0]
-                wanted = person in matter["subjects"] and field in ("name", "kana", "birth")
-                hidden = self.hidden_since(fact, field, agency, now, matter["case"])
-                if wanted and not hidden:
-                    age = fact["happened"], fact["at"], fact["id"]
-                    found[person, field] = max(found.get((person, field), age), age)
-        return {(age[-1], field) for (_, field), age in found.items()}
-
-
-def april(at: datetime) -> int:
-    """The fiscal year, in Tokyo."""
-    there = at + timedelta(hours=9)
-    return there.year - (there.month < 4)

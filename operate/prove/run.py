@@ -2,7 +2,7 @@
 
 from operate.prove.life import Tally, live
 from operate.prove.pairs import differ
-from operate.prove.told import history
+from operate.prove.teller import history
 
 PAIRS = 8
 """Every so many histories have a twin that differs in one thing."""

@@ -7,7 +7,7 @@ import pytest
 from operate.prove.life import Tally
 from operate.prove.pairs import differ
 from operate.prove.run import proven
-from operate.prove.told import history
+from operate.prove.teller import history
 
 HISTORIES = 350
 SEED = 7
