@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -18,7 +18,7 @@ from shared.journal import Context
 from shared.kill import point
 from shared.runtime import Runtime
 
-from . import view
+from . import joined, view
 from .domain import case as cases
 
 EVERY_SECONDS = 30.0
@@ -60,6 +60,29 @@ async def closed(
 ) -> list[dict[str, Any]]:
     rows = await rt.reads.fetch(CLOSED, agency, after, before, limit)
     return [dict(row) for row in rows]
+
+
+class Other(NamedTuple):
+    """A case that a merge has joined with another. `run_out_on` None: nothing says yet when it may go."""
+
+    case: UUID
+    people: frozenset[UUID]
+    run_out_on: date | None
+
+
+async def others(rt: Runtime, case: UUID) -> list[Other]:
+    """Those that stand together with it: their time counts for it too, and what holds them (L18)."""
+    found = []
+    for other in await joined.cases(rt, case):
+        if other == case:
+            continue
+        past = await rt.journal.load(f"case/{other}")
+        state: cases.Case = past.fold(cases.DECIDER)
+        day, rule = closed_on(past.events), await rule_of(rt, state.lead)
+        goes = state.status in ("closed", "disposed") and not state.disposal.held
+        run_out_on = rule.run_out_on(day) if goes and day and rule else None
+        found.append(Other(other, frozenset(state.people), run_out_on))
+    return found
 
 
 async def cases_of(rt: Runtime, people: Iterable[UUID]) -> dict[UUID, set[UUID]]:

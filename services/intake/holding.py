@@ -8,7 +8,7 @@ from shared.contracts.intake import RightsRequested
 from shared.http import Call
 from shared.runtime import Runtime
 
-from . import view
+from . import joined, view
 from .disposal import NOTICES, cases_of
 from .domain import holding, rights
 from .domain.holding import Item
@@ -31,8 +31,11 @@ async def controller(rt: Runtime, agency: str) -> frozenset[str]:
     return frozenset(code for code, one in agencies.items() if one.controller == CITY)
 
 
-async def items(call: Call, people: frozenset[UUID]) -> list[Item]:
-    """What the controller's agencies recorded about them, in the order of their cases and of time."""
+async def items(call: Call, people: frozenset[UUID], before: UUID | None = None) -> list[Item]:
+    """What the controller's agencies recorded about them, under whatever id (L18), in the order of their
+    cases and of time; `before`: as it was held, and joined, when this event was written.
+    """
+    people = await joined.same(call.rt, people, before)
     mine = await controller(call.rt, call.who.agency)
     found: list[Item] = []
     for case in await _cases(call.rt, people):
@@ -43,7 +46,8 @@ async def items(call: Call, people: frozenset[UUID]) -> list[Item]:
             told = [e for e in events if e.envelope.id in spoken]
             call.reads(f"case/{case}", "rights", told, case)
             found += held
-    return found
+    # ids of events are made in the order of time (UUIDv7)
+    return [item for item in found if before is None or item.event < before]
 
 
 async def _events(rt: Runtime, case: UUID) -> list[Recorded]:
@@ -73,7 +77,8 @@ async def strangers(call: Call, people: Sequence[UUID]) -> set[UUID]:
 
 async def corrects(call: Call, people: Iterable[UUID], events: Sequence[UUID]) -> bool:
     """Are all of these events of cases of the person?"""
-    cases = {str(case) for case in await _cases(call.rt, people)}
+    known = await joined.same(call.rt, people)
+    cases = {str(case) for case in await _cases(call.rt, known)}
     rows = await call.rt.pool.fetch(OF_IDS, list(events))
     return len(rows) == len(set(events)) and all(row["key"] in cases for row in rows)
 

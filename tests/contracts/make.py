@@ -285,6 +285,7 @@ SAMPLES: tuple[Event, ...] = (
         people=(HANA,),
         keys=(f"text/{CASE}", f"person/{HANA}"),
         signature="0" * 64,
+        joined=(RECORD,),
     ),
     intake.RightsRequested(
         request=RECORD,

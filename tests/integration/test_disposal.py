@@ -77,6 +77,17 @@ class Office:
         await self.do(case, "disposal")
         await self.do(case, "disposal/approval", by="abe")
 
+    async def merge(self, merged: UUID, into: UUID, *same: tuple[UUID, UUID]) -> str:
+        pairs = [{"merged": str(one), "into": str(other)} for one, other in same]
+        body = {"merged": str(merged), "into": str(into), "same": pairs}
+        made = await self.sato.post("/v1/merges", json=body)
+        assert made.status_code == 201, made.text
+        await self.follow()
+        return str(made.headers["location"])
+
+    async def due(self) -> list[str]:
+        return [d["case"] for d in (await self.abe.get("/v1/disposals/due")).json()["items"]]
+
     async def later(self) -> None:
         await self.rt.clock.move(self.rt.pool, self.rt.clock.now() + YEARS)  # type: ignore[attr-defined]
 
@@ -207,6 +218,61 @@ async def test_it_is_listed_when_its_time_has_run_out_and_not_before(office: Off
     refused = await office.do(case, "disposal/approval", expect=409)
     assert refused["reason"] == "needs-a-second-person"
     assert all(True in opens for opens in (await office.readable()).values())
+
+
+async def test_what_a_merge_joined_runs_out_together_and_goes_one_by_one(office: Office) -> None:
+    """The time of either counts for both, and so does a hold; what goes is of the one alone (L18)."""
+    hana, hana_too, ken = uuid4(), uuid4(), uuid4()
+    one, two = await office.case(hana), await office.case(hana_too, ken)
+    await office.merge(one, two, (hana, hana_too))
+
+    async def waits(case: UUID) -> None:
+        assert str(case) not in await office.due()
+        refused = await office.do(case, "disposal", expect=409)
+        assert refused["reason"] == "retention-has-not-run-out"
+
+    await office.close(one)
+    await office.later()
+    await waits(one)  # the other is open
+    await office.close(two)
+    await waits(one)  # the other has years to go
+    await office.later()
+    assert set(await office.due()) == {str(one), str(two)}
+    await office.do(two, "hold", reason="訴訟")
+    await waits(one)
+    await office.do(two, "hold-lifting")
+    asked = {"kind": "disclosure", "people": [str(hana_too)], "identified_by": "licence"}
+    request = (await office.abe.post("/v1/rights-requests", json=asked)).headers["location"]
+    assert (await office.do(one, "disposal", expect=409))["reason"] == "a-request-waits"
+    assert (await office.abe.post(f"{request}/withdrawal", json={})).status_code == 200
+    await office.dispose(one)
+    after = await office.readable()
+    assert {key for key, opens in after.items() if opens == {False}} >= {
+        f"person/{hana}", f"text/{one}",
+    }  # fmt: skip
+    assert {after[f"person/{p}"].pop() for p in (hana_too, ken)} == {True}
+    assert after[f"text/{two}"] == {True}
+    evidence = (await office.abe.get(f"/v1/cases/{one}/disposal")).json()
+    assert (evidence["people"], evidence["joined"]) == ([str(hana)], [str(two)])
+    await office.dispose(two)
+    after = await office.readable()
+    assert {opens for key in (f"person/{hana_too}", f"text/{two}") for opens in after[key]} == {
+        False
+    }
+
+
+async def test_after_an_unmerge_each_runs_out_by_itself(office: Office) -> None:
+    hana, hana_too = uuid4(), uuid4()
+    one, two = await office.case(hana), await office.case(hana_too)
+    merge = await office.merge(one, two, (hana, hana_too))
+    await office.close(one)
+    await office.later()
+    assert await office.due() == []
+    undone = await office.sato.post(f"{merge}/undoing", json={"reason": "別の方"})
+    assert undone.status_code == 200, undone.text
+    assert await office.due() == [str(one)]
+    await office.dispose(one)
+    assert (await office.readable())[f"person/{hana_too}"] == {True}
 
 
 async def test_what_a_restored_keyring_brings_back_is_destroyed_again(office: Office) -> None:

@@ -127,6 +127,46 @@ async def test_one_file_holds_what_is_hers_over_all_desks_and_nothing_of_others(
     assert len({row["case_id"] for row in rows if row["case_id"]}) == 2
 
 
+async def test_what_is_held_under_another_id_is_hers_as_long_as_the_merge_holds(
+    office: Office,
+) -> None:
+    """Asked for by either id (L18); a file that is decided takes nothing up of a later merge, and
+    loses what an un-merge has shown to be another's.
+    """
+    too = str(uuid4())
+    told = {
+        "route": "agency",
+        "people": [{"id": too, "relation": "self"}],
+        "situations": [{"person": too, "money": "年金の相談"}],
+    }
+    made = (await office.worker.post("/v1/cases", json=told)).json()["id"]
+    await office.running.apply((await office.running.own())[-4:])
+
+    async def held(path: str) -> set[str]:
+        return {str(item["value"]) for item in await office.items(path)}
+
+    before = (await office.post("/v1/rights-requests", 201, **ASKED)).headers["location"]
+    assert "年金の相談" not in await held(before)
+    await office.post(f"{before}/decision", outcome="partly")
+    same = [{"merged": too, "into": HANA}]
+    body = {"merged": made, "into": office.case, "same": same}
+    merge = (await office.worker.post("/v1/merges", json=body)).headers["location"]
+    assert "年金の相談" not in await held(before)
+    paths = []
+    for person in (HANA, too):
+        asked = {**ASKED, "people": [person]}
+        paths.append((await office.post("/v1/rights-requests", 201, **asked)).headers["location"])
+    first, second = paths
+    assert {"年金の相談", "膝の痛み", "滞納の相談"} <= await held(first) == await held(second)
+    await office.post(f"{first}/decision", outcome="partly")
+    assert "年金の相談" in (await office.officer.get(f"{first}/file")).text
+    undone = await office.worker.post(f"{merge}/undoing", json={"reason": "別の方"})
+    assert undone.status_code == 200, undone.text
+    assert "年金の相談" not in (await office.officer.get(f"{first}/file")).text
+    assert "年金の相談" in await held(second)
+    assert "膝の痛み" not in await held(second)
+
+
 async def test_it_is_overdue_after_its_days_and_once_longer_with_a_reason(office: Office) -> None:
     path = (await office.post("/v1/rights-requests", 201, **ASKED)).headers["location"]
     await office.post(f"{path}/extension", reason="大量である")

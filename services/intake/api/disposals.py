@@ -22,7 +22,7 @@ from shared.erasure import signature
 from shared.http import After, Body, Call, Limit, Page, Receipt, Route, Text, to_uuid
 
 from .. import disposal, holding
-from .common import NO_ID, OnCase, OnLedCaseDep, officer
+from .common import NO_ID, OnCase, OnLedCaseDep, officer, stands_in
 
 router = APIRouter(route_class=Route)
 
@@ -36,7 +36,9 @@ class Step(Body):
 
 
 class RunOut(BaseModel):
-    """A closed case whose data may go. `confirmed` false: nobody has confirmed the rule (要確認)."""
+    """A closed case whose data may go, as may all that merges joined with it. `confirmed` false: nobody
+    has confirmed the rule (要確認).
+    """
 
     case: UUID
     closed_on: date
@@ -46,7 +48,9 @@ class RunOut(BaseModel):
 
 
 class Evidence(BaseModel):
-    """What was decided about the data of a case, by whom, and what was destroyed."""
+    """What was decided about the data of a case, by whom, and what was destroyed. `joined`: the cases of
+    the caller's agency that stood together with it by merges, and whose time had run out as well.
+    """
 
     step: str
     held: bool
@@ -55,6 +59,7 @@ class Evidence(BaseModel):
     proposed_by: str | None = None
     approved_by: str | None = None
     people: list[UUID] = []
+    joined: list[UUID] = []
     keys: list[str] = []
     signature: str | None = None
     disposed_at: datetime | None = None
@@ -76,7 +81,8 @@ async def due(
     items = []
     for row in rows:
         closed_on = row["at"].astimezone(TOKYO).date()
-        if (run_out_on := rule.run_out_on(closed_on)) <= today:
+        run_out_on = _last(rule.run_out_on(closed_on), await disposal.others(call.rt, row["id"]))
+        if run_out_on and run_out_on <= today:
             items.append(
                 RunOut(
                     case=row["id"],
@@ -101,6 +107,7 @@ async def get_disposal(on: OnLedCaseDep) -> Evidence:
             case DisposalApproved(by=by, people=people, keys=keys, signature=signed):
                 found.approved_by, found.signature = by, signed
                 found.people, found.keys = list(people), list(keys)
+                found.joined = [case for case in e.event.joined if await stands_in(on.call, case)]
             case CaseDisposed():
                 found.disposed_at = e.envelope.at
     return found
@@ -119,13 +126,14 @@ async def lift(on: OnLedCaseDep, body: Step) -> Receipt:
 
 @router.post("/v1/cases/{id}/disposal")
 async def propose(on: OnLedCaseDep, body: Step) -> Receipt:
-    """After its time has run out only; another person decides."""
+    """After its time, and that of all that merges joined with it, has run out; another person decides."""
     rule = await disposal.rule_of(on.call.rt, on.lead)
     closed_on = disposal.closed_on(on.events) or on.call.now().date()
+    day = rule.run_out_on(closed_on) if rule else closed_on
     event = DisposalProposed(
         case=on.case,
         rule=rule.code if rule else "none",
-        run_out_on=rule.run_out_on(closed_on) if rule else closed_on,
+        run_out_on=_last(day, await disposal.others(on.call.rt, on.case)) or day,
         by=on.call.who.subject,
     )
 
@@ -140,12 +148,14 @@ async def approve(on: OnLedCaseDep, body: Step) -> Receipt:
     """By a second person. The keys are destroyed at once; from then on nobody can open anything."""
     rt = on.call.rt
     people, keys = await disposal.keys_of(rt, on.case, on.state.people)
+    joined = [other.case for other in await disposal.others(rt, on.case)]
     master = rt.keys.keyring_master_key
     assert master is not None
     event = DisposalApproved(
         case=on.case,
         by=on.call.who.subject,
         people=tuple(sorted(people)),
+        joined=tuple(joined),
         keys=tuple(keys),
         signature=signature(master, on.case, keys),
     )
@@ -169,7 +179,16 @@ async def _run_out(on: OnCase) -> None:
     rule = await disposal.rule_of(on.call.rt, on.lead)
     closed_on = disposal.closed_on(on.events)
     today = on.call.now().astimezone(TOKYO).date()
-    if rule is None or closed_on is None or rule.run_out_on(closed_on) > today:
+    others = await disposal.others(on.call.rt, on.case)
+    run_out_on = _last(rule.run_out_on(closed_on), others) if rule and closed_on else None
+    if run_out_on is None or run_out_on > today:  # whichever of them it is: no more is told (L14)
         raise Refused("retention-has-not-run-out", on.state.status, ("hold", "reopening"))
-    if await holding.asked_for(on.call.rt, on.state.people):
+    people = on.state.people.union(*(other.people for other in others))
+    if await holding.asked_for(on.call.rt, people):
         raise Refused("a-request-waits", on.state.status, ("hold", "reopening"))
+
+
+def _last(own: date, others: list[disposal.Other]) -> date | None:
+    """When the last of them has run out; None while one of the others may not go at all."""
+    days = [other.run_out_on for other in others]
+    return None if None in days else max((own, *(day for day in days if day)))

@@ -115,10 +115,9 @@ class OnRequest(OnOwn[rights.Request, rights.Command]):
 
     async def items(self) -> list[ItemShown]:
         """All that is held about the person, each with what will become of it; all of it is read."""
-        found = await holding.items(self.call, self.state.people)
         decided = [e.envelope.id for e in self.past.events if isinstance(e.event, RightsDecided)]
-        if decided:  # ids of events are made in the order of time (UUIDv7)
-            found = [item for item in found if item.event < decided[-1]]
+        before = decided[-1] if decided else None
+        found = await holding.items(self.call, self.state.people, before)
         return [self._shown(item) for item in found]
 
     def decision(self) -> RightsDecided | None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from ..event import Id, People, Personal, S, Subject, event
+from ..event import CaseId, Id, People, Personal, S, Subject, event
 from .case import CaseEvent
 
 KeyId = Annotated[str, StringConstraints(pattern=r"^(text|person)/[0-9a-f-]{36}$")]
@@ -41,13 +41,15 @@ class DisposalDeclined(CaseEvent):
 @event("case.disposal_approved")
 class DisposalApproved(CaseEvent):
     """A second person has decided. `keys` are to be destroyed, at every restore again; `signature`
-    says that intake has named them (`shared.erasure`). `people`: whose keys they are.
+    says that intake has named them (`shared.erasure`). `people`: whose keys they are. `joined`: the
+    cases that stood together with it by merges; they go by decisions of their own.
     """
 
     by: Subject
     people: People = ()
     keys: Annotated[tuple[KeyId, ...], S]
     signature: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), S]
+    joined: Annotated[tuple[CaseId, ...], S] = ()
 
 
 @event("case.disposed")
