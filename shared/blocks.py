@@ -8,6 +8,7 @@ from shared.contracts import Recorded
 from shared.contracts.intake import StaffBlocked, StaffUnblocked
 from shared.db import Connection, Pool, by_column
 
+TYPES = (StaffBlocked.TYPE, StaffUnblocked.TYPE)
 FOLD = """
 insert into blocked (agency, case_id, staff, blocked)
 select * from unnest($1::text[], $2::uuid[], $3::text[], $4::bool[])

@@ -3,10 +3,11 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -26,11 +27,12 @@ SERVICE_TOPICS = ("intake", "referral", "meetings", "views", "metrics")
 HEARTBEATS = "heartbeats"
 CONTENT_TYPE = b"application/json"
 TOLD = (
-    *("ce_stream", "ce_version", "ce_type", "ce_id", "ce_time", "ce_occurredat"),
+    *("ce_id", "ce_stream", "ce_version", "ce_type", "ce_time", "ce_occurredat"),
     *("ce_actor", "ce_agency", "ce_correlationid"),
 )
+_told = itemgetter(*TOLD)
 MAYBE = ("ce_basis", "ce_causationid", "ce_traceparent")
-UNTOLD = frozenset(map(chr, (*range(0x1F), 127)))
+UNTOLD = bytes((*range(0x1F), 127))
 """Control characters: no name, id or code of ours holds one, and 0x1f is between them here."""
 LARGEST_REQUEST, LARGEST_BATCH = 1_048_576, 262_144
 """Bytes: of a record, and of records that go together; one larger than a batch goes alone."""
@@ -237,17 +239,47 @@ def headers_from(
 
 def envelope_in(headers: Iterable[tuple[str, bytes | None]], key: bytes | None) -> Envelope:
     """Raises ValueError or KeyError for headers that are not one of our events."""
-    found = dict(headers)
-    told = [key, *[found[name] for name in TOLD], *[found.get(name) for name in MAYBE]]
-    text = b"\x1f".join([value or b"" for value in told]).decode()
-    if not text.replace("\x1f", "").isprintable() and not UNTOLD.isdisjoint(text):
+    return envelope_told(told_in(dict(headers), key))
+
+
+def told_in(headers: Mapping[str, bytes | None], key: bytes | None) -> list[str]:
+    """What they say, in the order of an envelope and as text; empty for what they leave out. Raises as
+    `envelope_in`, but looks into stream and version only.
+    """
+    id, stream, version, *others = _told(headers)
+    told = (id, stream, version, key, *others, *[headers.get(name) for name in MAYBE])
+    text = b"\x1f".join([value or b"" for value in told])
+    _printable(text)
+    found = text.decode().split("\x1f")
+    if len(found) != len(told):
+        raise ValueError("a character that stands between what is told")
+    _numbered(found[1], found[2])
+    return found
+
+
+def place_in(headers: Mapping[str, bytes | None]) -> tuple[str, int]:
+    """Stream and version alone. Raises as `told_in`."""
+    text = headers["ce_stream"] or b""
+    _printable(text)
+    stream = text.decode()
+    return stream, _numbered(stream, (headers["ce_version"] or b"").decode())
+
+
+def _printable(text: bytes) -> None:
+    if len(text.translate(None, UNTOLD)) != len(text):
         raise ValueError("a character that no text of ours holds")
-    named, stream, version, type_, id, at, occurred_at, actor, agency, correlation, *rest = (
-        text.split("\x1f")
-    )
+
+
+def _numbered(stream: str, version: str) -> int:
+    if stream and version.isascii() and version.isdigit() and 0 < (number := int(version)) < 2**31:
+        return number
+    raise ValueError("no stream, or no version")
+
+
+def envelope_told(told: Sequence[str]) -> Envelope:
+    """Of `told_in`. Raises ValueError."""
+    id, stream, version, named, type_, at, occurred_at, actor, agency, correlation, *rest = told
     basis, causation, trace = rest
-    if not (stream and version.isascii() and version.isdigit() and 0 < int(version) <= 2**31 - 1):
-        raise ValueError("no stream, or no version")
     return Envelope(
         UUID(id),
         stream,

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from shared.contracts import Recorded
 from shared.db import Connection, Pool
-from shared.sealing import COLUMNS, ROWS, stored
+from shared.sealing import COLUMNS, ROWS, joined
 
 KEPT = """
 create table kept (
@@ -33,12 +32,10 @@ OF_TYPES = "select * from kept where key = any($1::text[]) and type = any($2::te
 ALL_OF = "select * from kept where type = any($1::text[])"
 
 
-async def keep(db: Connection, events: Sequence[Recorded]) -> None:
-    """Keep all of them with one statement; keeping twice changes nothing."""
-    if not events:
-        return
-    envelopes, wires = [e.envelope for e in events], [e.wire for e in events]
-    await db.execute(KEEP, *stored(envelopes, wires))
+async def keep(db: Connection, rows: Sequence[Sequence[str]]) -> None:
+    """Keep all of them, as `texts` gives them, with one statement; keeping twice changes nothing."""
+    if rows:
+        await db.execute(KEEP, *joined(rows))
 
 
 async def of_keys(

@@ -66,10 +66,11 @@ class Keyring:
         now = time.monotonic()
         for key_id in set(ids):
             kept = self._cache.get(key_id)
-            table = "codes_key" if key_id.startswith("codes/") else "data_key"
             if kept and kept[0] > now:
                 found[key_id] = kept[1]
-            elif table not in self._wrap:
+                continue
+            table = "codes_key" if key_id.startswith("codes/") else "data_key"
+            if table not in self._wrap:
                 found[key_id] = SHUT
             else:
                 missing.setdefault(table, []).append(key_id)

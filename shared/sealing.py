@@ -4,14 +4,21 @@ import asyncio
 import os
 import re
 from base64 import b64encode
-from binascii import a2b_base64
 from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import ValidationError
-from pydantic_core import from_json, to_json, to_jsonable_python
+from pydantic_core import (
+    CoreConfig,
+    SchemaValidator,
+    core_schema,
+    from_json,
+    to_json,
+    to_jsonable_python,
+)
 
 from shared.contracts import (
     EVENTS,
@@ -29,6 +36,8 @@ from shared.keyring import KeyMissing, Keyring
 PAD = 64
 """Sealed values are padded with JSON white space, so that their length tells no code."""
 BREATH = 50
+BASE64 = SchemaValidator(core_schema.bytes_schema(), CoreConfig(val_json_bytes="base64"))
+"""Three times as fast as the standard library's."""
 KEY_ID = re.compile(r"(codes|text|person)/[0-9A-Fa-f-]{32,36}")
 
 
@@ -50,9 +59,14 @@ def named(envelope: Envelope) -> str:
     return f"{e.id}\x1f{e.stream}\x1f{e.version}\x1f{e.type}"
 
 
-def bound_to(event: str, field: str, mark: Coded | Personal, key_id: str) -> bytes:
+def placed(field: str, mark: Coded | Personal) -> str:
+    """A field as what is sealed in it is bound to it."""
+    return f"\x1f{field}\x1f{mark.data_class}\x1f"
+
+
+def bound_to(event: str, place: str, key_id: str) -> bytes:
     """Associated data: a sealed value moved to another event, field or version does not open."""
-    return f"{event}\x1f{field}\x1f{mark.data_class}\x1f{key_id}".encode()
+    return f"{event}{place}{key_id}".encode()
 
 
 class Codec:
@@ -72,11 +86,11 @@ class Codec:
         }
         keys = await self._keyring.fetch(wanted, make=True) if wanted else {}
         for (event, envelope), data in zip(events, plain, strict=True):
-            place = named(envelope)
-            for name, mark in sealed_fields(type(event)).items():
+            bound = named(envelope)
+            for name, place, kind, owner in _sealed(type(event)):
                 if data[name] is not None:
-                    key_id = mark.key_id(data)
-                    aad = bound_to(place, name, mark, key_id)
+                    key_id = f"{kind}/{data[owner]}"
+                    aad = bound_to(bound, place, key_id)
                     data[name] = _seal(keys[key_id], data[name], aad)
         return plain
 
@@ -95,18 +109,20 @@ class Codec:
         wanted: set[str] = set()
         for envelope, wire in rows:
             try:
-                model, data = upcast(envelope.type, wire)
+                model, data = EVENTS.get(envelope.type), wire
+                if model is None:
+                    model, data = upcast(envelope.type, wire)
                 closed = shut or (only is not None and model.TYPE not in only)
-                sealed: list[tuple[str, Coded | Personal, str]] = []
-                for name, mark in sealed_fields(model).items():
+                sealed: list[tuple[str, str, str]] = []
+                for name, place, kind, owner in _sealed(model):
                     if data.get(name) is not None:
-                        key_id = mark.key_id(data)
+                        key_id = f"{kind}/{data[owner]}"
                         if key_id not in wanted and not closed:
                             if not KEY_ID.fullmatch(key_id):
                                 raise Poison(f"{envelope.type}: wrong shape of an id")
                             wanted.add(key_id)
-                        sealed.append((name, mark, key_id))
-                ready.append(_Row(envelope, wire, model, data, sealed, closed))
+                        sealed.append((name, place, key_id))
+                ready.append((envelope, wire, model, data, sealed, closed))
             except Poison as poison:
                 ready.append(poison)
             except KeyError as field:
@@ -124,7 +140,7 @@ class Codec:
             if isinstance(row, Poison):
                 opened.append(row)
             else:
-                opened.append(_open(ALL_SHUT if row.closed else keys, row))
+                opened.append(_open(ALL_SHUT if row[-1] else keys, row))
             if n % BREATH == 0:  # what else there is to do does not wait for all of a batch
                 await asyncio.sleep(0)
         return opened
@@ -152,15 +168,18 @@ class ErasedKey(Exception):
     """Nothing more can be written about a person whose keys were destroyed."""
 
 
-class _Row(NamedTuple):
-    """`fields`: name, declaration and key id of what is sealed in `data`, and stays so if `closed`."""
+_Row = tuple[
+    Envelope, dict[str, Any], type[Event], dict[str, Any], list[tuple[str, str, str]], bool
+]
+"""Envelope, wire form, model, data; name, place and key id of what is sealed in it; stays it shut?"""
 
-    envelope: Envelope
-    wire: dict[str, Any]
-    model: type[Event]
-    data: dict[str, Any]
-    fields: list[tuple[str, Coded | Personal, str]]
-    closed: bool
+
+@cache
+def _sealed(model: type[Event]) -> list[tuple[str, str, str, str]]:
+    """Of each field that is sealed: its name, as it is bound, the kind of its key and the field that names
+    whose key.
+    """
+    return [(name, placed(name, mark), *mark.key) for name, mark in sealed_fields(model).items()]
 
 
 class _AllShut(dict[str, AESGCM | Unreadable]):
@@ -173,17 +192,17 @@ ALL_SHUT = _AllShut()
 
 def _open(keys: Mapping[str, AESGCM | Unreadable], row: _Row) -> Recorded | Poison:
     envelope, wire, model, data, fields, _ = row
-    opened, place = dict(data), named(envelope)
+    opened, event = dict(data), named(envelope)
     try:
-        for name, mark, key_id in fields:
+        for name, place, key_id in fields:
             key = keys.get(key_id)
             if key is None:
                 return Poison(f"the key of {name} is not in the keyring")
             if isinstance(key, Unreadable):
                 opened[name] = key
                 continue
-            raw = a2b_base64(data[name], strict_mode=True)
-            aad = bound_to(place, name, mark, key_id)
+            raw = _bytes(data[name])
+            aad = bound_to(event, place, key_id)
             opened[name] = from_json(key.decrypt(raw[:12], raw[12:], aad))
         return Recorded(model.__pydantic_validator__.validate_python(opened), envelope, wire)
     except InvalidTag:
@@ -193,6 +212,15 @@ def _open(keys: Mapping[str, AESGCM | Unreadable], row: _Row) -> Recorded | Pois
         return Poison(f"{envelope.type}: wrong shape at {field}")
     except (ValueError, TypeError):
         return Poison(f"{envelope.type}: a sealed field is not sealed")
+
+
+def _bytes(sealed: Any) -> bytes:
+    """Raises TypeError."""
+    try:
+        found: bytes = BASE64.validate_strings(sealed)
+        return found
+    except ValidationError as error:
+        raise TypeError("not base64") from error
 
 
 def envelope_of(row: Any) -> Envelope:
@@ -206,12 +234,24 @@ KINDS = (
     *("uuid", "text", "int", "text", "text", "timestamptz", "timestamptz", "text", "text", "uuid"),
     *("text", "uuid", "text", "jsonb"),
 )
+NOTHING = "\1"
 COLUMN = "string_to_array(${}, chr(10), chr(1))"
 ROWS = f"""
 select {", ".join(f"n{n}::{kind}" for n, kind in enumerate(KINDS, 1))}
   from unnest({", ".join(COLUMN.format(n) for n in range(1, len(KINDS) + 1))})
        n ({", ".join(f"n{n}" for n in range(1, len(KINDS) + 1))})"""
 """What follows `insert into … COLUMNS`, with `stored` as its arguments."""
+
+
+def joined(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of texts, `NOTHING` for null, in the form of `stored`."""
+    columns = zip(*rows, strict=True) if rows else [()] * len(KINDS)
+    return ["\n".join(column) for column in columns]
+
+
+def texts(envelope: Envelope, wire: dict[str, Any]) -> list[str]:
+    """A row of them."""
+    return [*map(_or_none, envelope), to_json(wire).decode()]
 
 
 def stored(envelopes: Sequence[Envelope], wires: Sequence[dict[str, Any]]) -> list[str]:
@@ -226,7 +266,7 @@ def stored(envelopes: Sequence[Envelope], wires: Sequence[dict[str, Any]]) -> li
 
 
 def _or_none(value: Any) -> str:
-    return "\1" if value is None else str(value)
+    return NOTHING if value is None else str(value)
 
 
 def wire_schema(model: type[Event]) -> dict[str, Any]:
@@ -246,12 +286,15 @@ def wire_schema(model: type[Event]) -> dict[str, Any]:
 __all__ = [
     "COLUMNS",
     "ENVELOPE",
+    "NOTHING",
     "ROWS",
     "Codec",
     "ErasedKey",
     "Poison",
     "envelope_of",
+    "joined",
     "stored",
+    "texts",
     "upcast",
     "wire_schema",
 ]

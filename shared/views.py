@@ -1,9 +1,10 @@
 """Numbered views: what a service folds from topics; built side by side, promoted, dropped."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from uuid import UUID
 
 from shared.contracts import Recorded
 from shared.db import Connection, Pool
@@ -20,9 +21,14 @@ PROMOTED = "select number from view where state = 'live'"
 
 Project = Callable[[Connection, Sequence[Recorded]], Awaitable[None]]
 React = Callable[[Connection, Sequence[Recorded], bool], Awaitable[None]]
+Touch = Callable[[Connection, Set[UUID]], Awaitable[None]]
 
 
 async def nothing(db: Connection, events: Sequence[Recorded], live: bool) -> None:
+    return None
+
+
+async def untouched(db: Connection, cases: Set[UUID]) -> None:
     return None
 
 
@@ -32,9 +38,12 @@ class View:
     between streams. `react` runs in the same transaction, in the promoted number only; its third
     argument is False while the follower is still catching up. It may append to the journal.
     `unfolded`: columns (`table.column`) that `react` and loops write, so that no refold tells them.
+
+    Sets of event types; None: all. `kept`: they go into the table of that name as they came, and `touch`
+    is told of their cases. `projected`: they are given to `project`. What is neither only moves the
+    inbox, unless there is a `react`, which is given all. `opens`: their sealed fields are opened.
     `sealed`: "read" by `project`; or only "checked" as events come, since who keeps them relies on it,
-    and not once more when they are refolded. `reads`: types of events of which anything sealed is read
-    or checked; None: of all.
+    and not once more when they are refolded.
     """
 
     name: str
@@ -43,8 +52,18 @@ class View:
     project: Project
     react: React = nothing
     unfolded: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
+    touch: Touch = untouched
+    projected: frozenset[str] | None = None
+    opens: frozenset[str] | None = None
     sealed: Literal["read", "checked"] = "read"
-    reads: frozenset[str] | None = None
+
+    @property
+    def read(self) -> frozenset[str] | None:
+        """Types that are read at all."""
+        if self.projected is None or self.react is not nothing:
+            return None
+        return self.projected | self.kept
 
 
 def name_of(view: str, number: int) -> str:

@@ -9,15 +9,20 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import structlog
+
 from operate.install import Refused
-from operate.repair import refold, screen
+from operate.repair import carry, refold, screen
+from operate.repair.carry import Load
 from operate.repair.place import alone, journals, runtime
 from operate.stack import Stack
 from shared import views
-from shared.db import Connection, Pool
-from shared.follow import Applier, Read, Taken
+from shared.db import PASSING, Connection, Pool
+from shared.follow import Applier
 from shared.kill import point
 from shared.loops import ahead
+
+log = structlog.get_logger()
 
 CLOSE = 5_000
 """Events that a promotion may still fold itself."""
@@ -90,24 +95,44 @@ async def rebuild(stack: Stack, service: str) -> dict[str, Any]:
 async def fill(
     db: Connection, builder: Applier, lack: list[Any], sources: Mapping[str, Pool]
 ) -> int:
-    """Fold what is lacking, a transaction a chunk; how many events were applied."""
+    """Fold what is lacking, a transaction a part; how many events were applied."""
     total, folded = refold.events_in(lack), 0
     with screen.progress(f"{builder.view.name} → view {builder.number}", total) as shown:
-        chunks = refold.chunks(lack, sources, builder.view.topics)
-        async for reads in ahead(_opened(builder, chunks)):
-            async with db.transaction():
-                await views.work_on(db, builder.number)
-                folded += len((await builder.fold(db, reads)).fresh)
+        async for part, load in ahead(_loads(builder, lack, sources)):
+            folded += await _folded(db, builder, part, load, sources)
             point("repair.folded")
             shown(folded)
     return folded
 
 
-async def _opened(
-    builder: Applier, chunks: AsyncIterator[list[Taken]]
-) -> AsyncIterator[list[Read]]:
-    async for taken in chunks:
-        yield await builder.opened(taken, again=True)
+async def _loads(
+    builder: Applier, lack: list[Any], sources: Mapping[str, Pool]
+) -> AsyncIterator[tuple[list[Any], Load | None]]:
+    for part in refold.parts(lack):
+        yield part, await carry.load(builder, part, sources)
+
+
+async def _folded(
+    db: Connection,
+    builder: Applier,
+    part: list[Any],
+    load: Load | None,
+    sources: Mapping[str, Pool],
+) -> int:
+    if load:
+        try:
+            async with db.transaction():
+                await views.work_on(db, builder.number)
+                return await carry.fold(db, builder, load)
+        except PASSING:
+            raise
+        except Exception:
+            log.exception("repair.the_long_way", view=builder.name)
+    taken = await refold.of_part(part, sources, builder.view.topics)
+    reads = await builder.opened(taken, again=True)
+    async with db.transaction():
+        await views.work_on(db, builder.number)
+        return len((await builder.fold(db, reads)).fresh)
 
 
 async def promote(stack: Stack, service: str, number: int) -> dict[str, Any]:

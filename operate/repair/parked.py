@@ -206,7 +206,7 @@ async def _in_transaction(rt: Runtime, db: Connection, stream: str | None) -> Re
     after = await db.fetchval(VERSION, applier.name, stream)
     left = await db.fetchrow(LEFT, applier.name, stream)
     assert left is not None
-    versions = [recorded.envelope.version for recorded in outcome.fresh]
+    versions = [read.version for read in outcome.fresh]
     in_order = stream is None or (
         versions == list(range(before + 1, after + 1))
         and (left["first"] is None or left["first"] > after)

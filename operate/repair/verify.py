@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import asyncpg
@@ -67,9 +67,12 @@ class Compared:
 
 
 async def verify(stack: Stack, service: str) -> list[Compared]:
-    """Each table of a service's promoted view against a refold of the journals."""
+    """Each table of a service's promoted view against a refold of the journals, of which the projection
+    is given everything: so that it also proves what a view says of the types that it needs.
+    """
     async with refolding(stack, service) as (rt, db, records):
-        scratch = Applier(rt.applier.view, SCRATCH, rt.pool, rt.codec, promoted=False)
+        whole = replace(rt.applier.view, projected=None)
+        scratch = Applier(whole, SCRATCH, rt.pool, rt.codec, promoted=False)
         async for some in records:
             await scratch.fold(db, await scratch.opened(some))
         return await compared(db, rt)

@@ -22,7 +22,7 @@ from shared.contracts.intake import (
 from shared.contracts.referral import ReferralRequested
 from shared.db import Connection
 from shared.directory import OFFICE_TYPES, Offices, offices
-from shared.kept import all_of, keep
+from shared.kept import all_of
 from shared.runtime import Runtime
 from shared.views import View
 
@@ -74,7 +74,6 @@ async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> Non
                 parties.append((agency, case_id))
             case ReferralRequested() as asked:
                 parties += [(asked.sender, asked.case), (asked.receiver, asked.case)]
-    await keep(db, [e for e in events if e.envelope.type in KEEPS])
     await worklist.project(db, events)
     await staffing.project(db, events)
     await watching.project(db, events)
@@ -118,6 +117,7 @@ def view(rt: Runtime) -> View:
         ("intake", "referral", "meetings"),
         ddl,
         partial(project, rt.keys.index_key),
+        kept=frozenset(KEEPS),
     )
 
 

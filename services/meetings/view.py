@@ -29,7 +29,7 @@ from shared.contracts.meetings import (
 )
 from shared.contracts.referral import ReferralRequested
 from shared.db import Connection
-from shared.kept import all_of, keep, of_keys
+from shared.kept import all_of, of_keys
 from shared.runtime import Runtime
 from shared.views import View
 
@@ -110,7 +110,6 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
                 await db.execute(MEETING, m.meeting, m.host, m.bodies, m.local_name, m.planned_on)
                 invited += [(agency, m.meeting) for agency in m.invited]
     await blocks.fold(db, events)
-    await keep(db, [e for e in events if e.envelope.type in KEEPS])
     inserts: tuple[tuple[str, list[Any]], ...] = (
         (PARTY, parties),
         (PEOPLE, people),
@@ -150,7 +149,8 @@ def view(rt: Runtime) -> View:
         await agenda.remove_items(rt, db, events)
 
     ddl = Path(__file__).with_name("sql") / "view.sql"
-    return View("meetings", ("intake", "referral", "meetings"), ddl, project, react)
+    topics = ("intake", "referral", "meetings")
+    return View("meetings", topics, ddl, project, react, kept=frozenset(KEEPS))
 
 
 async def is_party(rt: Runtime, who: Principal, case: UUID) -> bool:

@@ -106,6 +106,16 @@ FACTS: dict[str, type[Fact]] = {
     "course": Course,
 }
 """Kind of stream → the fact that it folds into. Other streams make no figure."""
+FOLDED = frozenset(
+    event.TYPE
+    for event in (
+        *(CaseOpened, CaseClosed, CaseReopened, ContactRecorded, ContactCorrected),
+        *(ReferralRequested, ReferralReceived, ReferralAccepted, ReferralDeclined),
+        *(ServiceStarted, ReferralCompleted, MeetingConvened, MeetingHeld, MeetingCancelled),
+        *(SurveyRecorded, CourseHeld),
+    )
+)
+"""Types of events that change a fact."""
 CODED = frozenset((ContactRecorded.TYPE, ContactCorrected.TYPE))
 """Types of events of which the fold reads codes; nothing else that is sealed makes a figure."""
 

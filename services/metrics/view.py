@@ -17,7 +17,7 @@ from shared.db import Connection, Pool
 from shared.runtime import Runtime
 from shared.views import View
 
-from .timeline import CODED, FACTS, Fact, fold
+from .timeline import CODED, FACTS, FOLDED, Fact, fold
 
 FETCH = "select * from {kind}s where id = any($1::uuid[])"
 WRITE = """
@@ -140,7 +140,7 @@ def _write(kind: str) -> str:
 
 def view(rt: Runtime) -> View:
     ddl = Path(__file__).with_name("sql") / "view.sql"
-    return View("metrics", SERVICE_TOPICS, ddl, project, reads=CODED)
+    return View("metrics", SERVICE_TOPICS, ddl, project, projected=FOLDED, opens=CODED)
 
 
 def _months(fiscal_year: int) -> list[str]:

@@ -14,7 +14,7 @@ from shared.contracts.referral import ReferralEvent, ReferralRequested
 from shared.db import Connection
 from shared.directory import OFFICE_TYPES, offices
 from shared.grounds import GROUND_TYPES, Ground, grounds
-from shared.kept import all_of, keep, of_keys
+from shared.kept import all_of, of_keys
 from shared.runtime import Runtime
 from shared.views import View
 
@@ -73,7 +73,6 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
             case ReferralEvent(referral=referral) as event if type(event) in AFTER:
                 moved[referral] = AFTER[type(event)]
     await blocks.fold(db, events)
-    await keep(db, [e for e in events if e.envelope.type in KEEPS])
     for sql, rows in ((CASES, cases), (PEOPLE, people), (REQUESTED, requested)):
         if rows:
             await db.execute(sql, *map(list, zip(*rows, strict=True)))
@@ -83,7 +82,7 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
 
 def view(rt: Runtime) -> View:
     ddl = Path(__file__).with_name("sql") / "view.sql"
-    return View("referral", ("intake", "referral", "meetings"), ddl, project)
+    return View("referral", ("intake", "referral", "meetings"), ddl, project, kept=frozenset(KEEPS))
 
 
 async def has_standing(rt: Runtime, who: Principal, case: UUID) -> bool:

@@ -1,7 +1,7 @@
 """The fold of views: it keeps what disclosure rests on, and remembers which cases to judge."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,6 @@ from shared.contracts.views import (
 )
 from shared.db import Connection, Pool
 from shared.grounds import GROUND_TYPES
-from shared.kept import keep
 from shared.protection import PROTECTION_TYPES
 from shared.runtime import Runtime
 from shared.views import View
@@ -62,6 +61,13 @@ KEPT_TYPES = frozenset(
     )
 )
 JUDGED_TYPES = KEPT_TYPES | set(merges.TYPES)
+PROJECTED_TYPES = frozenset(
+    (
+        *(*WORLD_TYPES, *merges.TYPES, *blocks.TYPES),
+        *(event.TYPE for event in (UrgentAsserted, GroundRecorded, ConsentRecorded)),
+        *(event.TYPE for event in (MembersCalled, MembersAsked)),
+    )
+)
 TOUCH = "select touch($1)"
 DEPEND = """
 insert into depends (upon, case_id) select * from unnest($1::text[], $2::uuid[])
@@ -119,7 +125,6 @@ SUBSCRIBED = "select agency from subscription where agency > $1 order by agency 
 
 async def project(db: Connection, events: Sequence[Recorded]) -> None:
     await blocks.fold(db, events)
-    await keep(db, [e for e in events if e.envelope.type in KEPT_TYPES])
     if known := [e.envelope.id for e in events if e.envelope.type in WORLD_TYPES]:
         await db.execute(KNOW, known)
     touched: set[UUID] = set()
@@ -129,13 +134,7 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
     programmes: set[str] = set()
     desks: set[str] = set()
     for recorded in events:
-        if recorded.envelope.type not in KEPT_TYPES:
-            continue
-        event = recorded.event
-        case = getattr(event, "case", None)
-        if case:
-            touched.add(case)
-        match event:
+        match event := recorded.event:
             case UrgentAsserted() | GroundRecorded():
                 depends += [(f"agency/{holder}", event.case) for holder in event.holders]
             case ConsentRecorded():
@@ -161,9 +160,13 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
     if programmes or desks:
         rows = await db.fetch(OF_OFFICES, sorted(programmes), sorted(desks))
         touched |= {row["case_id"] for row in rows}
-    touched |= await merges.project(db, events)
-    if touched:
-        await db.execute(TOUCH, list(touched))
+    await touch(db, touched | await merges.project(db, events))
+
+
+async def touch(db: Connection, cases: Set[UUID]) -> None:
+    """They are to be judged."""
+    if cases:
+        await db.execute(TOUCH, list(cases))
 
 
 def view(rt: Runtime) -> View:
@@ -196,7 +199,10 @@ def view(rt: Runtime) -> View:
     ddl = Path(__file__).with_name("sql") / "view.sql"
     topics = ("intake", "referral", "meetings", "views")
     judged = frozenset(("cases.dirty", "cases.judge_at", "cases.stuck"))
-    return View("views", topics, ddl, project, react, judged, sealed="checked")
+    return View(
+        "views", topics, ddl, project, react, judged,
+        kept=KEPT_TYPES, touch=touch, projected=PROJECTED_TYPES, sealed="checked",
+    )  # fmt: skip
 
 
 async def called_cases(rt: Runtime, who: Principal) -> list[UUID]:

@@ -81,6 +81,15 @@ class _Sealed:
         either = core_schema.union_schema([inner, unreadable], mode="left_to_right")
         return core_schema.json_or_python_schema(inner, either)
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """Kind of the key under which it is sealed, and the field that names whose it is."""
+        raise NotImplementedError
+
+    def key_id(self, values: Mapping[str, Any]) -> str:
+        kind, field = self.key
+        return f"{kind}/{values[field]}"
+
 
 @dataclass(frozen=True)
 class Coded(_Sealed):
@@ -88,8 +97,9 @@ class Coded(_Sealed):
 
     owner: str = "case"
 
-    def key_id(self, values: Mapping[str, Any]) -> str:
-        return f"codes/{values[self.owner]}"
+    @property
+    def key(self) -> tuple[str, str]:
+        return "codes", self.owner
 
 
 @dataclass(frozen=True)
@@ -101,8 +111,9 @@ class Personal(_Sealed):
     of: str | None = None
     owner: str = "case"
 
-    def key_id(self, values: Mapping[str, Any]) -> str:
-        return f"person/{values[self.of]}" if self.of else f"text/{values[self.owner]}"
+    @property
+    def key(self) -> tuple[str, str]:
+        return ("person", self.of) if self.of else ("text", self.owner)
 
 
 Declaration = Structural | Coded | Personal

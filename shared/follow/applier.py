@@ -9,8 +9,9 @@ import structlog
 from shared import telemetry, views
 from shared.contracts import Recorded
 from shared.db import PASSING, RACED, Connection, Pool
+from shared.kept import keep
 from shared.kill import point
-from shared.sealing import Codec
+from shared.sealing import Codec, texts
 from shared.settings import Limits
 from shared.views import View
 
@@ -63,14 +64,17 @@ class Applier(Standing):
 
     async def read(self, records: Iterable[Record]) -> list[Read]:
         """Each as what it is, or the Poison that it is. Raises errors of the keyring."""
-        return await reading.read(self._codec, records, self.view.reads)
+        return await reading.read(self._codec, self.view, records)
 
     async def opened(self, taken: Sequence[Taken], *, again: bool = False) -> list[Read]:
         """Events of a journal, for `fold`. `again`: they were applied before, and their seals checked."""
         shut = again and self.view.sealed == "checked"
         rows = [(envelope, wire) for _, envelope, wire in taken]
-        events = await self._codec.open(rows, shut=shut, only=self.view.reads)
-        return [Read(at, mark, event) for (at, mark, _), event in zip(taken, events, strict=True)]
+        events = await self._codec.open(rows, shut=shut, only=self.view.opens)
+        return [
+            Read(record, envelope.stream, envelope.version, event)
+            for (record, envelope, _), event in zip(taken, events, strict=True)
+        ]
 
     async def apply(
         self,
@@ -121,7 +125,7 @@ class Applier(Standing):
         await db.fetch(inbox.KNOWN, self.name, told)  # as `apply` does: first inbox, then parked
         records = await parked.records_of(db, self.name, told, None in streams)
         reads = await self.read(records)
-        reads.sort(key=lambda read: read.envelope.version if read.envelope else 0)
+        reads.sort(key=lambda read: read.version)
         outcome = await self._apply(db, reads, await inbox.known(db, self.name, reads))
         stay = {read.record.place for read, _ in outcome.parked}
         gone = [record for record in records if record.place not in stay]
@@ -136,7 +140,7 @@ class Applier(Standing):
         """`whole`: what the batch is if it is the next of all its streams, as nearly always; then it
         is applied as a whole. Else what comes too early or again is told from what is next.
         """
-        streams = sorted(whole or {read.envelope.stream for read in reads if read.envelope})
+        streams = sorted(whole or {read.stream for read in reads if read.stream})
         async with self._pool.acquire() as db, db.transaction():
             taken = await inbox.take(db, self.view.name, place, streams, whole)
             self.number = taken["live"]
@@ -145,7 +149,7 @@ class Applier(Standing):
                 waiting = taken["waiting"] or []
             else:
                 outcome = await self._apply(db, reads, taken["known"])
-                fresh = sorted({event.envelope.stream for event in outcome.fresh})
+                fresh = sorted({read.stream for read in outcome.fresh if read.stream})
                 waiting = await parked.among(db, self.name, fresh)
             invalid = await self._tolerance.bears(db, self.name, outcome)
             self._due.update(waiting)
@@ -154,77 +158,84 @@ class Applier(Standing):
         return outcome
 
     async def _whole(self, db: Connection, reads: Sequence[Read]) -> Outcome:
-        events = [read.event for read in reads if isinstance(read.event, Recorded)]
         try:
-            await self._effects(db, events)
+            await self._effects(db, reads)
         except (Overtaken, *PASSING):
             raise
         except Exception as error:
             raise _Refused from error
-        telemetry.applied.labels(self.name).inc(len(events))
-        return Outcome([read.record for read in reads], events, [])
+        telemetry.applied.labels(self.name).inc(len(reads))
+        return Outcome([read.record for read in reads], list(reads), [])
 
     async def _apply(
         self, db: Connection, reads: Sequence[Read], known: Mapping[str, int]
     ) -> Outcome:
         ready, wait = inbox.told_apart(reads, known, self._again)
-        events = [event for _, event in ready]
         try:
             async with db.transaction():
-                await self._take(db, events, known)
+                await self._take(db, ready, known)
         except (Overtaken, *PASSING):
             raise
         except Exception:
-            events = await self._one_by_one(db, ready, wait)
-        telemetry.applied.labels(self.name).inc(len(events))
-        streams = known.keys() | {event.envelope.stream for event in events}
+            ready = await self._one_by_one(db, ready, wait)
+        telemetry.applied.labels(self.name).inc(len(ready))
+        streams = known.keys() | {read.stream for read in ready if read.stream}
         first = await parked.park(db, self.name, wait, streams)
-        applied = {event.envelope.id for event in events}
-        new = [read.record for read, event in ready if event.envelope.id in applied]
-        return Outcome([*new, *first], events, wait)
+        return Outcome([*[read.record for read in ready], *first], ready, wait)
 
     def _again(self) -> None:
         telemetry.duplicates.labels(self.name).inc()
 
     async def _one_by_one(
-        self,
-        db: Connection,
-        ready: Sequence[tuple[Read, Recorded]],
-        wait: list[tuple[Read, str]],
-    ) -> list[Recorded]:
+        self, db: Connection, ready: Sequence[Read], wait: list[tuple[Read, str]]
+    ) -> list[Read]:
         """The projection refused something in the batch: find it, park it, keep the rest."""
-        done: list[Recorded] = []
+        done: list[Read] = []
         refused: dict[str, int] = {}
-        for read, event in ready:
-            stream, version = event.envelope.stream, event.envelope.version
+        for read in ready:
+            stream, version = str(read.stream), read.version
             if stream in refused:
                 wait.append((read, f"{GAP}: version {refused[stream]} is missing"))
                 continue
             try:
                 async with db.transaction():
-                    await self._take(db, [event], {stream: version - 1})
-                done.append(event)
+                    await self._take(db, [read], {stream: version - 1})
+                done.append(read)
             except (Overtaken, *PASSING):
                 raise
             except Exception as error:
                 refused[stream] = version
-                log.exception("event.refused", view=self.name, type=event.envelope.type)
+                log.exception("event.refused", view=self.name, type=_type(read))
                 wait.append((read, f"the view refused it: {type(error).__name__}"))
         return done
 
-    async def _take(
-        self, db: Connection, events: Sequence[Recorded], known: Mapping[str, int]
-    ) -> None:
+    async def _take(self, db: Connection, reads: Sequence[Read], known: Mapping[str, int]) -> None:
+        if not reads:
+            return
+        await inbox.advance(db, self.name, reads, known)
+        await self._effects(db, reads)
+
+    async def _effects(self, db: Connection, reads: Sequence[Read]) -> None:
+        view = self.view
+        events = [read.event for read in reads if isinstance(read.event, Recorded)]
         if not events:
             return
-        await inbox.advance(db, self.name, events, known)
-        await self._effects(db, events)
-
-    async def _effects(self, db: Connection, events: Sequence[Recorded]) -> None:
-        await self.view.project(db, events)
+        kept: list[Recorded] = []
+        rows: list[Sequence[str]] = []
+        for _, _, _, event, row in reads:
+            if isinstance(event, Recorded) and event.envelope.type in view.kept:
+                kept.append(event)
+                rows.append(row or texts(event.envelope, event.wire))
+        await keep(db, rows)
+        if view.projected is None:
+            await view.project(db, events)
+        elif some := [event for event in events if event.envelope.type in view.projected]:
+            await view.project(db, some)
+        if cases := {case for one in kept if (case := getattr(one.event, "case", None))}:
+            await view.touch(db, cases)
         if self.promoted:
             try:
-                await self.view.react(db, events, self.live)
+                await view.react(db, events, self.live)
             except RACED as race:
                 raise Overtaken from race
 
@@ -235,3 +246,7 @@ class Applier(Standing):
         log.critical("follower.stopped", view=self.name, reason=reason)
         while True:
             await asyncio.Event().wait()
+
+
+def _type(read: Read) -> str | None:
+    return read.event.envelope.type if isinstance(read.event, Recorded) else None

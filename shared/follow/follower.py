@@ -38,12 +38,14 @@ log = structlog.get_logger()
 
 
 class _Batch(NamedTuple):
-    """`reads`: None if they could not be opened yet. `placed`: where the reader had been placed when
-    it was read; what was read before it is placed anew is not ours to apply.
+    """`reads`: None if they could not be opened yet. `below`: does one stand below our position?
+    `placed`: where the reader had been placed when it was read; what was read before it is placed anew
+    is not ours to apply.
     """
 
     records: list[Record]
     reads: list[Read] | None
+    below: bool
     ends: dict[TopicPartition, int]
     placed: dict[TopicPartition, int]
     at: float
@@ -126,7 +128,9 @@ class Follower:
                 if self._trouble:
                     raise self._trouble
                 if batch.records and batch.placed is self._from:
-                    await self._watch(await self._apply(batch))
+                    new = await self._apply(batch)
+                    if batch.below:
+                        await self._watch(new)
                     done |= batch.ends
                 now = asyncio.get_running_loop().time()
                 if self.applier.live and now < look_at:
@@ -161,7 +165,8 @@ class Follower:
         with suppress(*PASSING):
             reads = await self.applier.read(records)
         ends = {place: m[-1].offset + 1 for place, m in batches.items()}
-        return _Batch(records, reads, ends, placed, asyncio.get_running_loop().time())
+        below = any(m[0].offset < placed[place] for place, m in batches.items())
+        return _Batch(records, reads, below, ends, placed, asyncio.get_running_loop().time())
 
     async def _watch(self, new: Sequence[Record]) -> None:
         """What stands below our position was seen before, or the topic was written anew there."""

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import asyncpg
 
-from shared.contracts import Recorded
 from shared.db import Connection, Pool
 from shared.sealing import Poison
 
@@ -17,10 +16,9 @@ select stream, version from inbox where view = $1 and stream = any($2::text[])
  order by stream for update"""
 ADVANCE = """
 insert into inbox as i (view, stream, version)
-select $1, n.stream, n.version from unnest($2::text[], $3::int[], $4::int[]) n (stream, version, seen)
+select $1, n.stream, n.version from unnest($2::text[], $3::int[]) n (stream, version) order by n.stream
 on conflict (view, stream) do update set version = excluded.version
- where i.version = (select s.seen from unnest($2::text[], $4::int[]) s (stream, seen)
-                     where s.stream = i.stream)
+ where i.version = coalesce(($4::jsonb ->> i.stream)::int, 0)
 returning stream"""
 APPLIED = "select version from inbox where view = $1 and stream = $2"
 
@@ -35,9 +33,9 @@ def spans(reads: Iterable[Read]) -> Spans | None:
     """Version before and at the end of each stream; None if it cannot be applied as a whole."""
     found: Spans = {}
     for read in reads:
-        if read.envelope is None or isinstance(read.event, Poison):
+        _, stream, version, event, _ = read
+        if stream is None or isinstance(event, Poison):
             return None
-        stream, version = read.envelope.stream, read.envelope.version
         before, end = found.get(stream, (version - 1, version - 1))
         if version != end + 1:
             return None
@@ -62,39 +60,45 @@ async def take(
 
 async def known(db: Connection, view: str, reads: Sequence[Read]) -> dict[str, int]:
     """The version of each stream of these that has any, locked."""
-    streams = sorted({read.envelope.stream for read in reads if read.envelope})
+    streams = sorted({read.stream for read in reads if read.stream})
     return {row["stream"]: row["version"] for row in await db.fetch(KNOWN, view, streams)}
 
 
 async def advance(
-    db: Connection, view: str, events: Sequence[Recorded], known: Mapping[str, int]
+    db: Connection, view: str, reads: Sequence[Read], known: Mapping[str, int]
 ) -> None:
-    """From what is `known` to what these events make of it. Raises Overtaken."""
-    newest = {event.envelope.stream: event.envelope.version for event in events}
-    seen = [known.get(stream, 0) for stream in newest]
-    rows = await db.fetch(ADVANCE, view, list(newest), list(newest.values()), seen)
-    if len(rows) != len(newest):
+    """From what is `known` to what these make of it. Raises Overtaken."""
+    newest = {read.stream: read.version for read in reads if read.stream}
+    await move(db, view, newest, {stream: known.get(stream, 0) for stream in newest})
+
+
+async def move(
+    db: Connection, view: str, versions: Mapping[str, int], seen: Mapping[str, int]
+) -> None:
+    """Each stream to its version from where it was `seen`. Raises Overtaken."""
+    rows = await db.fetch(ADVANCE, view, list(versions), list(versions.values()), seen)
+    if len(rows) != len(versions):
         raise Overtaken
 
 
 def told_apart(
     reads: Iterable[Read], known: Mapping[str, int], again: Callable[[], None]
-) -> tuple[list[tuple[Read, Recorded]], list[tuple[Read, str]]]:
+) -> tuple[list[Read], list[tuple[Read, str]]]:
     """What is next, and what has to wait, with its cause. Calls `again` for each that was applied."""
-    ready: list[tuple[Read, Recorded]] = []
+    ready: list[Read] = []
     parked: list[tuple[Read, str]] = []
     seen = dict(known)
     for read in reads:
-        have = seen.get(read.envelope.stream, 0) if read.envelope else 0
-        if read.envelope and read.envelope.version <= have:
+        have = seen.get(read.stream, 0) if read.stream else 0
+        if read.stream and read.version <= have:
             again()
         elif isinstance(read.event, Poison):
             parked.append((read, str(read.event)))
-        elif read.envelope and read.envelope.version > have + 1:
+        elif read.stream and read.version > have + 1:
             parked.append((read, f"{GAP}: version {have + 1} is missing"))
-        elif read.envelope:
-            seen[read.envelope.stream] = read.envelope.version
-            ready.append((read, read.event))
+        elif read.stream:
+            seen[read.stream] = read.version
+            ready.append(read)
     return ready, parked
 
 

@@ -55,7 +55,7 @@ async def park(
     """
     if not parked:
         return []
-    streams = {read.envelope.stream for read, _ in parked if read.envelope} - known
+    streams = {read.stream for read, _ in parked if read.stream} - known
     if len(await db.fetch(TOUCH, view, sorted(streams))) < len(streams):
         raise Overtaken
     rows = {read.record.place: (read, cause) for read, cause in parked}
@@ -95,14 +95,14 @@ async def unpark(db: Connection, view: str, records: Sequence[Record]) -> None:
 
 def _parked(read: Read) -> tuple[Any, ...]:
     """Stream, version, key, value and headers, as they are kept."""
-    record, envelope = read.record, read.envelope
+    record = read.record
     headers = [
         [name.replace("\0", "�"), None if value is None else b64encode(value).decode()]
         for name, value in record.headers
     ]
     return (
-        envelope and envelope.stream,
-        envelope and envelope.version,
+        read.stream,
+        read.version if read.stream else None,
         record.key,
         record.value,
         json.dumps(headers, ensure_ascii=False),

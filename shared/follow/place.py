@@ -21,8 +21,9 @@ log = structlog.get_logger()
 def places(records: Sequence[Record], topics: Mapping[str, str]) -> Places:
     """How far these records reach in each partition, as columns."""
     ends: dict[tuple[str, int], int] = {}
-    for r in records:
-        ends[r.topic, r.partition] = max(ends.get((r.topic, r.partition), 0), r.offset + 1)
+    for topic, partition, offset, *_ in records:
+        if ends.get(place := (topic, partition), 0) <= offset:
+            ends[place] = offset + 1
     return by_column([(t, p, topics[t], end) for (t, p), end in ends.items()], 4)
 
 

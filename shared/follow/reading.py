@@ -1,57 +1,64 @@
 """Records as the events that they are, or as what they cannot be: a whole batch at once."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic_core import from_json
 
-from shared.broker import envelope_in
-from shared.contracts import Envelope, Recorded
-from shared.sealing import Codec, Poison
+from shared.broker import envelope_told, place_in, told_in
+from shared.contracts import EVENTS, Envelope
+from shared.sealing import NOTHING, Codec, Poison
+from shared.views import View
 
 from .record import Read, Record
 
 
-async def read(codec: Codec, records: Iterable[Record], only: Container[str] | None) -> list[Read]:
-    """Each as what it is, or the Poison that it is; sealed fields of types among `only` are opened.
-    Raises errors of the keyring.
+async def read(codec: Codec, view: View, records: Iterable[Record]) -> list[Read]:
+    """Each as what it is, or the Poison that it is. Of a type that the view does not read only the place
+    in its stream is looked at; one that nobody knows may be read one day. Raises errors of the keyring.
     """
-    reads: list[Read | None] = []
+    passed = frozenset[bytes]()
+    if view.read is not None:
+        passed = frozenset(name.encode() for name in EVENTS.keys() - view.read)
+    reads: list[Read] = []
     sealed: list[tuple[Envelope, dict[str, Any]]] = []
-    kept: list[Record] = []
+    where: list[int] = []
     for record in records:
         try:
-            envelope = envelope_in(record.headers, record.key)
-        except (ValueError, KeyError, UnicodeDecodeError) as error:
+            headers = dict(record.headers)
+            if headers.get("ce_type") in passed:
+                reads.append(Read(record, *place_in(headers), None))
+                continue
+            told = told_in(headers, record.key)
+            envelope = envelope_told(told)
+        except (ValueError, KeyError) as error:
             poison = Poison(f"not one of our events: {type(error).__name__}")
-            reads.append(Read(record, None, poison))
+            reads.append(Read(record, None, 0, poison))
             continue
+        value = record.value or b""
         try:
-            wire = from_json(record.value or b"")
+            wire = from_json(value)
             if not isinstance(wire, dict):
                 raise ValueError
         except (ValueError, RecursionError):
-            reads.append(Read(record, envelope, Poison("the value is not a JSON object")))
+            poison = Poison("the value is not a JSON object")
+            reads.append(Read(record, envelope.stream, envelope.version, poison))
             continue
-        kept.append(record)
+        row = _row(told, value) if envelope.type in view.kept else None
+        where.append(len(reads))
         sealed.append((envelope, wire))
-        reads.append(None)
-    events = await codec.open(sealed, only=only)
-    opened = zip(kept, sealed, events, strict=True)
-    return [
-        one if one else Read(record, envelope, event)
-        for one, record, envelope, event in _merge(reads, opened)
-    ]
+        reads.append(Read(record, envelope.stream, envelope.version, None, row))
+    events = await codec.open(sealed, only=view.opens)
+    for n, event in zip(where, events, strict=True):
+        of, stream, version, _, texts = reads[n]
+        reads[n] = Read(of, stream, version, event, texts)
+    return reads
 
 
-def _merge(
-    reads: Iterable[Read | None],
-    opened: Iterable[tuple[Record, tuple[Envelope, Any], Recorded | Poison]],
-) -> Iterable[tuple[Read | None, Any, Any, Any]]:
-    rest = iter(opened)
-    for read in reads:
-        if read:
-            yield read, None, None, None
-        else:
-            record, (envelope, _), event = next(rest)
-            yield None, record, envelope, event
+def _row(told: list[str], value: bytes) -> list[str] | None:
+    """As `kept` takes it: JSON that was laid out in lines is made anew."""
+    if b"\n" in value:
+        return None
+    told[10:] = [text or NOTHING for text in told[10:]]
+    told.append(value.decode())
+    return told

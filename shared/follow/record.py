@@ -1,5 +1,6 @@
 """What a view is fed: a record of a topic, what was made of it, and what became of a batch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -28,9 +29,15 @@ class Record(NamedTuple):
 
 
 class Read(NamedTuple):
+    """What was made of a record. `event` None: of a type that is not read here. `row`: its texts, for
+    `kept`, if it is kept and there was no need to make them.
+    """
+
     record: Record
-    envelope: Envelope | None
-    event: Recorded | Poison
+    stream: str | None
+    version: int
+    event: Recorded | Poison | None
+    row: Sequence[str] | None = None
 
 
 Taken = tuple[Record, Envelope, dict[str, Any]]
@@ -44,7 +51,7 @@ class Outcome:
     """
 
     new: list[Record]
-    fresh: list[Recorded]
+    fresh: list[Read]
     parked: list[tuple[Read, str]]
 
     def invalid(self) -> int:

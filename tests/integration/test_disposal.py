@@ -19,7 +19,7 @@ from shared.contracts import Personal, Recorded, Unreadable, sealed_fields
 from shared.contracts.referral import AgencyRegistered
 from shared.erasure import Erasure, Forged
 from shared.keyring import Keyring
-from shared.sealing import Codec, bound_to, envelope_of, named
+from shared.sealing import Codec, bound_to, envelope_of, named, placed
 from tests.integration._service import Running, service_on
 
 YEARS = timedelta(days=366 * 6)
@@ -188,7 +188,7 @@ async def _no_key_opens(office: Office, erased: set[str]) -> None:
             if e.wire.get(name) is None or (key_id := mark.key_id(e.wire)) not in erased:
                 continue
             raw = b64decode(e.wire[name])
-            aad = bound_to(named(e.envelope), name, mark, key_id)
+            aad = bound_to(named(e.envelope), placed(name, mark), key_id)
             for key in keys:
                 tried += 1
                 with pytest.raises(InvalidTag):

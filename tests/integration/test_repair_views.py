@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Set
 from contextlib import asynccontextmanager
-from uuid import uuid4
+from dataclasses import replace
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -12,7 +13,8 @@ from operate.install import Refused
 from operate.repair import numbers, refold
 from shared import views
 from shared.broker import Message, envelope_in
-from shared.db import pool
+from shared.contracts.intake import WorriesRecorded
+from shared.db import Connection, pool
 from shared.follow import Applier
 from tests.integration._kit import Kit, running, stream_of, until
 
@@ -147,6 +149,60 @@ async def test_what_is_parked_goes_over_to_the_promoted_number_and_heals_there(s
 
         await until(healed)
     assert not await spine.parked()
+
+
+async def kept_in(spine: Kit, number: int) -> list[tuple[object, ...]]:
+    rows = await spine.pool.fetch(f"select * from view_{number}.kept order by stream, version")
+    return [tuple(row) for row in rows]
+
+
+def keeping(spine: Kit) -> set[UUID]:
+    """The view keeps worries, of which its projection is given nothing; of their cases it is told."""
+    told: set[UUID] = set()
+
+    async def touch(db: Connection, cases: Set[UUID]) -> None:
+        told.update(cases)
+
+    kinds = frozenset((WorriesRecorded.TYPE,))
+    spine.view = replace(spine.view, kept=kinds, projected=frozenset(), touch=touch)
+    return told
+
+
+async def test_what_is_only_kept_is_carried_over_as_it_was_followed(spine: Kit) -> None:
+    told = keeping(spine)
+    cases = [uuid4() for _ in range(3)]
+    for case in cases:
+        await spine.write(case, "𠮷野家\n", "辻󠄀", basis="consent/1")
+    async with running(spine.relay(), await spine.follower()):
+
+        async def followed() -> bool:
+            return len(await kept_in(spine, 1)) == 6
+
+        await until(followed)
+    assert told == set(cases)
+    told.clear()
+    builder = await fill(spine)
+    assert await kept_in(spine, builder.number) == await kept_in(spine, 1)
+    assert told == set(cases)
+    await promote(spine, builder)
+
+
+async def test_carrying_passes_over_no_version_that_a_journal_has_lost(spine: Kit) -> None:
+    keeping(spine)
+    case = uuid4()
+    await spine.write(case, "一", "二", "三")
+    async with running(spine.relay(), await spine.follower()):
+
+        async def followed() -> bool:
+            return len(await kept_in(spine, 1)) == 3
+
+        await until(followed)
+    await spine.pool.execute("delete from journal where version = 2")
+    builder = await fill(spine)
+    assert [row[2] for row in await kept_in(spine, builder.number)] == [1]
+    assert await spine.parked() == {stream_of(case): [3]}
+    with pytest.raises(Refused, match="differs from the promoted one in 1 stream"):
+        await promote(spine, builder)
 
 
 def spoiled(message: Message) -> Message:

@@ -26,7 +26,7 @@ from shared.contracts import (
 from shared.contracts.codes import labels
 from shared.contracts.intake import CaseScreened, ContactRecorded, PersonDescribed, WorriesRecorded
 from shared.keyring import Keyring
-from shared.sealing import PAD, Codec, ErasedKey, Poison, bound_to, named, upcast
+from shared.sealing import PAD, Codec, ErasedKey, Poison, bound_to, named, placed, upcast
 from tests.contracts.goldens import FixedKeyring
 
 CASE, HANA = UUID(int=1), UUID(int=2)
@@ -204,14 +204,16 @@ def test_associated_data_differ_wherever_anything_differs() -> None:
     mark = sealed_fields(PersonDescribed)["name"]
     own = envelope(HERE)
     all_of_it = {
-        bound_to(named(own), "name", mark, PERSON),
-        bound_to(named(own._replace(id=UUID(int=99))), "name", mark, PERSON),
-        bound_to(named(own._replace(stream=f"case/{HANA}")), "name", mark, PERSON),
-        bound_to(named(own._replace(version=2)), "name", mark, PERSON),
-        bound_to(named(own._replace(type="jp.tsunagu.case.other.v1")), "name", mark, PERSON),
-        bound_to(named(own), "kana", mark, PERSON),
-        bound_to(named(own), "name", replace(mark, data_class="money"), PERSON),
-        bound_to(named(own), "name", mark, TEXT),
+        bound_to(named(own), placed("name", mark), PERSON),
+        bound_to(named(own._replace(id=UUID(int=99))), placed("name", mark), PERSON),
+        bound_to(named(own._replace(stream=f"case/{HANA}")), placed("name", mark), PERSON),
+        bound_to(named(own._replace(version=2)), placed("name", mark), PERSON),
+        bound_to(
+            named(own._replace(type="jp.tsunagu.case.other.v1")), placed("name", mark), PERSON
+        ),
+        bound_to(named(own), placed("kana", mark), PERSON),
+        bound_to(named(own), placed("name", replace(mark, data_class="money")), PERSON),
+        bound_to(named(own), placed("name", mark), TEXT),
     }
     assert len(all_of_it) == 8
 
