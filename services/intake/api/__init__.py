@@ -59,6 +59,5 @@ PARTS = (
     rights,
     outreach,
     history,
-    lists,
 )
 router = together("intake", *[part.router for part in PARTS], dependencies=[Depends(purpose)])
