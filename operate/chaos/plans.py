@@ -132,7 +132,7 @@ SAMPLE = Plan("sample", _sample, proxied=True)
 def _sharing(ground: Ground) -> list[Lane]:
     """What may keep an end of a basis from views: relays that fall silent, followers that fall or are
     cut off, streams with a gap, which are parked, databases and topics that go back. Yesterday's copy is
-    taken once, and poison sent once, or each start would try more of it again than the last.
+    taken once. No poison: what is sent again and reordered after it would be parked a second time.
     """
     begun = bool(ground.faults)
     ends = [name for name in points() if name.split(".")[0] in ("views", "relay", "follow")]
@@ -148,7 +148,6 @@ def _sharing(ground: Ground) -> list[Lane]:
     servers_ = some("postgres-immediate", "backends", "broker-kill", "cut", "cut")
     back = some("reorder", "rewind", "database-back", "follower-back")
     records: Lane = [partial(stream.duplicates, count=2_000)]
-    records += [] if begun else [partial(stream.poison, count=200)]
     return [
         [
             *some(*([] if begun else ["snapshot"])),
