@@ -65,6 +65,15 @@ class View:
             return None
         return self.projected | self.kept
 
+    async def fold(self, db: Connection, events: Sequence[Recorded]) -> None:
+        """All that these events make of the tables, but for what is kept as it came."""
+        told = self.projected
+        if some := [e for e in events if told is None or e.envelope.type in told]:
+            await self.project(db, some)
+        kept = (e.event for e in events if e.envelope.type in self.kept)
+        if cases := {case for event in kept if (case := getattr(event, "case", None))}:
+            await self.touch(db, cases)
+
 
 def name_of(view: str, number: int) -> str:
     """Under which the inbox, positions and parked records of a number are kept."""

@@ -220,19 +220,13 @@ class Applier(Standing):
         events = [read.event for read in reads if isinstance(read.event, Recorded)]
         if not events:
             return
-        kept: list[Recorded] = []
-        rows: list[Sequence[str]] = []
-        for _, _, _, event, row in reads:
-            if isinstance(event, Recorded) and event.envelope.type in view.kept:
-                kept.append(event)
-                rows.append(row or texts(event.envelope, event.wire))
+        rows = [
+            row or texts(event.envelope, event.wire)
+            for _, _, _, event, row in reads
+            if isinstance(event, Recorded) and event.envelope.type in view.kept
+        ]
         await keep(db, rows)
-        if view.projected is None:
-            await view.project(db, events)
-        elif some := [event for event in events if event.envelope.type in view.projected]:
-            await view.project(db, some)
-        if cases := {case for one in kept if (case := getattr(one.event, "case", None))}:
-            await view.touch(db, cases)
+        await view.fold(db, events)
         if self.promoted:
             try:
                 await view.react(db, events, self.live)

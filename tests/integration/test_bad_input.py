@@ -9,7 +9,6 @@ import pytest
 
 from services.views import outside
 from services.views.outside import Forbidden, Outside
-from shared import batches
 from shared.contracts.views import (
     InputRefused,
     KeyRotated,
@@ -18,6 +17,7 @@ from shared.contracts.views import (
     SubscriptionRegistered,
     WebhookRegistered,
 )
+from shared.relay import batches
 from tests.integration._kit import running, until
 from tests.integration.test_feed import Household
 from tests.integration.test_views import KNEE, Subscriber, Town, deliver, subscribers, town

@@ -228,7 +228,7 @@ async def rows(running: Running, events: Sequence[Event]) -> dict[str, list[Any]
         await work.start()
         number = await views.build(db, view)
         await views.work_on(db, number)
-        await view.project(db, told)
+        await view.fold(db, told)
         for row in await db.fetch(views.TABLES, f"view_{number}"):
             if (name := row["tablename"]) not in REMEMBERED:
                 lines = await db.fetch(f"select to_jsonb(t)::text as line from {name} t order by 1")
