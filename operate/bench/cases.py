@@ -14,10 +14,11 @@ from shared.contracts import Event
 from shared.contracts.intake import CaseOpened, ConsentRecorded, PersonJoined, SituationRecorded
 from shared.journal import Addition, Context
 from shared.relay.batches import Batches
+from shared.relay.relay import HEARTBEAT_SECONDS
 from shared.runtime import Runtime
 from shared.settings import Kafka
 
-BEAT_SECONDS, TOGETHER = 1.0, 50
+TOGETHER = 50
 TOLD = "膝の痛みがあり、二階の部屋から下りられない日が増えた。" * 3
 
 
@@ -108,7 +109,7 @@ class Town:
                 beat = {"service": name, "time": datetime.now(UTC).isoformat(), "offsets": offsets}
                 value = json.dumps(beat).encode()
                 await self._sender.send_and_wait(HEARTBEATS, value, name.encode())
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
 def households(count: int, agencies: Sequence[str], holders: int) -> list[Household]:

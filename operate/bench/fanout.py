@@ -40,7 +40,7 @@ from shared.journal import Addition, Context
 from shared.relay import Ack, Relay
 from shared.runtime import Runtime
 
-AHEAD, PATIENCE = 400, 900.0
+AHEAD, PATIENCE = 200, 900.0
 OURS = {"handle", "document", "cause", "at"}
 """What a document says of itself beside its content."""
 

@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterable
 from uuid import UUID
 
-MADE_SECONDS = 2.0
+MADE_SECONDS = 5.0
 """With the keyring's own time it stays far below the 60 s in which a destroyed key is forgotten."""
-MOST = 5_000
+MOST = 10_000
 
 Name = tuple[str, UUID, str]
 """Agency, case, digest: what has this name has this content, whether or not its record was committed."""

@@ -82,20 +82,18 @@ def _document(
     shown = disclose(of.found, of.given, of.known, agency, now)
     if not _adds(of, shown):
         shown = Shown((), {})
-    plain = canonical(content(handles, shown))
-    mark = digest_of(key, plain)
-    if _as_before(before, shown, mark):
-        return None, False
     had = before.items if before else set()
     waits = not of.may_grow and any(item.key not in had for item in shown.items)
     if waits:
         known = {(event, field) for event, field, _ in had}
         old = [fact for fact in of.found if (fact.event, fact.field) in known]
         shown = only(disclose(old, of.given, of.known, agency, now), had)
-        plain = canonical(content(handles, shown))
-        mark = digest_of(key, plain)
-        if _as_before(before, shown, mark):
-            return None, True
+    if before is None and not shown.items:
+        return None, waits
+    plain = canonical(content(handles, shown))
+    mark = digest_of(key, plain)
+    if before and before.data["digest"] == mark:
+        return None, waits
     refs = tuple(_ref(item) for item in shown.items)
     kept = {item.key for item in shown.items}
     more = {key for key in kept - had if not key[2]}
@@ -135,10 +133,6 @@ def _withdrawn(of: Evidence, before: Held, shown: Shown) -> tuple[ItemRef, ...]:
         and ref.event not in corrected
         and not ref.warned
     )
-
-
-def _as_before(before: Held | None, shown: Shown, mark: str) -> bool:
-    return not shown.items if before is None else before.data["digest"] == mark
 
 
 def _candidates(of: Evidence, now: datetime) -> set[str]:
