@@ -81,7 +81,6 @@ class Views:
         self.outbox = Counted(rt, seal)
         url, kafka = rt.database.database_url, rt.kafka
         rt.relays = [rt.relays[0], Relay("documents", url, kafka, self.outbox)]
-        rt.on_commit.clear()
         loops = [*(one.run() for one in rt.relays), *rt.service.tasks(rt), rt.follower.run()]
         self._loops = [asyncio.create_task(loop) for loop in loops]
         while not rt.applier.live:

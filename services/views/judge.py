@@ -33,7 +33,8 @@ from .merges import holding, merges_of
 
 BATCH, MOST_UNHEARD = 50, 2_000
 START = UUID(int=0)
-"""Before all cases."""
+LAST = UUID(int=2**128 - 1)
+"""Before all cases, behind all cases."""
 CAREFUL_SECONDS = 0.5
 BASIS_STREAMS = ("case", "consent", "matter", "body", "basis", "merge")
 """Of one that is parked nobody knows what it would end; a case's own stream says what is protected."""
@@ -139,7 +140,14 @@ class Judge:
         self._world: tuple[str, World] = ("", World())
         self._apart, self._left = False, asyncio.Event()
         self._unheard: set[UUID] = set()
+        self._more = False
+        rt.on_commit.append(self._committed)
         rt.state["judge"] = self
+
+    def _committed(self) -> None:
+        if self._more:
+            self._more = False
+            self._left.set()
 
     async def some(self, db: Connection, first: Sequence[UUID] = (), past: UUID = START) -> Judged:
         """Judge a batch in the caller's transaction (search_path: the live view's schema): of the cases
@@ -155,7 +163,10 @@ class Judge:
         known = await self.world(db, due.seen)
         if not self._apart:
             try:
-                return Judged(due.upto, await self._judge(db, due.cases, known, now, due))
+                waits = await self._judge(db, due.cases, known, now, due)
+                if first and waits:  # the loop remembers them, once they are committed
+                    self._more = True
+                return Judged(due.upto, waits)
             except PASSING:
                 raise
             except REFUSED:
@@ -239,9 +250,9 @@ class Judge:
             )
             verdicts.append(verdict(evidence, now, self._rt.keys.index_key))
             await asyncio.sleep(0)  # requests do not wait for the whole batch
-        if len(cases) >= BATCH and not all(v.waits for v in verdicts):
-            self._left.set()
         waits = [] if heard else [c for c, v in zip(cases, verdicts, strict=True) if v.waits]
+        if len(cases) >= BATCH and not all(v.waits for v in verdicts):
+            self._more = True
         judged = cases, [v.waits for v in verdicts], [v.again_at for v in verdicts]
         changes = [change for v in verdicts for change in v.changes]
         if not changes:

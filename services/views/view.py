@@ -47,7 +47,7 @@ from . import cover_post, endpoints, merges
 from .account import receive
 from .bells import Bells
 from .domain.facts import FACT_EVENTS
-from .judge import WORLD_TYPES, Judge
+from .judge import LAST, START, WORLD_TYPES, Judge
 from .subscribed import subscribed
 
 KEPT_TYPES = frozenset(
@@ -60,7 +60,9 @@ KEPT_TYPES = frozenset(
         *(event.TYPE for event in (MatterSubmitted, MembersCalled, MembersAsked, MatterEnded)),
     )
 )
-JUDGED_TYPES = KEPT_TYPES | set(merges.TYPES)
+FAR_TYPES = frozenset((*WORLD_TYPES, *merges.TYPES))
+"""These change cases that they do not name."""
+JUDGED_TYPES = KEPT_TYPES | FAR_TYPES
 PROJECTED_TYPES = frozenset(
     (
         *(*WORLD_TYPES, *merges.TYPES, *blocks.TYPES),
@@ -192,9 +194,11 @@ def view(rt: Runtime) -> View:
                 case RetractionConfirmed(agency=agency, case=case, document=document):
                     stream = f"disclosure/{agency}/{case}"
                     await db.execute(END, agency, case, document, stream, DocumentChanged.TYPE)
-        if live and any(e.envelope.type in JUDGED_TYPES for e in events):
+        types = {e.envelope.type for e in events}
+        if live and not types.isdisjoint(JUDGED_TYPES):
             cases = {getattr(e.event, "case", None) for e in events}
-            await judge.some(db, [case for case in cases if case])
+            past = LAST if types.isdisjoint(FAR_TYPES) else START
+            await judge.some(db, [case for case in cases if case], past)
 
     ddl = Path(__file__).with_name("sql") / "view.sql"
     topics = ("intake", "referral", "meetings", "views")

@@ -2,7 +2,7 @@
 -- What is judged next and all that it is judged by, in one round trip. Two snapshots: what a case is
 -- judged by is read when its row is ours. The first row tells of all cases, the others are events of
 -- theirs and of those that go on in them. No row: nothing is due. `most` of each of three: of the cases in
--- `first`, of all others that changed, behind `past` (`upto`: where more of them follow), and of those whose
+-- `first` and those in which they go on, of all others that changed, behind `past` (`upto`: where more of them follow), and of those whose
 -- time has come. So nothing that ends
 -- stands behind cases that wait. Those `unheard` wait for the services that carry bases: they are judged
 -- again when these are heard, something is told of them, or their time has come.
@@ -21,6 +21,11 @@ declare
     reached uuid[];
     due uuid[];
 begin
+    with recursive above (id) as (
+         select unnest(first)
+         union select m.into_case from merges m join above a on m.merged = a.id where not m.undone)
+    select array_agg(above.id) into first from above;
+    first := coalesce(first, '{}');
     select array_agg(c.id) into told
       from (select id from cases where id = any(first) and dirty and stuck is null
              order by id limit most for update skip locked) c;
