@@ -26,6 +26,7 @@ class Known:
         self.merges = [one for one in self.of("merged") if one["merge"] not in undone]
         self.stays = self.stayed()
         self.family, self.who = cache(self._family), cache(self._who)  # asked again and again
+        self.ids = cache(self._ids)
         self.meant_in = cache(self._meant_in)
 
     def of(self, kind: str, name: str = "", value: Any = None) -> list[Plain]:
@@ -46,6 +47,14 @@ class Known:
                 if merged == person:
                     return self.who(into, case)
         return person
+
+    def _ids(self, person: UUID) -> set[UUID]:
+        """All by which he is known, in whatever case."""
+        found = {person}
+        pairs = [set(pair) for merge in self.merges for pair in merge["same"]]
+        for _ in pairs:
+            found = found.union(*(pair for pair in pairs if pair & found))
+        return found
 
     def _meant_in(self, consent: UUID, home: UUID, case: UUID) -> set[UUID]:
         """L18: consents are not joined; a worker confirms each for each merge."""
@@ -134,17 +143,17 @@ class Known:
         """Itself, or by a desk that it has then: what named the desk goes on with a successor."""
         return any(code == agency or self.has(code, at) == agency for code in codes)
 
-    def hidden_since(
-        self, fact: Plain, field: str, agency: str, now: datetime, case: UUID
-    ) -> datetime | None:
+    def hidden_since(self, fact: Plain, field: str, agency: str, now: datetime) -> datetime | None:
         """L11: only for agencies that were named for it; in each of the cases in which he is known."""
         if len(fact["about"]) != 1:
             return None
-        person = self.who(fact["about"][0], case)
         since: dict[tuple[UUID, str], datetime | None] = {}
         for one in self.of("protected"):
-            known = one["case"] in self.family(case) and self.who(one["person"], case) == person
-            if known and one["item"] in PROTECTED.get(field, ()) and one["at"] <= now:
+            if (
+                one["person"] in self.ids(fact["about"][0])
+                and one["item"] in PROTECTED.get(field, ())
+                and one["at"] <= now
+            ):
                 named, place = one["named"], (one["person"], one["item"])
                 mine = named is None or agency in named
                 since[place] = None if mine else since.get(place) or one["at"]

@@ -30,7 +30,7 @@ class Members(Known):
                     (fact["id"], field, id)
                     for fact in self.of("fact", "matter", id)
                     for field in fact["fields"]
-                    if not self.hidden_since(fact, field, agency, now, case)
+                    if not self.hidden_since(fact, field, agency, now)
                 ]
             elif named["asked"]:
                 found += [(*one, id) for one in self.minimum(matter, agency, now)]
@@ -43,7 +43,7 @@ class Members(Known):
             for field in fact["fields"]:
                 person = fact["about"][0]
                 wanted = person in matter["subjects"] and field in ("name", "kana", "birth")
-                hidden = self.hidden_since(fact, field, agency, now, matter["case"])
+                hidden = self.hidden_since(fact, field, agency, now)
                 if wanted and not hidden:
                     age = fact["happened"], fact["at"], fact["id"]
                     found[person, field] = max(found.get((person, field), age), age)

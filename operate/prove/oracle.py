@@ -34,7 +34,7 @@ class Oracle(Known):
                 bases = self.why(fact, data_class, agency, now, case)
                 if not bases or agency in fact["not_to"]:  # L1
                     continue
-                since = self.hidden_since(fact, field, agency, now, case)
+                since = self.hidden_since(fact, field, agency, now)
                 if since:  # L11: those that recorded it or held it see a warning
                     held = fact["at"] < since and (
                         self.given(fact, data_class, agency, since, since, case)
@@ -114,7 +114,7 @@ class Oracle(Known):
                 and data_class in SIX  # L22
                 and data_class in self.consented(one, now)
                 and self.reached(one, agency, now)
-                and self.flows(one, fact, agency, now, case)
+                and self.flows(one, fact, agency, now)
             } | {
                 (one["kind"], str(one["basis"]), None)
                 for one in (*self.of("urgent"), *self.of("ground"))
@@ -180,15 +180,14 @@ class Oracle(Known):
         between = [consent["begins"], *(at for at in leaves if consent["begins"] < at <= now)]
         return told or all(self.belongs(group, agency, at) for at in between)
 
-    def flows(self, consent: Plain, fact: Plain, agency: str, now: datetime, case: UUID) -> bool:
+    def flows(self, consent: Plain, fact: Plain, agency: str, now: datetime) -> bool:
         """L4a, L22: of who died, and of a proxy under a flag, nothing new, and to nobody new; it is the
         same person in every case.
         """
-        person = self.who(consent["person"], case)
         stops = {"died"} | ({"abuse", "conflict_of_interest"} if consent["proxy"] else set())
         since: dict[UUID, datetime | None] = {}
         for one in self.of("flags"):
-            if one["case"] in self.family(case) and self.who(one["person"], case) == person:
+            if one["person"] in self.ids(consent["person"]):
                 before = since.get(one["person"])
                 if one["at"] <= now:
                     since[one["person"]] = (
@@ -225,7 +224,7 @@ class Oracle(Known):
                 consent["case"] in self.family(case)
                 and self.who(consent["person"], case) == person
                 and self.reached(consent, agency, now)
-                and self.flows(consent, before, agency, now, case)
+                and self.flows(consent, before, agency, now)
             ):
                 found |= self.consented(consent, now)
         for ground in (*self.of("urgent"), *self.of("ground")):

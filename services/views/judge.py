@@ -25,7 +25,7 @@ from shared.runtime import Runtime
 from shared.telemetry import stuck
 
 from .domain.document import Handles
-from .domain.joined import Merge, below, joined
+from .domain.joined import Merge, below, joined, near
 from .domain.verdict import Evidence, Held, Verdict, verdict
 from .heard import Heard, Position
 from .made import Made
@@ -86,8 +86,8 @@ class Seen(NamedTuple):
 
 
 class Due(NamedTuple):
-    """Cases whose rows are ours, and all that they are judged by. `events` by case, those that were
-    merged into them too; `held`: by case and agency; `parked`: keys of basis streams that wait, None
+    """Cases whose rows are ours, and all that they are judged by. `events` by case, those that stand
+    with them too; `held`: by case and agency; `parked`: keys of basis streams that wait, None
     if it may be any.
     """
 
@@ -121,10 +121,10 @@ class Told:
 
 
 def _keys(case: UUID, merges: Sequence[Merge]) -> set[bytes]:
-    """Keys of all streams that a case is judged by: its own, those merged into it, the merges."""
-    family = below(case, merges)
-    by = [m.id for m in merges if m.into in family]
-    return {str(id).encode() for id in (*family, *by)}
+    """Keys of all streams that a case is judged by: its own, those that stand with it, the merges."""
+    together = near(case, merges)
+    by = [m.id for m in merges if m.into in together]
+    return {str(id).encode() for id in (*together, *by)}
 
 
 def _shrinks(document: DocumentChanged) -> bool:
@@ -212,7 +212,9 @@ class Judge:
     async def load(self, db: Connection | Pool, cases: Sequence[UUID]) -> dict[UUID, Told]:
         """What is known of the cases, opened together."""
         merges = await holding(db, cases)
-        keys = [str(case) for case in {*cases, *(m.merged for m in merges)}]
+        keys = [
+            str(case) for case in {*cases, *(end for m in merges for end in (m.merged, m.into))}
+        ]
         of = await self._by_case(await of_keys(db, keys))
         return {case: Told(case, of, merges) for case in cases}
 

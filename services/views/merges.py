@@ -18,15 +18,16 @@ CONFIRMED = """
 update merges set confirmed = array(select distinct unnest(confirmed || $2::uuid) order by 1)
  where id = $1 returning merged, into_case"""
 UNDONE = "update merges set undone = true where id = $1 returning merged, into_case"
-BELOW = """
-below as (
-     select * from merges where into_case = any({cases}) and not undone
-     union all
-     select m.* from merges m join below b on m.into_case = b.merged where not m.undone)
-     cycle into_case set again using way"""
-HOLDING = f"""
-with recursive {BELOW.format(cases="$1::uuid[]")}
-select distinct id, merged, into_case, same, confirmed from below where not again"""
+HOLDING = """
+with recursive near (id) as (
+     select unnest($1::uuid[])
+     union
+     select n.id from near c, lateral (
+            select m.into_case as id from merges m where m.merged = c.id and not m.undone
+            union all
+            select m.merged from merges m where m.into_case = c.id and not m.undone) n)
+select id, merged, into_case, same, confirmed from merges
+ where merged = any(array(select id from near)) and not undone"""
 OF_MERGE = "select * from merges where id = $1"
 SIDE = """
 with recursive side (id) as (
@@ -60,7 +61,7 @@ async def project(db: Connection, events: Iterable[Recorded]) -> set[UUID]:
 
 
 async def holding(db: Connection | Pool, cases: Sequence[UUID]) -> list[Merge]:
-    """All by which something goes on in these cases."""
+    """All by which others stand together with these cases."""
     return merges_of(await db.fetch(HOLDING, cases)) if cases else []
 
 

@@ -1,11 +1,11 @@
 -- migrate:up
 -- What is judged next and all that it is judged by, in one round trip. Two snapshots: what a case is
 -- judged by is read when its row is ours. The first row tells of all cases, the others are events of
--- theirs and of those that go on in them. No row: nothing is due. `most` of each of three: of the cases in
--- `first` and those in which they go on, of all others that changed, behind `past` (`upto`: where more of them follow), and of those whose
--- time has come. So nothing that ends
--- stands behind cases that wait. Those `unheard` wait for the services that carry bases: they are judged
--- again when these are heard, something is told of them, or their time has come.
+-- theirs and of those that stand with them. No row: nothing is due. `most` of each of three: of the cases in
+-- `first` and those that merges put together with them, of all others that changed, behind `past` (`upto`:
+-- where more of them follow), and of those whose time has come. So nothing that ends stands behind cases
+-- that wait. Those `unheard` wait for the services that carry bases: they are judged again when these are
+-- heard, something is told of them, or their time has come.
 create function judging(
     service text, moment timestamptz, most int, document text, bases text[], offices text[],
     first uuid[], past uuid, unheard uuid[])
@@ -21,10 +21,14 @@ declare
     reached uuid[];
     due uuid[];
 begin
-    with recursive above (id) as (
+    with recursive near (id) as (
          select unnest(first)
-         union select m.into_case from merges m join above a on m.merged = a.id where not m.undone)
-    select array_agg(above.id) into first from above;
+         union
+         select n.id from near c, lateral (
+                select m.into_case as id from merges m where m.merged = c.id and not m.undone
+                union all
+                select m.merged from merges m where m.into_case = c.id and not m.undone) n)
+    select array_agg(near.id) into first from near;
     first := coalesce(first, '{}');
     select array_agg(c.id) into told
       from (select id from cases where id = any(first) and dirty and stuck is null
@@ -41,13 +45,16 @@ begin
         return;
     end if;
     return query
-    with recursive below as (
-         select m.* from merges m where m.into_case = any(due) and not m.undone
-         union all
-         select m.* from merges m join below b on m.into_case = b.merged where not m.undone)
-         cycle into_case set again using way,
-    family as (
-         select unnest(due) as id union select b.merged from below b where not b.again),
+    with recursive family (id) as (
+         select unnest(due)
+         union
+         select n.id from family c, lateral (
+                select m.into_case as id from merges m where m.merged = c.id and not m.undone
+                union all
+                select m.merged from merges m where m.into_case = c.id and not m.undone) n),
+    held as (
+         select m.* from merges m
+          where m.merged = any(array(select f.id from family f)) and not m.undone),
     documents as (  -- from stream to stream: a case may have very many documents, of a few agencies
          select d.id::text as key, (
                 select min(j.stream) from journal j where j.key = d.id::text
@@ -73,11 +80,11 @@ begin
                     and (p.stream is null or split_part(p.stream, '/', 1) = any(bases || offices))
                     and (p.key is null or split_part(p.stream, '/', 1) = any(offices)
                          or p.key in (select convert_to(f.id::text, 'UTF8') from family f)
-                         or p.key in (select convert_to(b.id::text, 'UTF8') from below b))),
+                         or p.key in (select convert_to(h.id::text, 'UTF8') from held h))),
            (select coalesce(jsonb_agg(jsonb_build_array(p.topic, p.partition, p.topic_id, p."offset")), '[]')
               from position p where p.view = service),
            (select coalesce(jsonb_agg(n), '[]') from newest n),
-           (select coalesce(jsonb_agg(b), '[]') from below b where not b.again),
+           (select coalesce(jsonb_agg(h), '[]') from held h),
            null::uuid, null, null::int, null, null, null::timestamptz, null::timestamptz,
            null, null, null, null::uuid, null::uuid, null, null::jsonb
     union all
