@@ -17,7 +17,6 @@ from shared.contracts.views import (
     SubscriptionRegistered,
     WebhookRegistered,
 )
-from shared.relay import batches
 from tests.integration._kit import running, until
 from tests.integration.test_feed import Household
 from tests.integration.test_views import KNEE, Subscriber, Town, deliver, subscribers, town
@@ -109,15 +108,14 @@ async def test_a_name_that_leads_elsewhere_when_it_is_called_is_not_called(
 
 
 async def test_a_document_above_the_size_limit_holds_up_no_other(
-    town: Town, subscribers: tuple[Subscriber, Subscriber], monkeypatch: pytest.MonkeyPatch
+    town: Town, subscribers: tuple[Subscriber, Subscriber]
 ) -> None:
     """It is shown as refused, read over HTTP meanwhile, and its next version, if smaller, goes at once."""
     care, clinic = subscribers
-    monkeypatch.setattr(batches, "LARGEST_REQUEST", 12_000)
     large, small = Household(town), Household(town)
     for one in (large, small):
         await one.open()
-    await large.say("痛" * 8000)
+    await large.say("痛" * 300_000)  # 1.2 MB when sealed
     await town.views.tell(town.consent(town.clinic))
     await town.judged()
     await deliver(town)
