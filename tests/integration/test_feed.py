@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 import uvicorn
 from joserfc.jwk import KeySet
 
@@ -123,6 +124,29 @@ async def test_a_new_copy_equals_one_that_lost_doubled_and_mixed_up_what_it_was_
     assert len(new.content()) == len(households)
     assert old.content() == new.content() == losing.content()
     assert WITH_SELECTORS in str(new.content())
+
+
+async def test_what_cannot_be_opened_yet_is_told_of_later_and_not_passed_over(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While this view may be behind: the cursor moves on, and the document comes after it."""
+    one = Household(town)
+    await one.open()
+    await town.judged()
+
+    async def nothing(*_: Any) -> dict[Any, Any]:
+        return {}
+
+    monkeypatch.setattr(feed, "opened", nothing)
+    passed = await feed.page(town.rt, town.care, Cursor(), 10)
+    assert not passed.entries
+    monkeypatch.undo()
+
+    async def told() -> bool:
+        page = await feed.page(town.rt, town.care, passed.cursor, 10)
+        return [entry.case for entry in page.entries] == [one.case]
+
+    await until(told)
 
 
 async def test_the_topic_and_the_feed_end_in_the_same_copy(
