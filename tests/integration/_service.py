@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from uuid_utils.compat import uuid7
 
 from operate.install import ROOT
@@ -156,3 +157,18 @@ async def service_on(stack: Stack, name: str) -> AsyncIterator[Running]:
                 rt.recovering = False
                 rt.applier.live = True
                 yield Running(stack, rt)
+
+
+@asynccontextmanager
+async def served(running: Running) -> AsyncIterator[str]:
+    """Over a real socket: its base URL."""
+    server = uvicorn.Server(uvicorn.Config(running.app, port=0, log_config=None, lifespan="off"))
+    task = asyncio.create_task(server.serve())
+
+    async def started() -> bool:
+        return server.started
+
+    await until(started)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = server.force_exit = True
+    await task

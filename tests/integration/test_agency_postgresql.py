@@ -3,14 +3,12 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
 import pytest_asyncio
-import uvicorn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -23,6 +21,7 @@ from agency.store import Unavailable
 from operate.stack import Stack
 from shared.contracts.views import ReadingRecorded
 from tests.integration._place import fresh
+from tests.integration._service import served
 from tests.integration.test_agency_trial import certified
 from tests.integration.test_feed import Household
 from tests.integration.test_views import Town, town
@@ -122,7 +121,7 @@ async def test_the_command_follows_the_feed_into_either(
     await town.judged()
     token = town.views.stack.token(town.care, ["system"], "tanaka")
     file = str(tmp_path / "copy.db")
-    async with served(town) as views:
+    async with served(town.views) as views:
         await follow(views, token, url)
         assert len(await town.views.written(ReadingRecorded)) == 3
         await lived[0].say("腰の痛み 𠮷")
@@ -155,18 +154,6 @@ async def test_an_entry_of_another_shape_holds_up_nobody(copy: Copy) -> None:
         assert copy.content() == {"b": (1, 1, None)}
         await feed.follow(0)
         assert [one.handle for one in copy.refused("feed")] == [""]
-
-
-@asynccontextmanager
-async def served(town: Town) -> AsyncIterator[str]:
-    config = uvicorn.Config(town.views.app, port=0, log_config=None, lifespan="off")
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = server.force_exit = True
-    await task
 
 
 async def follow(views: str, token: str, place: str) -> None:

@@ -1,4 +1,4 @@
-"""One case as one page, for a member of an agency without a system: read, and retractions confirmed."""
+"""One case as one page, for a member of an agency without a system: read, printed, retractions confirmed."""
 
 import hmac
 from dataclasses import replace
@@ -23,7 +23,8 @@ from shared.problems import bad_input, not_found
 
 from ..delivery import document_of
 from ..domain import cover as covers
-from ..domain import disclosure
+from ..domain import disclosure, printing
+from ..words import Line, line
 from .common import Held, HeldDep, admitted, record_reading
 from .documents import Confirmation
 
@@ -40,6 +41,7 @@ SAFE = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+NOT_THE_FORM = "not the form of this page / この画面の様式ではありません"
 GONE: dict[int | str, dict[str, Any]] = {
     410: {
         "description": "The link was opened before, or its time is over",
@@ -65,16 +67,39 @@ async def get_page(on: HeldDep, cover: Annotated[UUID | None, Query()] = None) -
     await record_reading(call, on.case, recorded.items, document["document"])
     await _write(on, disclosure.DECIDER, disclosure.Acknowledge(document["document"], "opened"))
     past = await call.load(_stream(on))
+    owed = max(past.fold(disclosure.DECIDER).open, default=0)
+    copies = past.fold(printing.DECIDER)
     return html(
         "document.html",
-        handle=on.handle,
-        number=document["document"],
-        at=_recorded_at(document),
-        people=_people(document),
-        owed=max(past.fold(disclosure.DECIDER).open, default=0),
+        **_shown(on, document),
+        owed=owed,
+        copies=len(copies),
+        asked_back=[n for n, of in enumerate(copies, 1) if of < owed],
         grounds=labels("kept"),
         token=_token(on),
-        action=f"{call.request.url.path}/confirmation",
+        page=call.request.url.path,
+    )
+
+
+@router.post("/print", response_class=HTMLResponse)
+async def print_page(on: HeldDep) -> HTMLResponse:
+    """The same to be printed, with a mark: the number of the copy, who printed it and when. On record."""
+    call = on.call
+    await admitted(call)
+    _form(on)
+    document, recorded = await document_of(call.rt, call.who.agency, on.case)
+    await record_reading(call, on.case, recorded.items, document["document"])
+    command = printing.Print(call.who.agency, on.case, document["document"])
+    await _write(on, printing.DECIDER, command)
+    number = len((await call.load(_stream(on))).fold(printing.DECIDER))
+    return html(
+        "copy.html",
+        **_shown(on, document),
+        mark=f"{str(on.handle)[:8]}-{number}",
+        agency=call.who.agency,
+        printed=f"{call.now().astimezone(TOKYO):%Y-%m-%d %H:%M}",
+        by=call.who.subject,
+        page=call.request.url.path.removesuffix("/print"),
     )
 
 
@@ -82,19 +107,26 @@ async def get_page(on: HeldDep, cover: Annotated[UUID | None, Query()] = None) -
 async def confirm_on_page(on: HeldDep) -> RedirectResponse:
     """The form of the page (`application/x-www-form-urlencoded`): deleted, or kept on a ground."""
     await admitted(on.call)
+    given = _form(on)
     try:
-        given = {k: v[-1] for k, v in parse_qs(on.call.body.decode(), max_num_fields=10).items()}
         document = int(given.get("document", ""))
         body = Confirmation.model_validate({"document": document, "kept": given.get("kept")})
     except (ValueError, ValidationError):
-        raise bad_input(
-            "body", "not the form of this page / この画面の様式ではありません"
-        ) from None
-    if not hmac.compare_digest(given.get("token", "").encode(), _token(on).encode()):
-        raise bad_input("body.token", "open the page again / 画面を開き直してください")
+        raise bad_input("body", NOT_THE_FORM) from None
     await on.write(disclosure.ConfirmRetraction(body.document, body.kept), body)
     page = on.call.request.url.path.removesuffix("/confirmation")
     return RedirectResponse(page, 303, headers=SAFE)
+
+
+def _form(on: Held) -> dict[str, str]:
+    """422 for what no page that this member has opened has sent."""
+    try:
+        given = {k: v[-1] for k, v in parse_qs(on.call.body.decode(), max_num_fields=10).items()}
+    except ValueError:
+        raise bad_input("body", NOT_THE_FORM) from None
+    if not hmac.compare_digest(given.get("token", "").encode(), _token(on).encode()):
+        raise bad_input("body.token", "open the page again / 画面を開き直してください")
+    return given
 
 
 async def _first(on: Held, cover: UUID) -> bool:
@@ -126,19 +158,21 @@ def _token(on: Held) -> str:
     ).hex()
 
 
-def _people(document: dict[str, Any]) -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """By person, named by number: class, field and value of each item."""
+def _shown(on: Held, document: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "handle": on.handle,
+        "number": document["document"],
+        "at": datetime.fromisoformat(document["at"]).astimezone(TOKYO),
+        "people": _people(document),
+    }
+
+
+def _people(document: dict[str, Any]) -> list[tuple[str, list[Line]]]:
+    """By person, named by number."""
     order = [one["person"] for one in document["persons"]]
-    found: dict[str, list[tuple[str, str, str]]] = {}
+    found: dict[str, list[Line]] = {}
     for item in document["items"]:
         person = item["person"]
         name = f"{order.index(person) + 1}人目" if person in order else "世帯"
-        value = item["value"]
-        text = "、".join(map(str, value)) if isinstance(value, list) else str(value)
-        kind = labels("data_class").get(item["class"], item["class"])
-        found.setdefault(name, []).append((kind, item["field"], text))
+        found.setdefault(name, []).append(line(item))
     return list(found.items())
-
-
-def _recorded_at(document: dict[str, Any]) -> datetime:
-    return datetime.fromisoformat(document["at"]).astimezone(TOKYO)

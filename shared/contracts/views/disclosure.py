@@ -91,3 +91,11 @@ class ReadingRecorded(DisclosureEvent):
 
     items: Annotated[tuple[ItemRef, ...], S]
     document: Annotated[int | None, S] = None
+
+
+@event("disclosure.page_printed")
+class PagePrinted(DisclosureEvent):
+    """A member of the agency printed its document; the copy bears this number and ce_actor's name (L21)."""
+
+    document: Annotated[int, S]
+    copy_number: Annotated[int, S]
