@@ -5,10 +5,10 @@ from shared.runtime import Runtime, Service
 from .api import router
 from .delivery import DUE, Delivery
 from .domain.deadlines import fire, plan
-from .mailing import Mailing
 from .resending import resending
 from .view import reached, view
-from .webhooks import Webhooks
+from .ways.mailing import Mailing
+from .ways.webhooks import Webhooks
 
 UNDELIVERED = f"""
 select exists (select from delivery d join subscription s using (agency)

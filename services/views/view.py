@@ -43,12 +43,13 @@ from shared.protection import PROTECTION_TYPES
 from shared.runtime import Runtime
 from shared.views import View
 
-from . import cover_post, endpoints, merges
+from . import merges
 from .account import receive
-from .bells import Bells
 from .domain.facts import FACT_EVENTS
 from .judge import LAST, START, WORLD_TYPES, Judge
 from .subscribed import subscribed
+from .ways import cover_post, endpoints
+from .ways.bells import Bells
 
 KEPT_TYPES = frozenset(
     (

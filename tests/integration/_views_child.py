@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from services.views import mailing, webhooks
+from services.views.ways import mailing, webhooks
 from shared import host
 from shared.settings import Http
 from tests.integration._kit import plain_logs

@@ -7,8 +7,8 @@ from typing import Any
 import httpcore
 import pytest
 
-from services.views import outside
-from services.views.outside import Forbidden, Outside
+from services.views.ways import outside
+from services.views.ways.outside import Forbidden, Outside
 from shared.contracts.views import (
     InputRefused,
     KeyRotated,

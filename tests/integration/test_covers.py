@@ -16,8 +16,8 @@ import pytest_asyncio
 from aiosmtpd.controller import Controller
 
 from operate.stack import Stack
-from services.views import mailing
-from services.views.mailing import Mailing
+from services.views.ways import mailing
+from services.views.ways.mailing import Mailing
 from shared.contracts.views import CoverBounced, CoverNotSent, CoverSent
 from tests.integration._kit import PATIENCE, until
 from tests.integration._service import service_on

@@ -17,8 +17,8 @@ from agency.copy import Copy
 from agency.document import digest
 from agency.feed import Feed
 from agency.taking import take
-from services.views import feed
-from services.views.cursor import Cursor
+from services.views.ways import feed
+from services.views.ways.cursor import Cursor
 from shared.contracts.intake import CaseOpened, ConsentRecorded, PersonJoined, SituationRecorded
 from shared.contracts.views import ReadingRecorded
 from tests.integration._kit import PATIENCE, until

@@ -16,10 +16,10 @@ from agency.copy import Copy
 from agency.feed import Feed
 from agency.sealed import Change
 from agency.webhook import change_in
-from services.views import feed, webhooks
-from services.views.cursor import Cursor
-from services.views.post import Post
-from services.views.webhooks import Webhooks
+from services.views.ways import feed, webhooks
+from services.views.ways.cursor import Cursor
+from services.views.ways.post import Post
+from services.views.ways.webhooks import Webhooks
 from shared.contracts.views import InputRefused
 from tests.integration._kit import PATIENCE, until
 from tests.integration.test_feed import Household, read_all, some_history

@@ -9,10 +9,10 @@ from joserfc.jwk import KeySet, OKPKey
 from agency.copy import Copy
 from agency.exchange import receipts, take_over
 from agency.webhook import Forged
-from services.views import exchange
 from services.views.domain import cover, way
-from services.views.letter import returned
-from services.views.post import shown
+from services.views.ways import exchange
+from services.views.ways.letter import returned
+from services.views.ways.post import shown
 from shared.contracts.views import (
     CoverBounced,
     CoverIssued,

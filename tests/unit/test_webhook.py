@@ -8,12 +8,12 @@ import pytest
 from joserfc.jwk import KeySet, OKPKey
 
 from agency.webhook import Forged, change_in
-from services.views.cursor import Cursor, Foreign
 from services.views.domain.way import DECIDER, Remove, Restart
-from services.views.feed import Entry
-from services.views.outside import Forbidden, addresses, public
-from services.views.post import Outcome, body, shown, signature
-from services.views.webhooks import ALL, verdict
+from services.views.ways.cursor import Cursor, Foreign
+from services.views.ways.feed import Entry
+from services.views.ways.outside import Forbidden, addresses, public
+from services.views.ways.post import Outcome, body, shown, signature
+from services.views.ways.webhooks import ALL, verdict
 from shared.contracts.views import (
     SubscriptionRegistered,
     WebhookRegistered,

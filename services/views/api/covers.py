@@ -14,11 +14,12 @@ from shared.http import After, Body, Call, Caller, Limit, Page, PathId, Receipt,
 from shared.journal import Past
 from shared.problems import bad_input, not_found
 
-from .. import account, cover_post, view
+from .. import account, view
 from ..domain import cover, way
 from ..domain.document import Handles
-from ..letter import day, link, returned
-from ..mailing import mail_of
+from ..ways import cover_post
+from ..ways.letter import day, link, returned
+from ..ways.mailing import mail_of
 from .common import NO_ID, Code, led
 from .page import html
 

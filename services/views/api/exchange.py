@@ -14,13 +14,13 @@ from shared.decider import Refused
 from shared.http import Body, Call, Route
 from shared.problems import bad_input
 
-from .. import exchange
-from ..cursor import Cursor
 from ..domain import disclosure, subscription, way
-from ..exchange import Forged
-from ..post import shown
 from ..refusals import put_on_record
 from ..view import of_handle
+from ..ways import exchange
+from ..ways.cursor import Cursor
+from ..ways.exchange import Forged
+from ..ways.post import shown
 from .common import Code
 from .feed import cursor_of
 from .ways import Subscriber

@@ -15,10 +15,11 @@ from shared.db import PASSING
 from shared.http import Call, Route
 from shared.problems import Problem, bad_input
 
-from .. import feed, view
-from ..bells import Bells
-from ..cursor import Cursor, Foreign
+from .. import view
 from ..refusals import put_on_record
+from ..ways import feed
+from ..ways.bells import Bells
+from ..ways.cursor import Cursor, Foreign
 from .common import Reader, record_reading
 from .documents import Document
 

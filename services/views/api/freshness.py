@@ -11,7 +11,7 @@ from shared.http import Call, Caller, Page, Route
 from shared.problems import not_found
 
 from .. import account
-from ..endpoints import states
+from ..ways.endpoints import states
 from .common import Code
 
 router = APIRouter(route_class=Route)

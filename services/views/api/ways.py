@@ -16,10 +16,10 @@ from shared.http import Body, Call, Caller, Receipt, Route
 from shared.problems import bad_input, not_found
 
 from ..domain import way
-from ..endpoints import states
-from ..outside import Forbidden, addresses
-from ..post import secret, shown
 from ..refusals import put_on_record
+from ..ways.endpoints import states
+from ..ways.outside import Forbidden, addresses
+from ..ways.post import secret, shown
 from .common import Code
 
 WRONG = "must be https and lead to a public address / 公開アドレスの https に限ります"

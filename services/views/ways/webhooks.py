@@ -19,13 +19,13 @@ from shared.journal import Context
 from shared.loops import pace
 from shared.runtime import Runtime
 
+from ..delivery import sealed_to
+from ..domain.document import canonical
+from ..refusals import refused
 from . import feed
 from .cursor import Cursor
-from .delivery import sealed_to
-from .domain.document import canonical
 from .feed import Entry
 from .post import Outcome, Post, secret
-from .refusals import refused
 
 TOGETHER, ENDPOINTS = 8, 16
 LOOK_SECONDS, PACE_SECONDS = 0.5, 0.02

@@ -11,10 +11,10 @@ from typing import Any
 
 from shared.runtime import Runtime
 
+from ..delivery import sealed_to
+from ..domain.document import canonical
 from . import feed
 from .cursor import Cursor
-from .delivery import sealed_to
-from .domain.document import canonical
 
 DOCUMENTS, RECEIPTS = "tsunagu-documents-1", "tsunagu-receipts-1"
 PAGE = 50

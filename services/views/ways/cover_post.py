@@ -15,7 +15,7 @@ from shared.contracts.views import (
 from shared.db import Connection
 from shared.runtime import Runtime
 
-from .account import LEAD, LEADS
+from ..account import LEAD, LEADS
 
 CoverEvent = CoverIssued | CoverUsed | CoverSent | CoverNotSent | CoverBounced
 

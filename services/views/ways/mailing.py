@@ -16,10 +16,10 @@ from shared.journal import Context
 from shared.runtime import Runtime
 from shared.settings import Mail
 
+from ..domain import cover as covers
+from ..domain import way
+from ..domain.document import Handles
 from . import cover_post, letter
-from .domain import cover as covers
-from .domain import way
-from .domain.document import Handles
 
 TOGETHER = 4
 LOOK_SECONDS, PATIENCE = 1.0, 30.0

@@ -12,9 +12,9 @@ from uuid import UUID
 from shared.contracts.views import DocumentChanged
 from shared.runtime import Runtime
 
+from ..delivery import opened
+from ..view import newest_documents
 from .cursor import Cursor
-from .delivery import opened
-from .view import newest_documents
 
 PLACED_TOGETHER = 1000
 
