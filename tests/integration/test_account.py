@@ -57,7 +57,9 @@ async def test_what_is_withdrawn_is_told_delivered_overdue_and_confirmed(town: T
     assert [(item["type"], item["field"]) for item in one["items"]] == [
         ("case.situation_recorded", "health")
     ]
-    assert one["items"][0]["bases"] == [{"kind": "consent", "id": str(health.consent)}]
+    assert one["items"][0]["bases"] == [
+        {"kind": "consent", "id": str(health.consent), "programme": None}
+    ]
     receipt = {"handle": handle, "document": 2, "grade": "placed"}
     assert (await post(town, "/v1/receipts", town.care, receipt)).status_code == 200
     assert [one["state"] for one in await retracted(town)] == ["delivered"]
@@ -181,7 +183,9 @@ async def test_what_a_document_was_at_a_moment_and_to_whom_a_persons_data_went(t
         assert (await get(town, person, agency, role)).status_code == status
     lines = (await get(town, person, "city", "privacy_officer")).json()
     mine = {one["field"]: one for one in lines if one["receiver"] == town.care}
-    assert mine["health"]["bases"] == [{"kind": "consent", "id": str(health.consent)}]
+    assert mine["health"]["bases"] == [
+        {"kind": "consent", "id": str(health.consent), "programme": None}
+    ]
     assert (mine["health"]["until"] is None, mine["money"]["until"]) == (False, None)
     assert [reading["subject"] for reading in mine["health"]["read_by"]] == ["suzuki"]
     assert PENSION not in json.dumps(lines, ensure_ascii=False)

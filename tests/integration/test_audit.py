@@ -23,6 +23,7 @@ FREE = {
     "/v1/circulations",
     "/v1/deputyships",
     "/v1/disposals/due",
+    "/v1/lists/{name}",
     "/v1/messages",
     "/v1/reviews",
     "/v1/transfers",
@@ -100,7 +101,7 @@ def gets(router: APIRouter = SERVICE.router) -> list[APIRoute]:
 
 
 def path_of(route: APIRoute, places: dict[str, str]) -> str:
-    path = route.path
+    path = route.path.replace("/lists/{name}", "/lists/data_class")
     for own in ("notice", "transfer"):
         path = path.replace(f"/{own}s/{{id}}", f"/{own}s/{places[f'{{{own}}}']}")
     for name, value in places.items():
