@@ -123,3 +123,28 @@ async def test_what_cannot_be_merged_is_refused(desks: Merging) -> None:
     assert (await desks.merge(two, three)).status_code == 201
     assert (await desks.file(one))["id"] == three
     assert (await desks.undo(NOBODY)).status_code == 404
+
+
+async def test_a_death_on_record_in_a_merged_case_stops_the_consent_given_in_the_other(
+    desks: Merging,
+) -> None:
+    """L4a: he is one, whichever id he has; undoing the merge gives the consent back."""
+    one, two = await desks.open("city", HANA), await desks.open("city", TYPED)
+    hana, typed = [(await desks.file(case))["people"][0] for case in (one, two)]
+    terms = {"person": typed, "classes": ["contact"], "purposes": ["coordination"]}
+    more = {"holders": ["clinic"], "text_version": "1"}
+    made = await desks.call("POST", f"/v1/cases/{two}/consents", **terms, **more)
+    assert made.status_code == 201, made.text
+    died = await desks.call("POST", f"/v1/cases/{one}/flags", person=hana, flags=["died"])
+    assert died.status_code == 200, died.text
+
+    async def stopped() -> bool:
+        answer = await desks.call("GET", f"/v1/cases/{two}/bases")
+        (shown,) = [p for p in answer.json() if p["person"] == typed]
+        return bool(shown["bases"][0]["stopped_at"])
+
+    assert not await stopped()
+    merge = (await desks.merge(one, two, {"merged": hana, "into": typed})).json()["id"]
+    assert await stopped()
+    assert (await desks.undo(merge)).status_code == 200
+    assert not await stopped()

@@ -59,7 +59,7 @@ async def list_bases(
     events = await told_of_bases(on)
     on.reads(events)
     known = await view.the_world(on.call.rt)
-    given = recorded_in(events)
+    given = await recorded_in(on, events)
     given.sort(key=lambda one: (one.recorded.begins, one.id))
     return [of_person(on.events, one, given, known, moment) for one in sorted(on.state.people)]
 

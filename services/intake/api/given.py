@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from shared.basis import Consent, World, consents
+from shared.basis import Consent, World, consents, stopped_by
 from shared.contracts import Recorded
+from shared.contracts.intake import PersonFlagged
 from shared.decider import Refused
 from shared.grounds import Ground, classes_for, grounds
 
-from .. import view
+from .. import joined, view
 from .common import OnCase
 
 
@@ -17,14 +18,30 @@ async def told_of_bases(on: OnCase) -> list[Recorded]:
     return [*on.events, *(e for past in await on.streams("consent", "basis") for e in past.events)]
 
 
-def recorded_in(events: list[Recorded]) -> list[Consent | Ground]:
-    return [*consents(events).values(), *grounds(events).values()]
+async def recorded_in(on: OnCase, events: list[Recorded]) -> list[Consent | Ground]:
+    """A death or a flag on record in a case that was merged with this one stops a consent here too (L4a,
+    L22, L18); what else is told there stays there.
+    """
+    given = list(consents(events).values())
+    others = [case for case in await joined.cases(on.call.rt, on.case) if case != on.case]
+    if others:
+        pasts = await on.call.loads(*(f"case/{case}" for case in others))
+        told = [e for past in pasts for e in past.events if isinstance(e.event, PersonFlagged)]
+        given = [await _stopped(on, one, told) for one in given]
+    return [*given, *grounds(events).values()]
+
+
+async def _stopped(on: OnCase, consent: Consent, flagged: list[Recorded]) -> Consent:
+    person = consent.recorded.person
+    for other in sorted(await joined.same(on.call.rt, [person]) - {person}):
+        consent = stopped_by(consent, flagged, other)
+    return consent
 
 
 async def given(on: OnCase, agency: str, teller: str, world: World) -> dict[UUID, set[str]]:
     """Classes by person that `teller` may tell the agency now (L3, L7, L8)."""
     now = on.call.now()
-    bases = recorded_in(await told_of_bases(on))
+    bases = await recorded_in(on, await told_of_bases(on))
     return {
         person: set().union(
             *(classes_for(one, person, agency, teller, world, now) for one in bases)
