@@ -92,8 +92,10 @@ class Ground:
     locks: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     forgetful: bool = False
     """Whether a broker has lost what it had acknowledged."""
-    poison: Counter[str] = field(default_factory=Counter)
-    """Records that no service can take, by topic."""
+    poison: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Records that no service can take, by topic, and by type where only the value is wrong: who does not
+    read that type passes it by.
+    """
 
     def weapon(self, part: str) -> Path:
         """The file that arms a kill point of this part."""

@@ -110,6 +110,10 @@ def _sealed(value: Any) -> bool:
     return isinstance(value, str) and len(value) > 40
 
 
+BY_VALUE = frozenset(
+    ("not JSON", "not UTF-8", "another shape", "deep JSON", "nothing", "bad tag", "large")
+)
+"""Kinds that only who reads the value can tell."""
 LARGE_SHARE = 0.005
 """Of all poison: 900 kB each would be the test of a disk."""
 
@@ -133,7 +137,8 @@ def _poison(ground: Ground, count: int) -> int:
         name = names[number % len(names)]
         key, value, marks = made[name]()
         records.append((topic, sample.partition(), key, value, marks))
-        ground.poison[topic] += 1
+        told = dict(sample.headers())["ce_type"].decode() if name in BY_VALUE else ""
+        ground.poison[topic, told] += 1
     sent = 0
     for start in range(0, len(records), 200):
         sent += send(ground, iter(records[start : start + 200]))
