@@ -12,12 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.intake.api.bases import PersonBases, of_person
-from services.intake.api.given import recorded_in
 from services.intake.domain import basis, case, consent
 from services.views.domain.disclose import disclose
 from services.views.domain.facts import Fact
 from services.views.domain.grant import Bases
-from shared.basis import World, world
+from shared.basis import Consent, World, consents, world
 from shared.contracts import Envelope, Event, Recorded
 from shared.contracts.intake import (
     CaseOpened,
@@ -33,6 +32,7 @@ from shared.contracts.intake import (
 from shared.contracts.meetings import MemberLeft, MemberNamed
 from shared.contracts.referral import AgencyRegistered
 from shared.decider import Refused
+from shared.grounds import Ground, grounds
 
 NAMES, START = UUID(int=1), datetime(2026, 4, 1, tzinfo=UTC)
 CASE, HANA, KEN = (uuid5(NAMES, name) for name in ("case", "hana", "ken"))
@@ -350,6 +350,10 @@ def directory() -> list[Recorded]:
     ]
 
 
+def given_in(events: list[Recorded]) -> list[Consent | Ground]:
+    return [*consents(events).values(), *grounds(events).values()]
+
+
 def told_of(shown: PersonBases) -> set[tuple[Any, ...]]:
     """What `GET /v1/cases/{id}/bases?at=` says is live, as the model says it."""
     live = [basis for basis in shown.bases if basis.live]
@@ -394,7 +398,7 @@ def test_at_every_moment_each_agency_holds_what_the_model_lets_flow(drawn: list[
             assert {(i.fact.event, i.warned) for i in items} == model.shown[agency], (agency, now)
             flowed += any(i.bases[0].kind != "own_record" for i in items)
         for one in (HANA, KEN):
-            shown = of_person(history.events, one, recorded_in(history.events), known, now)
+            shown = of_person(history.events, one, given_in(history.events), known, now)
             assert told_of(shown) == model.held(one, now), (one, now)
             assert set(shown.flags) == model.flags.get(one, set())
     seen("something flowed" if flowed else "nothing flowed")

@@ -13,14 +13,17 @@ from services.intake.domain.case import (
     DeclineLead,
     OfferLead,
     OpenCase,
+    PassCoordination,
     Reopen,
     SaveSheet,
 )
 from shared.contracts import Event
 from shared.contracts.intake import (
     CaseClosed,
+    CaseDisposed,
     CaseOpened,
     CaseReopened,
+    CoordinatorNamed,
     HealthRecorded,
     InvolvedRecorded,
     LeadAccepted,
@@ -135,3 +138,14 @@ def test_whatever_is_asked_there_is_one_lead_and_it_was_asked_and_has_accepted(
                 assert answer.to == waiting
                 waiting = ""
         assert DECIDER.fold(events).lead == lead
+
+
+def test_coordination_is_not_passed_on_where_the_case_was_disposed_of() -> None:
+    """The transfer of a worker's cases goes on without it."""
+    named = CoordinatorNamed(case=CASE, coordinator="sato", agency="city")
+    passed = PassCoordination(CASE, "city", "sato", "abe")
+    to = CoordinatorNamed(case=CASE, coordinator="abe", agency="city")
+    given(DECIDER, opened, named).when(passed).then(to)
+    given(DECIDER, opened, named, closed, CaseDisposed(case=CASE, approval=CASE)).when(
+        passed
+    ).then()

@@ -181,9 +181,11 @@ def decide(state: Case, command: Command) -> list[Event]:
             if state.coordinator is None or relieved.coordinator != state.coordinator[0]:
                 raise Refused("not-the-coordinator", state.status, ALLOWED[state.status])
             return [relieved]
-        case _, PassCoordination(case=case, agency=agency, staff=staff, to=to):
+        case "open" | "closed", PassCoordination(case=case, agency=agency, staff=staff, to=to):
             named = CoordinatorNamed(case=case, coordinator=to, agency=agency)
             return [named] if (staff, agency) == state.coordinator else []
+        case _, PassCoordination():
+            return []
         case "open", OfferLead(offered):
             if offered.to == state.lead:
                 raise Refused("agency-leads-already", state.status, ALLOWED[state.status])
