@@ -34,7 +34,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 topics = typer.Typer(help="Topics, users and rights on the broker.", no_args_is_help=True)
-agency = typer.Typer(help="Agencies, for development.", no_args_is_help=True)
+agency = typer.Typer(
+    help="Agencies: how sharing stands; credentials, for development.", no_args_is_help=True
+)
 app.add_typer(topics, name="topics")
 app.add_typer(agency, name="agency")
 
@@ -47,6 +49,8 @@ PARTS = {
     "operate.prove": ("app", "prove"),
 }
 
+WIDE = 200
+"""Columns where nobody looks: what reads the lines shall not have to put them together again."""
 OWN = ("up", "down", "status", "run", "token", "agency", "setup", "test")
 
 err = Console(stderr=True, highlight=False)
@@ -196,6 +200,23 @@ def credentials(context: typer.Context, code: str, as_json: Json = False) -> Non
         print(f"{name}={value}")
 
 
+@agency.command("status")
+def agency_status(context: typer.Context, as_json: Json = False) -> None:
+    """Shows how sharing stands with each agency; exit status 0 only if nothing waits for a person.
+
+    Receipts missing: documents not confirmed as delivered/placed/opened in their newest version.
+    """
+    from operate import sharing
+
+    found = sharing.ask(running(context.obj))
+    if as_json:
+        print(json.dumps(found))
+    else:
+        shown = Console(highlight=False)
+        shown.print(sharing.table(found), width=None if shown.is_terminal else WIDE)
+    raise typer.Exit(1 if sharing.needy(found) else 0)
+
+
 @topics.command()
 def apply(context: typer.Context, as_json: Json = False) -> None:
     """Brings topics, users and rights to what deploy/topics.yaml and the subscriptions say."""
@@ -210,10 +231,13 @@ def apply(context: typer.Context, as_json: Json = False) -> None:
 
 @topics.command()
 def verify(context: typer.Context, as_json: Json = False) -> None:
-    """Shows where the broker differs from topics.yaml, directory and subscriptions; then exit status 1."""
-    from operate import reconcile
+    """Shows where the broker differs from topics.yaml, directory and subscriptions; then exit status 1.
 
-    found = reconcile.verify(running(context.obj))
+    The console and agency status tell it from then on, too.
+    """
+    from operate.compare import compare
+
+    found = compare(running(context.obj))
     if as_json:
         print(json.dumps({"differences": [vars(one) for one in found]}))
     else:

@@ -1,11 +1,12 @@
 """The parts of the services' answers that the page shows; whatever else they hold is left alone."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel
 
 Number = int | float
+STALE = timedelta(minutes=5)
 
 
 class Indicator(BaseModel):
@@ -43,23 +44,101 @@ class Agency(BaseModel):
     name: str
 
 
-class Freshness(BaseModel):
-    """`undelivered`: documents whose newest version is not on the agency's topic yet."""
-
-    agency: str
-    subscribed: bool = True
-    documents: int = 0
-    undelivered: int = 0
-    refused: int = 0
-    newest_at: datetime | None = None
-
-
 class Agencies(BaseModel):
     items: list[Agency]
 
 
-class FreshnessPage(BaseModel):
-    items: list[Freshness]
+class Words(BaseModel):
+    ja: str
+    en: str
+
+
+class Webhook(BaseModel):
+    """`breaker` closed: it is told as usual; else why not, and since when."""
+
+    breaker: str
+    trouble: str | None = None
+    troubled_since: datetime | None = None
+
+
+class Freshness(BaseModel):
+    """`undelivered`: documents whose newest version is not on the agency's topic yet."""
+
+    subscribed: bool
+    documents: int
+    undelivered: int
+    words: Words
+    webhook: Webhook | None = None
+
+
+class Receipts(BaseModel):
+    """Documents whose newest version lacks this confirmation."""
+
+    delivered: int
+    placed: int
+    opened: int
+
+
+class Retractions(BaseModel):
+    unconfirmed: int
+    overdue: int
+
+
+class Covers(BaseModel):
+    waiting: int
+    astray: int
+
+
+class Sharing(BaseModel):
+    """How sharing stands with one agency, as views tells an operator."""
+
+    agency: str
+    state: str
+    ways: list[str]
+    file_at: datetime | None
+    freshness: Freshness
+    receipts: Receipts | None
+    retractions: Retractions
+    covers: Covers
+    parked: int
+    differences: int
+
+    @property
+    def needs(self) -> list[str]:
+        """What waits for a person, the most pressing first."""
+        hook = self.freshness.webhook
+        found = {
+            "quarantined": self.state == "quarantined",
+            "overdue": self.retractions.overdue,
+            "parked": self.parked,
+            "astray": self.covers.astray,
+            "breaker": hook is not None and hook.breaker != "closed",
+            "differs": self.differences,
+        }
+        return [name for name, there in found.items() if there]
+
+
+class SharingPage(BaseModel):
+    items: list[Sharing]
+
+
+class Difference(BaseModel):
+    agency: str | None
+    kind: str
+    name: str
+    what: str
+
+
+class Broker(BaseModel):
+    """`at`: when it was last compared with what it should hold."""
+
+    at: datetime | None
+    differences: list[Difference]
+
+    @property
+    def stale(self) -> bool:
+        """Nobody compares any more: what was found then says nothing of now."""
+        return self.at is None or datetime.now(UTC) - self.at > STALE
 
 
 class Stream(BaseModel):

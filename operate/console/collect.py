@@ -8,7 +8,7 @@ from typing import TypeVar
 import httpx
 from pydantic import BaseModel
 
-from operate.console.answers import Agencies, Agency, Freshness, FreshnessPage, Stream, Year
+from operate.console.answers import Agencies, Agency, Broker, Sharing, SharingPage, Stream, Year
 from operate.console.settings import Settings
 from operate.console.token import Tokens
 from operate.places import SERVICES
@@ -39,7 +39,8 @@ class Snapshot:
     services: tuple[Service, ...]
     year: Year | None
     agencies: tuple[Agency, ...] | None
-    freshness: tuple[Freshness, ...] | None
+    sharing: tuple[Sharing, ...] | None
+    broker: Broker | None
 
 
 class Collector:
@@ -64,11 +65,12 @@ class Collector:
 
     async def _ask(self, fiscal_year: int | None) -> Snapshot:
         query = f"?fiscal_year={fiscal_year}" if fiscal_year else ""
-        (year, agencies, freshness), services = await asyncio.gather(
+        (year, agencies, sharing, broker), services = await asyncio.gather(
             asyncio.gather(
                 self._read(Year, "metrics", f"/v1/indicators{query}"),
                 self._read(Agencies, "referral", "/v1/agencies?limit=500"),
-                self._read(FreshnessPage, "views", "/v1/freshness"),
+                self._read(SharingPage, "views", "/v1/sharing"),
+                self._read(Broker, "views", "/v1/broker"),
             ),
             asyncio.gather(*(self._service(name) for name in SERVICES)),
         )
@@ -76,7 +78,8 @@ class Collector:
             services=tuple(services),
             year=year,
             agencies=tuple(agencies.items) if agencies else None,
-            freshness=tuple(freshness.items) if freshness else None,
+            sharing=tuple(sharing.items) if sharing else None,
+            broker=broker,
         )
 
     async def _service(self, name: str) -> Service:

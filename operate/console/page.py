@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from operate.console import chart, words
-from operate.console.answers import Agency, Freshness
+from operate.console.answers import Agency, Sharing
 from operate.console.collect import Snapshot
 
 PARTS = ("status", "indicators", "figures", "agencies", "streams")
@@ -27,6 +27,7 @@ templates.filters |= {
     "service": words.service,
     "duration": words.duration,
     "moment": words.moment,
+    "way": words.way,
     "body": words.body,
     "fiscal_year": words.fiscal_year,
 }
@@ -40,43 +41,52 @@ templates.globals |= {
 
 @dataclass(frozen=True)
 class Line:
-    """One agency's sync state; `sync` None: its documents cannot be asked for just now."""
+    """One agency; `sharing` None: nothing was ever shared with it, or views cannot be asked just now."""
 
     code: str
     name: str
-    sync: Freshness | None
+    sharing: Sharing | None
+    asked: bool
 
     @property
     def state(self) -> str:
-        if self.sync is None:
-            return "unknown"
-        if not self.sync.subscribed:
-            return "unsubscribed"
-        if self.sync.refused:
-            return "refused"
-        return "behind" if self.sync.undelivered else "fresh"
+        if self.sharing is None:
+            return "none" if self.asked else "unknown"
+        return self.sharing.state
 
-
-ORDER = ("refused", "behind", "unknown", "fresh", "unsubscribed")
+    @property
+    def place(self) -> int:
+        """What needs a person, what is behind, what is well, what is not shared with at all."""
+        if self.sharing is None:
+            return 3 if self.asked else 1
+        if self.sharing.needs:
+            return 0
+        return 1 if self.sharing.freshness.undelivered else 2
 
 
 def lines(snapshot: Snapshot) -> list[Line]:
     """All agencies of the directory and of views; those that need a look first."""
     named = {agency.code: agency for agency in snapshot.agencies or ()}
-    synced = {one.agency: one for one in snapshot.freshness or ()}
+    shared = {one.agency: one for one in snapshot.sharing or ()}
+    asked = snapshot.sharing is not None
     found: list[Line] = []
-    for code in named.keys() | synced.keys():
+    for code in named.keys() | shared.keys():
         agency = named.get(code) or Agency(code=code, name=code)
-        sync = synced.get(code)
-        if sync is None and snapshot.freshness is not None:
-            sync = Freshness(agency=code, subscribed=False)
-        found.append(Line(code, agency.name, sync))
-    return sorted(found, key=lambda line: (ORDER.index(line.state), line.code))
+        found.append(Line(code, agency.name, shared.get(code), asked))
+    return sorted(found, key=lambda line: (line.place, line.code))
 
 
 def parts(snapshot: Snapshot) -> dict[str, str]:
     """Each part's HTML by its name: the same for the page and for what is sent after it."""
-    given: dict[str, Any] = {"snapshot": snapshot, "lines": lines(snapshot)}
+    found = lines(snapshot)
+    shared = [line.sharing for line in found if line.sharing]
+    concerns = {need: sum(need in one.needs for one in shared) for need in words.NEEDS}
+    given: dict[str, Any] = {
+        "snapshot": snapshot,
+        "lines": found,
+        "concerns": {need: count for need, count in concerns.items() if count},
+        "subscribed": [one for one in shared if one.freshness.subscribed],
+    }
     return {name: templates.get_template(f"{name}.html").render(given) for name in PARTS}
 
 

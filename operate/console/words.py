@@ -14,12 +14,31 @@ SERVICES = {
     "views": "各機関のビュー",
 }
 STATES = {"up": "稼働中", "starting": "準備中", "down": "停止中"}
-SYNC = {
-    "fresh": "最新",
-    "behind": "送達待ち",
-    "refused": "送達できません",
+SUBSCRIPTIONS = {
+    "active": "有効",
+    "paused": "一時停止",
+    "quarantined": "隔離",
+    "key_revoked": "鍵の失効",
+    "ended": "終了",
+    "none": "システム連携なし",
     "unknown": "不明",
-    "unsubscribed": "未登録",
+}
+WAYS = {
+    "topic": "トピック",
+    "feed": "フィード",
+    "webhook": "Webhook",
+    "file": "ファイル",
+    "mail": "メール",
+    "fax": "FAX",
+}
+BREAKER = {"open": "停止中", "half_open": "再試行中"}
+NEEDS = {
+    "quarantined": "隔離",
+    "overdue": "返却確認の期限超過",
+    "parked": "受け取られない文書",
+    "astray": "不着の送付状",
+    "breaker": "Webhookの停止",
+    "differs": "ブローカーとの相違",
 }
 REFERRALS = {
     "requested": "依頼",
@@ -65,6 +84,10 @@ def duration(seconds: float) -> str:
 
 def moment(at: datetime | None) -> str:
     return at.astimezone(TOKYO).strftime("%Y-%m-%d %H:%M") if at else NOTHING
+
+
+def way(code: str) -> str:
+    return WAYS.get(code, code)
 
 
 def service(name: str) -> str:

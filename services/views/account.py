@@ -44,9 +44,12 @@ SENT = "select sent_mark from delivery where agency = $1 and case_id = $2"
 RECEIVED = """
 update delivery d
    set receipt_document = greatest(d.receipt_document, r.document),
+       placed_document = greatest(d.placed_document, r.placed),
+       opened_document = greatest(d.opened_document, r.opened),
        receipt_at = greatest(d.receipt_at, r.at),
        resend_at = case when r.document >= d.sent_document then null else d.resend_at end
-  from unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) r (agency, case_id, document, at)
+  from unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::int[], $6::timestamptz[])
+       r (agency, case_id, document, placed, opened, at)
  where (d.agency, d.case_id) = (r.agency, r.case_id)"""
 WRONG = """
 update delivery set resend_at = now() + interval '1 minute'
@@ -63,10 +66,14 @@ select coalesce(s.agency, d.agency) as agency, coalesce(s.public_key is not null
        count(d.*) filter (where s.public_key is not null and d.refused is not null) as refused,
        max(d.changed_at) as newest_at,
        min(behind_since) filter (where s.public_key is not null and late) as undelivered_since,
-       max(sent_at) as last_delivered_at, max(receipt_at) as last_receipt_at
+       max(sent_at) as last_delivered_at, max(receipt_at) as last_receipt_at,
+       count(d.*) filter (where not d.ended and document > coalesce(receipt_document, 0)) as unreceived,
+       count(d.*) filter (where not d.ended and document > coalesce(placed_document, 0)) as unplaced,
+       count(d.*) filter (where not d.ended and document > coalesce(opened_document, 0)) as unopened
   from subscription s full join behind d using (agency)
- where ($1::text is null and s.public_key is not null) or $1 in (s.agency, d.agency)
+ where $1::text is null or $1 in (s.agency, d.agency)
  group by 1, 2 order by 1"""
+NOTHING = {"subscribed": False, "documents": 0, "undelivered": 0, "refused": 0}
 LEADS = [CaseOpened.TYPE, LeadAccepted.TYPE]
 
 
@@ -111,26 +118,27 @@ async def sent_mark(rt: Runtime, agency: str, case: UUID) -> str | None:
 
 async def receive(db: Connection, events: Sequence[Recorded]) -> None:
     """What receipts say of the state of delivery; the newest of a batch counts."""
-    right: dict[tuple[str, UUID], tuple[int, datetime]] = {}
+    right: dict[tuple[str, UUID], tuple[int, int, int, datetime]] = {}
     wrong: set[tuple[str, UUID]] = set()
     for recorded in events:
         match recorded.event:
-            case ReceiptRecorded(agency=agency, case=case, document=document):
-                at = recorded.envelope.at
-                known, before = right.get((agency, case), (0, at))
-                right[agency, case] = max(known, document), max(before, at)
-                wrong.discard((agency, case))
+            case ReceiptRecorded(agency=agency, case=case, document=document, grade=grade):
+                place, at = (agency, case), recorded.envelope.at
+                placed = document if grade != "delivered" else 0
+                opened = document if grade == "opened" else 0
+                a, b, c, before = right.get(place, (0, 0, 0, at))
+                right[place] = max(a, document), max(b, placed), max(c, opened), max(before, at)
+                wrong.discard(place)
             case ReceiptRefused(agency=agency, case=case):
                 wrong.add((agency, case))
     if right:
         rows = [(*place, *what) for place, what in right.items()]
-        await db.execute(RECEIVED, *by_column(rows, 4))
+        await db.execute(RECEIVED, *by_column(rows, 6))
     if wrong:
         await db.execute(WRONG, *by_column(sorted(wrong), 2))
 
 
 async def freshness(rt: Runtime, agency: str | None) -> list[dict[str, Any]]:
-    """Of one agency, or of all that subscribe."""
+    """Of one agency, or of all that ever subscribed or held a document."""
     rows = [dict(row) for row in await rt.pool.fetch(FRESHNESS, agency)]
-    nothing = {"documents": 0, "undelivered": 0, "refused": 0}
-    return rows or [{"agency": agency, "subscribed": False, **nothing}] if agency else rows
+    return rows or [{"agency": agency, **NOTHING}] if agency else rows

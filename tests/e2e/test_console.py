@@ -77,14 +77,34 @@ tsunagu_parked_streams{view="a"} 1.0
 tsunagu_duplicates_total{view="a"} 12.0
 """
 AGENCIES = [{"code": code, "name": f"<b>{code}の名前</b>"} for code in ("alpha", "beta", "gamma")]
-FRESHNESS = [
-    {"agency": "alpha", "subscribed": True, "documents": 40, "undelivered": 0, "refused": 0,
-     "newest_at": "2027-02-03T04:05:06+00:00"},
-    {"agency": "beta", "subscribed": True, "documents": 7, "undelivered": 2, "refused": 0,
-     "newest_at": None},
-    {"agency": "delta", "subscribed": True, "documents": 1, "undelivered": 0, "refused": 1,
-     "newest_at": None},
+
+
+def _sharing(code: str, words: str = "最新・最終確認 10:32", **more: Any) -> dict[str, Any]:
+    fresh = {
+        "subscribed": True, "documents": 1, "undelivered": 0, "words": {"ja": words, "en": "-"},
+        "webhook": None, **more.pop("freshness", {}),
+    }  # fmt: skip
+    return {
+        "agency": code, "state": "active", "ways": ["topic", "feed"], "file_at": None,
+        "freshness": fresh, "receipts": None, "retractions": {"unconfirmed": 0, "overdue": 0},
+        "covers": {"waiting": 0, "astray": 0}, "parked": 0, "differences": 0, **more,
+    }  # fmt: skip
+
+
+SHARING = [
+    _sharing("alpha", freshness={"documents": 40}),
+    _sharing("beta", "4分遅れ・最終確認 10:32", freshness={"documents": 7, "undelivered": 2},
+             receipts={"delivered": 2, "placed": 5, "opened": 6}, ways=["topic", "feed", "file"],
+             file_at="2027-02-03T04:05:06+00:00"),
+    _sharing("delta", state="paused", ways=["topic", "feed", "webhook"], parked=1,
+             retractions={"unconfirmed": 3, "overdue": 1}, covers={"waiting": 0, "astray": 2},
+             freshness={"webhook": {"breaker": "open", "trouble": "status-503",
+                                    "troubled_since": "2027-02-03T01:32:00+00:00"}}),
 ]  # fmt: skip
+BROKER = {
+    "at": "2027-02-03T01:32:00+00:00",
+    "differences": [{"agency": None, "kind": "topic", "name": "heartbeats", "what": "<missing>"}],
+}
 
 
 class Services(ThreadingHTTPServer):
@@ -106,7 +126,8 @@ class Services(ThreadingHTTPServer):
         found: Any = {
             "/v1/indicators": year(int(query.partition("=")[2] or 2026), self.meetings),
             "/v1/agencies": {"items": AGENCIES, "next": None},
-            "/v1/freshness": {"items": FRESHNESS},
+            "/v1/sharing": {"items": SHARING},
+            "/v1/broker": BROKER,
         }[path]
         return 200, json.dumps(found)
 
@@ -211,7 +232,7 @@ async def test_the_page_is_complete_without_scripts(console: httpx.AsyncClient) 
     for shown in (
         CAUTION, "令和8年度(2026年度)", "18", "未入力", "目標を達成しています", "要確認",
         "重層的支援会議", "いこまる相談会", "4,312", "286", "143", "222", "6.5", "44",
-        "alphaの名前", "2027-02-03 13:05", "1,234", "1分",
+        "alphaの名前", "1,234", "1分",
     ):  # fmt: skip
         assert shown in text, shown
     assert "999" not in text
@@ -224,12 +245,38 @@ async def test_the_page_is_complete_without_scripts(console: httpx.AsyncClient) 
 async def test_agencies_that_need_a_look_come_first(console: httpx.AsyncClient) -> None:
     text = await html(console, "/?fiscal_year=2031")
     rows = re.findall(r'<th scope="row">([^<]*)(?:&lt;|<)', text.split('id="agencies"')[1])
-    states = re.findall(r'<span class="tag (\w+)">', text.split("関係機関ごとの同期の状態")[1])[:4]
-    assert states == ["refused", "behind", "fresh", "unsubscribed"]
+    table = text.split("関係機関ごとの共有の状態")[1].split("</table>")[0]
+    states = re.findall(r'</th><td><span class="tag (\w+)">', table)
+    assert states == ["paused", "active", "active", "none"]
     assert rows[0] == "delta"
     assert "&lt;b&gt;alpha" in text
     assert "<b>alpha" not in text
-    assert "<strong>1</strong> / 3 機関が最新です" in text
+    assert "1機関で確認が必要です" in text
+    assert "最新 2 / 3機関" in text
+
+
+async def test_how_sharing_stands_with_an_agency_is_told_in_words(
+    console: httpx.AsyncClient,
+) -> None:
+    text = await html(console, "/?fiscal_year=2033")
+    delta, beta = (
+        re.sub(r"<[^>]*>| {2}", "", text.split(f'<th scope="row">{name}')[1].split("</tr>")[0])
+        for name in ("delta", "&lt;b&gt;beta")
+    )
+    for shown in (
+        "一時停止",
+        "Webhook 停止中2027-02-03 10:32から・status-503",
+        "期限超過 1",
+        "報告なし",
+    ):
+        assert shown in delta, shown
+    for shown in ("有効", "4分遅れ・最終確認 10:32", "2／5／6", "ファイル最終 2027-02-03 13:05"):
+        assert shown in beta, shown
+    for need in ("overdue", "parked", "astray", "breaker"):
+        assert f"{words.NEEDS[need]} <span" in text
+    assert "相違 1件" in text
+    assert "topic heartbeats: &lt;missing&gt;" in text
+    assert "その後は比較していません" in text
 
 
 async def test_no_address_outside_and_no_inline_script(console: httpx.AsyncClient) -> None:
@@ -506,7 +553,7 @@ def test_figures_of_a_stream_are_sums_of_its_views() -> None:
 
 
 def test_a_page_of_nothing_is_a_page() -> None:
-    nothing = Snapshot(services=(), year=None, agencies=None, freshness=None)
+    nothing = Snapshot(services=(), year=None, agencies=None, sharing=None, broker=None)
     made = page.parts(nothing)
     assert page.changed(made, page.digests(made)) == {}
     assert set(page.changed(made, "")) == set(page.PARTS)

@@ -113,7 +113,7 @@ async def test_a_receipt_is_for_what_was_sent_or_it_is_sent_again(
     await town.judged()
     behind = await fresh(town)
     assert (behind["undelivered"], behind["last_delivered_at"]) == (1, None)
-    assert behind["words"]["ja"] == "0分遅れ・確認なし"
+    assert behind["words"]["ja"] == "1分未満の遅れ・確認なし"
     await deliver(town)
     (record,) = await records_of(town, care)
     change = opened(record, KeySet([care.key]))

@@ -19,7 +19,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from operate import reconcile, topics
+from operate import compare, topics
 from operate.agencies import Credentials
 from operate.external import External
 from operate.install import ROOT, Refused
@@ -323,7 +323,7 @@ async def subscribes(stack: Stack, code: str, **columns: object) -> None:
 
 
 def differences(stack: Stack) -> set[str]:
-    return {f"{one.kind} {one.name}: {one.what}" for one in reconcile.verify(stack)}
+    return {f"{one.kind} {one.name}: {one.what}" for one in compare.verify(stack)}
 
 
 async def test_every_difference_between_broker_and_subscriptions_is_told_and_put_right(
@@ -348,6 +348,7 @@ async def test_every_difference_between_broker_and_subscriptions_is_told_and_put
     shown = {f"{d['kind']} {d['name']}: {d['what']}" for d in json.loads(run.stdout)["differences"]}
     services = topics.for_services(stack.places.secrets["kafka"])
     assert run.returncode == 1
+    assert await told(stack) == shown  # as it was compared, operators are told it
     assert shown == unlisted | {
         "right agency-shakyo read group shakyo.*: missing",
         "topic view.ghost: surplus",
@@ -363,6 +364,13 @@ async def test_every_difference_between_broker_and_subscriptions_is_told_and_put
     assert (await asyncio.to_thread(cli, stack, "topics", "apply")).returncode == 0
     assert await asyncio.to_thread(differences, stack) == unlisted | {"topic view.ghost: surplus"}
     topics.remove(admin, ["view.ghost"])
+
+
+async def told(stack: Stack) -> set[str]:
+    connection = await asyncpg.connect(stack.database_url("views", "views"))
+    found = json.loads(await connection.fetchval("select differences from broker_compared"))
+    await connection.close()
+    return {f"{one['kind']} {one['name']}: {one['what']}" for one in found}
 
 
 def cli(stack: Stack, *words: str) -> subprocess.CompletedProcess[str]:

@@ -16,6 +16,7 @@ from . import (
     receipts,
     retractions,
     sealed,
+    sharing,
     subscriptions,
     ways,
 )
@@ -36,5 +37,6 @@ PARTS = (
     history,
     disclosures,
     freshness,
+    sharing,
 )
 router = together("views", *[part.router for part in PARTS])

@@ -1,7 +1,7 @@
 """How far each agency's copy is behind, in fields and in words."""
 
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -15,6 +15,12 @@ from ..ways.endpoints import states
 from .common import Code
 
 router = APIRouter(route_class=Route)
+UNITS = (
+    (timedelta(days=1), 2, "日", "day"),
+    (timedelta(hours=1), 2, "時間", "hour"),
+    (timedelta(minutes=1), 1, "分", "minute"),
+)
+"""With the least number of each that is said: nobody has to divide 90 minutes into hours."""
 WATCHERS = ("operator", "supervisor", "privacy_officer")
 
 
@@ -25,12 +31,16 @@ class Words(BaseModel):
     en: str
 
 
+ALONE = Words(ja="システム連携なし", en="no system of its own")
+
+
 class Hook(BaseModel):
-    """The agency's webhook: `behind` documents; `trouble`: why nothing is sent now; `parked` documents
-    that it refused for themselves.
+    """The agency's webhook: `behind` documents; `trouble`: why nothing is sent now, the `breaker` open
+    until it is tried again (`half_open`); `parked` documents that it refused for themselves.
     """
 
     behind: int
+    breaker: Literal["closed", "open", "half_open"]
     confirmed_at: datetime | None
     trouble: str | None
     troubled_since: datetime | None
@@ -60,7 +70,7 @@ class Freshness(BaseModel):
 async def list_freshness(call: Caller) -> Page[Freshness]:
     """How far each subscribed agency's topic is behind. No case content."""
     call.need(*WATCHERS)
-    return Page(items=await _all(call, None))
+    return Page(items=[one for one in await _all(call, None) if one.subscribed])
 
 
 @router.get("/v1/agencies/{code}/freshness")
@@ -72,32 +82,38 @@ async def get_freshness(code: Code, call: Caller) -> Freshness:
 
 async def _all(call: Call, agency: str | None) -> list[Freshness]:
     hooks, rows = await states(call.rt, agency), await account.freshness(call.rt, agency)
-    return [_freshness(row, _hook(hooks.get(row["agency"])), call.now()) for row in rows]
+    return [fresh(row, hook(hooks.get(row["agency"])), call.now()) for row in rows]
 
 
-def _hook(state: dict[str, Any] | None) -> Hook | None:
+def hook(state: dict[str, Any] | None) -> Hook | None:
     if state is None:
         return None
     return Hook.model_validate({**state, "parked": len(state["parked"])})
 
 
-def _freshness(row: dict[str, Any], hook: Hook | None, now: datetime) -> Freshness:
+def fresh(row: dict[str, Any], hook: Hook | None, now: datetime) -> Freshness:
+    """Of one agency, from a row of account's."""
     since, receipt = row.get("undelivered_since"), row.get("last_receipt_at")
-    minutes = int((now - since).total_seconds() // 60) if since else 0
-    words = _words(row["subscribed"], since is not None, minutes, receipt, now)
+    behind = now - since if since else None
+    minutes = int(behind.total_seconds() // 60) if behind else 0
+    words = said(behind, receipt, now) if row["subscribed"] else ALONE
     more = {"minutes_behind": minutes, "words": words, "webhook": hook}
     return Freshness.model_validate({**row, **more})
 
 
-def _words(
-    subscribed: bool, behind: bool, minutes: int, receipt: datetime | None, now: datetime
-) -> Words:
-    if not subscribed:
-        return Words(ja="システム連携なし", en="no system of its own")
+def said(behind: timedelta | None, receipt: datetime | None, now: datetime) -> Words:
+    """`behind` None: nothing waits to be delivered. `receipt`: when the agency last said what it holds."""
     local, today = (receipt or now).astimezone(TOKYO), now.astimezone(TOKYO).date()
     at = f"{local:%H:%M}" if local.date() == today else f"{local:%Y-%m-%d %H:%M}"
     ja, en = f"最終確認 {at}", f"last confirmed {at}"
     if not receipt:
         ja, en = "確認なし", "never confirmed"
-    late = (f"{minutes}分遅れ", f"{minutes} minutes behind") if behind else ("最新", "up to date")
+    late = ("最新", "up to date") if behind is None else _late(behind)
     return Words(ja=f"{late[0]}・{ja}", en=f"{late[1]}, {en}")
+
+
+def _late(behind: timedelta) -> tuple[str, str]:
+    for unit, least, ja, en in UNITS:
+        if (count := behind // unit) >= least:
+            return f"{count}{ja}遅れ", f"{count} {en}{'s' if count > 1 else ''} behind"
+    return "1分未満の遅れ", "less than a minute behind"

@@ -31,6 +31,8 @@ update delivery d set place = null where agency = $1 and exists (select from web
 """What was passed over during a pause takes another place."""
 STATE = """
 select w.*,
+       case when trouble is null then 'closed' when retry_at > now() then 'open' else 'half_open' end
+           as breaker,
        (select count(*) from delivery d where d.agency = w.agency
            and (d.place is null or d.place > case when f.era = w.era then w.place else 0 end)) as behind,
        (select coalesce(jsonb_agg(jsonb_build_object('handle', handle, 'document', document,
