@@ -102,7 +102,7 @@ SHARING = [
                                     "troubled_since": "2027-02-03T01:32:00+00:00"}}),
 ]  # fmt: skip
 BROKER = {
-    "at": "2027-02-03T01:32:00+00:00",
+    "at": "2026-02-03T01:32:00+00:00",
     "differences": [{"agency": None, "kind": "topic", "name": "heartbeats", "what": "<missing>"}],
 }
 

@@ -104,7 +104,7 @@ async def test_operators_see_how_sharing_stands_with_each_agency_and_nothing_of_
             await until(troubled)
 
     seen = await watch.seen()
-    assert seen.keys() == {care, clinic}
+    assert seen.keys() == {care, clinic, "city"}
     assert (seen[care]["state"], seen[care]["ways"]) == ("none", ["mail"])
     assert (seen[care]["covers"], seen[care]["receipts"]) == ({"waiting": 0, "astray": 1}, None)
     assert (seen[clinic]["state"], seen[clinic]["ways"]) == ("active", ["topic", "feed", "webhook"])
@@ -178,7 +178,7 @@ async def test_operators_see_how_sharing_stands_with_each_agency_and_nothing_of_
     async with town.views.client(clinic, "system") as client:
         back = f"/v1/views/{handle}/retraction-confirmation"
         assert (await client.post(back, json={"document": 3})).status_code == 200
-        quarantine = {"reason": "incident"}
+        quarantine = {"reason": "other"}
     async with town.views.client("city", "operator") as operator:
         done = await operator.post(f"{subscription}/quarantine", json=quarantine)
         assert done.status_code == 200, done.text
