@@ -243,7 +243,8 @@ class Supervisor:
             self.begin(part)
         if request["wait"] and part.first:
             try:
-                await asyncio.wait_for(asyncio.shield(part.first), control.READY)
+                async with asyncio.timeout(control.READY):
+                    await asyncio.shield(part.first)
             except TimeoutError:
                 log = self.stack.places.log(part.name)
                 raise Refused(f"{part.name} is not ready yet; look into {log}") from None
@@ -280,7 +281,8 @@ async def finish(
             processes.send(process.pid, number)
             processes.send(process.pid, signal.SIGCONT)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), grace)
+                async with asyncio.timeout(grace):
+                    await process.wait()
 
 
 async def together(*works: Awaitable[Any]) -> None:

@@ -313,4 +313,5 @@ async def _wait(rt: Runtime, header: str) -> None:
             if left <= 0:
                 raise Problem("not-yet-visible")
             with suppress(TimeoutError):
-                await asyncio.wait_for(moved.wait(), min(left, ELSEWHERE_SECONDS))
+                async with asyncio.timeout(min(left, ELSEWHERE_SECONDS)):
+                    await moved.wait()

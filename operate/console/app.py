@@ -103,7 +103,8 @@ async def _changes(
             silent = 0
             yield ": \n\n"
         with suppress(TimeoutError):
-            await asyncio.wait_for(closing.wait(), LOOK_SECONDS)
+            async with asyncio.timeout(LOOK_SECONDS):
+                await closing.wait()
 
 
 async def mark() -> Response:

@@ -29,7 +29,8 @@ class Turn:
         """
         while not await self.db.fetchval(LOCK, self._channel):
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._woken.wait()
                 self._woken.clear()
                 await self.db.execute(TELL, self._channel)
         await self.db.add_listener(self._channel, lambda *_: self._woken.set())

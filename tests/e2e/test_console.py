@@ -206,7 +206,8 @@ async def started(
         yield client, process
     if process.returncode is None:
         process.terminate()
-    await asyncio.wait_for(process.communicate(), 10)
+    async with asyncio.timeout(10):
+        await process.communicate()
 
 
 @pytest.fixture(scope="module")

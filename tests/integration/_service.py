@@ -133,7 +133,8 @@ class Running:
         replica.live = self.rt.applier.live
         async with asyncio.TaskGroup() as group:
             group.create_task(replica.apply(first, IDS))
-            await asyncio.wait_for(done.wait(), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await done.wait()
             other = group.create_task(
                 self.apply([record._replace(partition=1) for record in second])
             )

@@ -266,7 +266,8 @@ async def test_the_command_line(topic: Topic, tmp_path: Path) -> None:
     arguments = ["--credentials", str(tmp_path / "c.json"), "--copy", str(tmp_path / "copy.db")]
     command = [sys.executable, "-m", "agency", "follow", *arguments, "--once"]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    async with asyncio.timeout(60):
+        output, _ = await process.communicate()
     assert process.returncode == 0
     assert "1 documents with content" in output.decode()
     assert a in CliRunner().invoke(app, ["show", "--copy", arguments[3], a]).output

@@ -162,6 +162,7 @@ async def follow(views: str, token: str, place: str) -> None:
         env={"TSUNAGU_TOKEN": token, "PATH": "", "PYTHONPATH": "."},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
-    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    async with asyncio.timeout(60):
+        said, _ = await process.communicate()
     assert process.returncode == 0, said.decode()
     assert "documents with content" in said.decode()

@@ -196,6 +196,18 @@ async def test_a_sheet_leaves_by_mail_and_fax_without_content_and_each_once(
         assert (await member.get(link)).status_code == 410
 
 
+async def test_the_loop_ends_although_a_commit_wakes_it_in_the_same_moment(sheets: Sheets) -> None:
+    rt = sheets.town.rt
+    rt.recovering = True  # nothing is due: it waits
+    loop = asyncio.create_task(Mailing(rt).run())
+    await asyncio.sleep(0)
+    for woken in rt.on_commit:
+        woken()
+    loop.cancel()
+    await asyncio.wait([loop], timeout=PATIENCE)
+    assert loop.cancelled()
+
+
 async def test_what_goes_wrong_is_tried_again_or_seen_by_a_person(
     sheets: Sheets, smtp: Server
 ) -> None:

@@ -243,7 +243,8 @@ async def test_a_long_poll_is_answered_by_the_change_it_waits_for(town: Town) ->
         await until(lambda: waits(town))
         await town.views.tell(town.consent(town.care))
         await town.judged()
-        (item,) = (await asyncio.wait_for(poll, 20)).json()["items"]
+        async with asyncio.timeout(20):
+            (item,) = (await poll).json()["items"]
     assert [one["value"] for one in item["content"]["items"]] == [KNEE]
     (reading,) = await town.views.written(ReadingRecorded)  # L21
     assert (reading.agency, reading.case) == (town.care, town.case)

@@ -370,7 +370,8 @@ async def test_while_the_keyring_is_out_of_reach_events_wait_and_none_is_parked(
     keyring.__class__ = Away
     async with running(await spine.follower(codec=Codec(keyring))):
         await spine.publish([m for _, all_ in made for m in all_])
-        await asyncio.wait_for(tried.wait(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            await tried.wait()
         assert not await spine.applied()
         away = False
         await spine.reached(whole(made))

@@ -838,9 +838,10 @@ async def test_a_service_recovers_until_nothing_waits_for_what_must_come_before_
             return not rt.recovering
 
         loops = asyncio.create_task(host.after_recovery(rt))
-        await asyncio.wait_for(asked.wait(), PATIENCE)
-        asked.clear()
-        await asyncio.wait_for(asked.wait(), PATIENCE)  # it was told, and asks again
+        async with asyncio.timeout(PATIENCE):
+            await asked.wait()
+            asked.clear()
+            await asked.wait()  # it was told, and asks again
         assert rt.recovering
         come.set()
         await until(recovered)
@@ -892,4 +893,5 @@ async def test_a_service_whose_loop_ends_in_any_way_ends(
     ddl.write_text(DDL)
     async with fresh(servers) as place, runtime_of(servers, place, ddl, tasks) as (rt, _):
         with pytest.raises(ExceptionGroup):
-            await asyncio.wait_for(host.after_recovery(rt), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await host.after_recovery(rt)

@@ -304,7 +304,8 @@ async def test_a_stream_with_a_hole_is_not_written_to(spine: Kit) -> None:
     await spine.write(case, "一", "二", "三")
     await spine.pool.execute("delete from journal where version = 2")
     with pytest.raises(Damaged):
-        await asyncio.wait_for(spine.write(case, "四"), 10)
+        async with asyncio.timeout(10):
+            await spine.write(case, "四")
     assert await rows(spine) == 2
 
 
@@ -381,7 +382,8 @@ async def test_a_timer_in_hand_is_left_to_who_holds_it(spine: Kit) -> None:
     await clocked.write(case, "timer")
     async with spine.pool.acquire() as db, db.transaction():
         await db.execute("select from timer for update")
-        assert not await asyncio.wait_for(clocked.timers.fire_one(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            assert not await clocked.timers.fire_one()
     assert await clocked.timers.fire_one()
     assert await texts_of(spine, case) == ["timer", "fired"]
 

@@ -132,7 +132,8 @@ async def test_a_relay_that_waits_tells_the_active_one_of_what_is_committed(spin
     await active.add_listener(f"relay {spine.topic}", lambda *_: told.set())
     async with running(spine.relay()):
         await spine.write(uuid4(), "一")
-        await asyncio.wait_for(told.wait(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            await told.wait()
     await active.close()
 
 
@@ -198,7 +199,8 @@ async def test_a_replica_is_not_live_while_another_is_behind(spine: Kit) -> None
 
     stuck.applier.apply = never  # type: ignore[method-assign]
     async with running(stuck):
-        await asyncio.wait_for(tried.wait(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            await tried.wait()
         other = await spine.follower("other")
         async with running(other):
 
@@ -227,7 +229,8 @@ async def test_a_rebalance_while_it_asks_how_far_it_is_does_not_end_the_follower
 
     follower.applier.positions = positions  # type: ignore[method-assign]
     async with running(follower):
-        await asyncio.wait_for(asked.wait(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            await asked.wait()
         await follower.seek(follower._reader, follower._reader.assignment())  # and assigned
 
         async def live() -> bool:

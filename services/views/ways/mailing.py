@@ -58,7 +58,8 @@ class Mailing:
             except PASSING as error:  # the leases run out
                 log.warning("mailing.waits", error=type(error).__name__)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._woken.wait()
             self._woken.clear()
         await asyncio.Event().wait()
 
