@@ -21,7 +21,7 @@ from shared.contracts import Recorded
 from shared.contracts.codes import labels
 from shared.db import REFUSED
 from shared.decider import Anything, Refused
-from shared.journal import Born, Context, Past, Written
+from shared.journal import ALONE, Beside, Born, Context, Past, Written
 from shared.problems import Problem, bad_input, not_found
 from shared.route import Direct
 from shared.runtime import Runtime
@@ -199,13 +199,15 @@ class Call:
         past: Past | None = None,
         guarded: Callable[[Past], int] = lambda past: past.version,
         born: Sequence[Born] = (),
+        beside: Beside = ALONE,
     ) -> Receipt:
         """`check` (422) → 412 → decide (409) → written; to a repeat the stored answer instead of
         any of them.
 
         `location`: path with `{id}`; 201 if this made the stream, else 200. `past`: the stream, if
         it was loaded for this call already, or NEW. `guarded`: the version that If-Match speaks of,
-        if that is a part of the stream. `born`: streams that begin in the same transaction.
+        if that is a part of the stream. `born`: streams that begin in the same transaction;
+        `beside`: what else changes in it.
         """
         context = self.context(body.occurred_at, basis)
         try:
@@ -218,7 +220,7 @@ class Call:
                 raise
         else:
             written = await self.rt.journal.handle(
-                decider, stream, key, command, context, self.if_match, past, guarded, born
+                decider, stream, key, command, context, self.if_match, past, guarded, born, beside
             )
         commands.labels("repeat" if written.repeated else "new").inc()
         return self.receipt(written, location)

@@ -239,12 +239,13 @@ class Journal:
         past: Past | None = None,
         guarded: Callable[[Past], int] = lambda past: past.version,
         born: Sequence[Born] = (),
+        beside: Beside = ALONE,
     ) -> Written:
         """Decide on the stream as it is and append. Losing a race is tried again silently,
         unless the caller named the version that it had seen. A command key that is taken already
         answers as `repeat` does. `past`: the stream, if it was loaded for this command already.
         `guarded`: the version that `expected` speaks of, where it is not the stream's last. `born`:
-        streams that begin with this command, or not at all.
+        streams that begin with this command, or not at all. `beside`: what changes with it, or not at all.
 
         Raises Refused, Stale, KeyReused, TooLarge, ErasedKey, Behind.
         """
@@ -259,7 +260,7 @@ class Journal:
                 begun = replace(context, command=None)
                 others = [Addition(name, of, 0, first, begun) for name, of, first in born]
                 point("journal.decided")
-                await self.append_all(self.pool, [addition, *others], written)
+                await self.append_all(self.pool, [addition, *others], written, beside)
             except (*LOST, *FINAL) as error:
                 if repeated := await self.repeat(context):
                     return repeated
@@ -294,8 +295,7 @@ class Journal:
         beside: Beside = ALONE,
     ) -> list[Envelope]:
         """The same for several streams at once, with their timers: all of them, or none. `command`:
-        where the command of the first addition ends, to be remembered. `beside` is for the caller's
-        own transaction.
+        where the command of the first addition ends, to be remembered.
         """
         drafts = [draft for addition in additions for draft in addition.drafts()]
         context = additions[0].context if command else None
@@ -313,7 +313,7 @@ class Journal:
             name, digest = context.command.bytes, context.digest
             remembered.append((name, digest, command.stream, command.version, command.created))
         write = _Write(envelopes, wires, timers, remembered)
-        if db is self.pool:
+        if db is self.pool and beside is ALONE:
             await self._writes(write)
         else:
             await self._write(db, [write], beside)

@@ -5,15 +5,22 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
+import pytest
 import pytest_asyncio
 
 from operate.stack import Stack
+from services.intake.domain.files import recognised
+from shared import journal
 from shared.contracts.intake import AttachmentAdded
 from tests.integration._service import Running, service_on
 from tests.unit.test_files import SECRET, chunk, exif, jpeg, png
+from tests.unit.test_pdf import locked, pdf, telling
 
 HANA = uuid4()
-PDF = b"%PDF-1.7\n" + "同意書".encode() + b"\n%%EOF\n"
+PDF = recognised(pdf())[1]
+SAME_TRANSACTION = """
+select a.xmin = j.xmin from attachment a join journal j on j.stream = 'attachment/' || a.id"""
 
 
 class Desk:
@@ -79,19 +86,60 @@ async def test_a_photograph_is_kept_without_place_and_camera(desk: Desk) -> None
     assert kept.startswith(b"\xff\xd8")
 
 
-async def test_what_is_not_what_it_says_leaves_nothing(desk: Desk) -> None:
+async def test_a_pdf_is_kept_without_author_and_what_else_it_tells(desk: Desk) -> None:
+    kept = (await desk.city.get((await desk.add(telling())).headers["location"])).content
+    assert kept.startswith(b"%PDF-")
+    assert "同意書".encode() in kept
+    assert SECRET not in kept
+
+
+async def test_what_is_not_what_it_says_leaves_nothing_and_is_told_why_in_both_languages(
+    desk: Desk,
+) -> None:
     for content, said in (
         (png(), "image/jpeg"),
         (b"MZ\x90\0", "application/pdf"),
         (png(chunk(b"EVIL", b"x")), "image/png"),
         (b"", "image/png"),
         (b"%PDF-1.7" + bytes(5_000_000) + b"%%EOF", "application/pdf"),
+        (PDF[:300] + b"%%EOF", "application/pdf"),
+        (locked("secret"), "application/pdf"),
     ):
-        await desk.add(content, media_type=said, expect=422)
+        _in_both_languages(await desk.add(content, media_type=said, expect=422))
     for wrong in ({"person": str(uuid4())}, {"record": str(uuid4())}, {"kind": "rumour"}):
-        await desk.add(expect=422, **wrong)
+        _in_both_languages(await desk.add(expect=422, **wrong))
     assert await desk.stored() == []
     assert await desk.running.written(AttachmentAdded) == []
+
+
+def _in_both_languages(answer: httpx.Response) -> None:
+    for error in answer.json()["errors"]:
+        english, _, japanese = error["message"].partition(" / ")
+        assert english
+        assert not japanese.isascii()
+
+
+async def test_the_file_and_what_is_recorded_of_it_are_written_and_go_at_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = (await desk.add()).headers["location"]
+    assert [row[0] for row in await desk.rt.pool.fetch(SAME_TRANSACTION)] == [True]
+
+    def killed(name: str) -> None:
+        if name == "journal.committed":
+            raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "point", killed)
+        removed = await desk.city.post(f"{path}/removal", json={"reason": "別の方の写し"})
+        assert removed.status_code == 503
+        await desk.add(headers={"idempotency-key": "once"}, expect=503)
+    stored = await desk.rt.pool.fetch(SAME_TRANSACTION)
+    assert [row[0] for row in stored] == [True]
+    again = await desk.add(headers={"idempotency-key": "once"})
+    assert (await desk.city.get(again.headers["location"])).content == PDF
+    assert (await desk.city.get(path)).status_code == 404
+    assert len(await desk.stored()) == 1
 
 
 async def test_a_repeat_keeps_one(desk: Desk) -> None:

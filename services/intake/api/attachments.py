@@ -1,5 +1,6 @@
 """Files of a case: signed consents, certificates, photographs; sealed, and gone with the key."""
 
+import asyncio
 import binascii
 import hashlib
 import os
@@ -16,28 +17,29 @@ from shared.contracts import Unreadable, readable
 from shared.contracts.codes import OneOf
 from shared.contracts.intake import AttachmentAdded, AttachmentRemoved, MediaType
 from shared.http import Body, Line, PathId, Receipt, Route, Text
-from shared.journal import NEW, Past
+from shared.journal import ALONE, NEW, Beside, Past
 from shared.problems import bad_input, not_found
 from shared.runtime import Runtime
 from shared.sealing import ErasedKey
 
 from ..domain import attachment, files
+from ..domain.pictures import NotAFile
 from .common import OnCase, OnCaseDep, all_known
 
 router = APIRouter(route_class=Route)
 ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "application/pdf": "pdf"}
-KEEP = "insert into attachment (id, case_id, content) values ($1, $2, $3)"
+KEEP = "kept as (insert into attachment (id, case_id, content) values ($25, $26, $27)),"
 CONTENT = "select content from attachment where id = $1"
-DROP = "delete from attachment where id = $1"
+DROP = "dropped as (delete from attachment where id = $25),"
 
 
 def _decoded(value: Any) -> bytes:
     try:
         found = b64decode(value, validate=True)
     except (binascii.Error, TypeError, ValueError):
-        raise ValueError("not base64 / base64 ではありません") from None
+        raise ValueError("not base64 / base64 ではありません。") from None
     if not 0 < len(found) <= files.LARGEST:
-        raise ValueError(f"1 to {files.LARGEST} bytes / 5MBまで")
+        raise ValueError(files.TOO_LARGE)
     return found
 
 
@@ -85,7 +87,9 @@ class OnAttachment:
         self.on, self.id, self.past = on, id, past
         self.added = _added(past)
 
-    async def write(self, command: attachment.Command, body: Body) -> Receipt:
+    async def write(
+        self, command: attachment.Command, body: Body, beside: Beside = ALONE
+    ) -> Receipt:
         return await self.on.call.handle(
             attachment.DECIDER,
             f"attachment/{self.id}",
@@ -93,6 +97,7 @@ class OnAttachment:
             command,
             body,
             past=self.past,
+            beside=beside,
         )
 
 
@@ -107,19 +112,22 @@ OnAttachmentDep = Annotated[OnAttachment, Depends(on_attachment)]
 async def add_attachment(on: OnCaseDep, body: NewAttachment) -> Receipt:
     id, rt = uuid7(), on.call.rt
     try:
-        media_type, content = files.recognised(body.content)
-    except files.NotAFile as problem:
-        raise bad_input("body.content", f"{problem} / 読めないファイルです") from None
+        media_type, content = await asyncio.to_thread(files.recognised, body.content)
+    except NotAFile as problem:
+        raise bad_input("body.content", str(problem)) from None
     if media_type != body.media_type:
         raise bad_input(
-            "body.media_type", f"the content is {media_type} / 内容と種類が一致しません"
+            "body.media_type",
+            f"the content is {media_type} / 内容は {media_type} で、種類と一致しません。",
         )
     if body.person:
         all_known(on, [body.person], "body.person")
     if body.record:
         line = await on.call.load(f"record/{body.record}")
         if not line.events or line.events[0].envelope.key != str(on.case):
-            raise bad_input("body.record", "not a record of this case / この記録はありません")
+            raise bad_input(
+                "body.record", "not a record of this case / このケースの記録ではありません。"
+            )
     sealed = await _sealed(rt, id, _key_id(on.case, body.person), content)
     event = AttachmentAdded(
         attachment=id,
@@ -129,23 +137,16 @@ async def add_attachment(on: OnCaseDep, body: NewAttachment) -> Receipt:
         digest=hashlib.sha256(sealed).hexdigest(),
         **body.model_dump(include={"person", "record", "kind", "title"}),
     )
-    await rt.pool.execute(KEEP, id, on.case, sealed)
-    kept = False
-    try:
-        receipt = await on.call.handle(
-            attachment.DECIDER,
-            f"attachment/{id}",
-            str(on.case),
-            event,
-            body,
-            location=f"/v1/cases/{on.case}/attachments/{{id}}",
-            past=NEW,
-        )
-        kept = receipt.id == str(id)
-        return receipt
-    finally:
-        if not kept:  # refused, or a repeat of what is kept already
-            await rt.pool.execute(DROP, id)
+    return await on.call.handle(
+        attachment.DECIDER,
+        f"attachment/{id}",
+        str(on.case),
+        event,
+        body,
+        location=f"/v1/cases/{on.case}/attachments/{{id}}",
+        past=NEW,
+        beside=Beside(KEEP, [id, on.case, sealed]),
+    )
 
 
 @router.get("/v1/cases/{id}/attachments")
@@ -181,9 +182,7 @@ async def get_attachment(at: OnAttachmentDep) -> Response:
 async def remove_attachment(at: OnAttachmentDep, body: Removal) -> Receipt:
     """By the agency that added it, or the lead agency."""
     event = AttachmentRemoved(attachment=at.id, case=at.on.case, reason=body.reason)
-    receipt = await at.write(event, body)
-    await at.on.call.rt.pool.execute(DROP, at.id)
-    return receipt
+    return await at.write(event, body, Beside(DROP, [at.id]))
 
 
 def _key_id(case: UUID, person: UUID | None) -> str:
