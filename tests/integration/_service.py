@@ -60,8 +60,9 @@ def environment(stack: Stack, place: Place) -> Iterator[None]:
 class Running:
     """The service, those who call it, and what the others tell it."""
 
-    def __init__(self, stack: Stack, rt: Runtime) -> None:
+    def __init__(self, stack: Stack, rt: Runtime, place: Place) -> None:
         self.stack, self.rt, self.app = stack, rt, application(rt.service, rt)
+        self.place = place
         self._versions: Counter[str] = Counter()
         self._offsets: Counter[str] = Counter()
 
@@ -147,17 +148,23 @@ class Running:
 
 
 @asynccontextmanager
-async def service_on(stack: Stack, name: str) -> AsyncIterator[Running]:
+async def service_on(
+    stack: Stack, name: str, keys_of: Place | None = None
+) -> AsyncIterator[Running]:
+    """`keys_of`: where a service is at work whose keyring this one shares."""
     plain_logs()
     found = host.load(name)
     async with fresh(stack) as place:
         own = ROOT / "services" / name / "sql"
         await asyncio.to_thread(migrate, place.database, [SQL["spine"], own])
+        if keys_of:
+            shared = {"keyring": keys_of.keyring, "master": keys_of.master, "codes": keys_of.codes}
+            place = replace(place, **shared)
         with environment(stack, place):
             async with host.runtime(found, Http()) as rt:
                 rt.recovering = False
                 rt.applier.live = True
-                yield Running(stack, rt)
+                yield Running(stack, rt, place)
 
 
 @asynccontextmanager

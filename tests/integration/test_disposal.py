@@ -147,7 +147,7 @@ async def test_of_some_among_others_nothing_opens_and_of_the_others_all(office: 
     assert {k: f for k, f in now.items() if str(first) not in k} == {
         k: f for k, f in figures.items() if str(first) not in k
     }
-    assert _but_version(now) == _but_version(figures)
+    assert but_version(now) == but_version(figures)
 
     file = (await office.sato.get(f"/v1/cases/{first}")).json()
     assert (file["status"], file["facts"], file["people"]) == ("disposed", [], [])
@@ -168,7 +168,7 @@ async def test_of_some_among_others_nothing_opens_and_of_the_others_all(office: 
     assert third
 
 
-def _but_version(facts: dict[str, Any]) -> dict[str, Any]:
+def but_version(facts: dict[str, Any]) -> dict[str, Any]:
     """The number of events of a stream is no figure."""
     return {k: {**vars(f), "version": 0} for k, f in facts.items()}
 

@@ -43,14 +43,16 @@ PAGES = "<< /Type /Pages /Kids [3 0 R] /Count 1 /MediaBox [0 0 200 200] >>"
 SCRIPT = f"<< /S /JavaScript /JS (app.alert\\('{TOLD}'\\)) >>"
 
 
-def pdf(page: str = "", catalog: str = "", *more: bytes | str, trailer: str = "") -> bytes:
-    """One page that shows SHOWN; `more` are objects from 5 on."""
+def pdf(
+    page: str = "", catalog: str = "", *more: bytes | str, trailer: str = "", shown: bytes = SHOWN
+) -> bytes:
+    """One page; `more` are objects from 5 on."""
     return written(
         [
             f"<< /Type /Catalog /Pages 2 0 R {catalog} >>",
             PAGES,
             f"<< /Type /Page /Parent 2 0 R /Contents 4 0 R {page} >>",
-            stream(SHOWN),
+            stream(shown),
             *more,
         ],
         trailer,
@@ -164,6 +166,8 @@ def locked(password: str) -> bytes:
         (lambda: "%PDF-1.7\n同意書\n%%EOF\n".encode(), "壊れて"),
         (lambda: pdf("/Resources << /XObject << /Im1 99 0 R >> >>"), "壊れて"),
         (lambda: pdf().replace(b"/Kids [3 0 R]", b"/Kids [2 0 R]"), "壊れて"),
+        (lambda: pdf("/Resources << /P " + "[" * 9999 + "]" * 9999 + " >>"), "壊れて"),
+        (lambda: pdf("/Resources << /P [" + " 5 0 R" * 9 + "] >>", "", "<< /X (>>"), "壊れて"),
         (lambda: pdf().replace(b"/Kids [3 0 R] /Count 1", b"/Kids [     ] /Count 0"), "壊れて"),
         (lambda: pdf("", "", stream(b"", "/F (x)")).replace(b"4 0 R ", b"5 0 R "), "壊れて"),
         (
@@ -191,6 +195,19 @@ def test_an_empty_field_and_a_box_that_is_not_ticked_refuse_nothing() -> None:
     empty = "<< /Subtype /Widget /FT /Tx /Rect [0 0 9 9] >>"
     kept = recognised(pdf(f"/Annots [{box} {empty}]"))[1]
     assert b"/Widget" not in kept
+
+
+def test_a_wrong_table_of_places_refuses_nothing() -> None:
+    told = pdf()
+    wrong = told.replace(b"startxref\n", b"startxref\n1").replace(b"0000000", b"0000007")
+    assert SHOWN in recognised(wrong)[1]
+
+
+def test_a_file_of_very_many_parts_is_refused() -> None:
+    parts = "".join(f" {n} 0 R" for n in range(5, 20_100))
+    told = pdf(f"/Resources << /P [{parts}] >>", "", *["<< >>"] * 20_095)
+    with pytest.raises(NotAFile, match="複雑すぎ"):
+        recognised(told)
 
 
 def test_a_small_file_that_grows_without_end_is_refused() -> None:

@@ -40,7 +40,7 @@ TOO_MUCH = (
     "the PDF has too many parts; print it to a PDF / "
     "PDF の構造が複雑すぎます。「PDFに印刷」で保存し直してください。"
 )
-MOST_PARTS, MOST_BYTES = 50_000, 30_000_000
+MOST_PARTS, MOST_BYTES = 20_000, 30_000_000
 LIMITS: dict[str, Any] = {
     "zlib_maximum_output_length": MOST_BYTES,
     "lzw_maximum_output_length": MOST_BYTES,
@@ -77,7 +77,9 @@ def only_pages(content: bytes) -> bytes:
         raise NotAFile(BROKEN)
     try:
         with apply_configuration(**LIMITS):
-            return _made_anew(PdfReader(io.BytesIO(content)))
+            reader = PdfReader(io.BytesIO(content))
+            reader.strict = True  # a wrong table of places is mended; no part is left out silently
+            return _made_anew(reader)
     except NotAFile:
         raise
     except Exception:  # a broken file may raise anything
