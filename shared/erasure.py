@@ -6,17 +6,19 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from shared.contracts.intake import DisposalApproved
+from shared.contracts.intake import CaselessDisposalApproved, DisposalApproved
 from shared.db import Pool
 from shared.keyring import Keyring
 
 LISTED = f"""
-select id, stream, version, data, at from journal
- where type = '{DisposalApproved.TYPE}' order by seq"""
+select coalesce(data ->> 'case', data ->> 'caseless') as of, data from journal
+ where type in ('{DisposalApproved.TYPE}', '{CaselessDisposalApproved.TYPE}') order by seq"""
 
 
 class Erasure(NamedTuple):
-    """One line of the list: it can be kept, as text, beside the backups."""
+    """One line of the list: it can be kept, as text, beside the backups. `case`: its id, or
+    that of what ended without one.
+    """
 
     case: str
     keys: tuple[str, ...]
@@ -41,9 +43,7 @@ def check(master: bytes, one: Erasure) -> None:
 async def listed(pool: Pool) -> list[Erasure]:
     """The list as intake's journal has it."""
     rows = await pool.fetch(LISTED)
-    return [
-        Erasure(r["data"]["case"], tuple(r["data"]["keys"]), r["data"]["signature"]) for r in rows
-    ]
+    return [Erasure(r["of"], tuple(r["data"]["keys"]), r["data"]["signature"]) for r in rows]
 
 
 async def apply(keyring: Keyring, master: bytes, erasures: Sequence[Erasure]) -> int:

@@ -28,7 +28,7 @@ async def apply(stack: Stack, kept: Path | None) -> dict[str, int]:
             destroyed = await erasure.apply(rt.keyring, master, erasures)
         except erasure.Forged as forged:
             raise Refused(
-                f"the line of case {forged} is not signed by this system; nothing was destroyed"
+                f"the line of {forged} is not signed by this system; nothing was destroyed"
             ) from None
     return {"cases": len(erasures), "destroyed": destroyed}
 

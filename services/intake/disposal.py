@@ -10,9 +10,16 @@ import structlog
 
 from shared import erasure
 from shared.calendar import TOKYO
-from shared.contracts import Recorded
-from shared.contracts.intake import CaseClosed, CaseDisposed, DisposalApproved, PersonJoined
-from shared.contracts.retention import Rule, rule
+from shared.contracts import Event, Recorded
+from shared.contracts.intake import (
+    CaseClosed,
+    CaseDisposed,
+    CaselessDisposalApproved,
+    CaselessDisposed,
+    DisposalApproved,
+    PersonJoined,
+)
+from shared.contracts.retention import Kept, Rule, rule
 from shared.db import PASSING, RACED
 from shared.journal import Context
 from shared.kill import point
@@ -34,19 +41,20 @@ select distinct data ->> 'person' as person, key from journal
 NOTICES = "select id from notice where case_id = $1 order by id"
 APPROVED = f"""
 select j.id, j.stream, j.agency, j.correlation from journal j
- where j.type = '{DisposalApproved.TYPE}'
-   and not exists (select from journal d where d.stream = j.stream and d.type = '{CaseDisposed.TYPE}')
+ where j.type in ('{DisposalApproved.TYPE}', '{CaselessDisposalApproved.TYPE}')
+   and not exists (select from journal d where d.stream = j.stream
+                     and d.type in ('{CaseDisposed.TYPE}', '{CaselessDisposed.TYPE}'))
  order by j.seq"""
 CONTENT = "delete from attachment where case_id = any($1::uuid[])"
 
 log = structlog.get_logger()
 
 
-async def rule_of(rt: Runtime, agency: str) -> Rule | None:
-    """What holds for the data of an agency that leads a case."""
+async def rule_of(rt: Runtime, agency: str, of: Kept = "case") -> Rule | None:
+    """What holds for the data of an agency that leads a case, or keeps what has none."""
     registered = (await view.the_world(rt)).agencies.get(agency)
     today = rt.clock.now().astimezone(TOKYO).date()
-    return rule(registered.controller, today) if registered else None
+    return rule(registered.controller, today, of) if registered else None
 
 
 def closed_on(events: Iterable[Recorded]) -> date | None:
@@ -122,17 +130,21 @@ async def carry_out(rt: Runtime) -> None:
         log.info("erasure.applied", keys=revived)
     point("disposal.destroyed")
     for row in await rt.pool.fetch(APPROVED):
-        case = UUID(row["stream"].partition("/")[2])
+        kind, _, id = row["stream"].partition("/")
         past = await rt.journal.load(row["stream"])
         now = rt.clock.now()
         context = Context(
             actor="disposal", agency=row["agency"], at=now, occurred_at=now,
             correlation=row["correlation"], causation=row["id"],
         )  # fmt: skip
-        done = CaseDisposed(case=case, approval=row["id"])
+        done: Event = (
+            CaseDisposed(case=UUID(id), approval=row["id"])
+            if kind == "case"
+            else CaselessDisposed(caseless=UUID(id), approval=row["id"])
+        )
         async with rt.pool.acquire() as db, db.transaction():
-            await db.execute(CONTENT, [case])
-            await rt.journal.append(db, row["stream"], str(case), past.version, [done], context)
+            await db.execute(CONTENT, [UUID(id)])
+            await rt.journal.append(db, row["stream"], id, past.version, [done], context)
         rt.journal.announce()
 
 

@@ -287,6 +287,16 @@ SAMPLES: tuple[Event, ...] = (
         signature="0" * 64,
         joined=(RECORD,),
     ),
+    intake.CaselessHoldPlaced(caseless=WATCH, reason="𠮷田さんから開示の請求がある"),
+    intake.CaselessHoldLifted(caseless=WATCH),
+    intake.CaselessDisposalProposed(
+        caseless=WATCH, rule="watch-city-2026", run_out_on=date(2032, 4, 1), by="sato"
+    ),
+    intake.CaselessDisposalDeclined(caseless=WATCH, by="abe"),
+    intake.CaselessDisposalApproved(
+        caseless=WATCH, by="abe", keys=(f"text/{WATCH}",), signature="0" * 64
+    ),
+    intake.CaselessDisposed(caseless=WATCH, approval=RECORD),
     intake.RightsRequested(
         request=RECORD,
         to="city-fukushi",

@@ -102,6 +102,7 @@ def gets(router: APIRouter = SERVICE.router) -> list[APIRoute]:
 
 def path_of(route: APIRoute, places: dict[str, str]) -> str:
     path = route.path.replace("/lists/{name}", "/lists/data_class")
+    path = path.replace("/{kind}/{id}", f"/notice/{places['{notice}']}")
     for own in ("notice", "transfer"):
         path = path.replace(f"/{own}s/{{id}}", f"/{own}s/{places[f'{{{own}}}']}")
     for name, value in places.items():

@@ -36,6 +36,7 @@ STREAMS = {
         "household",
         "notice",
         "watch",
+        "caseless",
         "match",
         "merge",
         "assignment",

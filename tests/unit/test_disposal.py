@@ -1,14 +1,25 @@
 """A case's data goes when its time has run out, by two persons, and not while something holds it."""
 
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given as given_any
+from hypothesis import strategies as st
 
+from services.intake.domain import caseless
 from services.intake.domain.case import DECIDER, Reopen
+from shared.contracts import Event
 from shared.contracts.intake import (
     CaseClosed,
     CaseDisposed,
+    CaselessDisposalApproved,
+    CaselessDisposalDeclined,
+    CaselessDisposalProposed,
+    CaselessDisposed,
+    CaselessHoldLifted,
+    CaselessHoldPlaced,
     CaseOpened,
     CaseReopened,
     DisposalApproved,
@@ -17,9 +28,9 @@ from shared.contracts.intake import (
     HoldLifted,
     HoldPlaced,
 )
-from shared.contracts.retention import rule
+from shared.contracts.retention import Kept, rule
 from shared.erasure import Erasure, Forged, check, signature
-from tests.unit._given import given
+from tests.unit._given import When, given
 
 CASE = UUID(int=1)
 KEYS = (f"text/{CASE}", f"person/{UUID(int=2)}")
@@ -85,3 +96,44 @@ def test_a_line_of_the_list_that_was_changed_is_not_believed() -> None:
     for case, keys in ((CASE, KEYS[:1]), (UUID(int=7), KEYS), (CASE, (*KEYS, "person/x"))):
         with pytest.raises(Forged):
             check(master, Erasure(str(case), keys, signed))
+
+
+def test_what_ended_without_a_case_goes_by_the_same_steps_and_nothing_else_does() -> None:
+    it: dict[str, Any] = {"caseless": CASE}
+    held, lifted = CaselessHoldPlaced(**it, reason="訴訟"), CaselessHoldLifted(**it)
+    proposed = CaselessDisposalProposed(**it, rule="r", run_out_on=date(2032, 4, 1), by="sato")
+    declined = CaselessDisposalDeclined(**it, by="abe")
+    keys: dict[str, Any] = {"keys": KEYS[:1], "signature": "0" * 64}
+    same, other = (CaselessDisposalApproved(**it, by=by, **keys) for by in ("sato", "abe"))
+    done = CaselessDisposed(**it, approval=UUID(int=3))
+
+    def when(event: Any, *past: Event, ended: bool = True) -> When:
+        return given(caseless.DECIDER, *past).when(caseless.Step(ended, event))
+
+    when(proposed).then(proposed)
+    for event in (held, proposed):
+        when(event, ended=False).refused("has-not-ended")
+    when(other).refused("disposal-is-none")
+    when(same, proposed).refused("needs-a-second-person")
+    when(other, proposed).then(other)
+    when(declined, proposed).then(declined)
+    when(other, proposed, declined).refused("disposal-is-none")
+    for past, event in (((held,), proposed), ((proposed, held), other)):
+        when(event, *past).refused("on-hold")
+    when(other, proposed, held, lifted).then(other)
+    when(held, proposed, other).refused("disposal-is-approved")
+    when(done, proposed, other).then(done)
+    when(proposed, proposed, other, done).refused("disposal-is-disposed")
+
+
+@pytest.mark.parametrize("of", ["case", "notice", "watch"])
+@given_any(
+    st.dates(date(2026, 4, 1), date(2060, 1, 1)), st.dates(date(2026, 4, 1), date(2070, 1, 1))
+)
+def test_what_is_looked_for_as_run_out_is_what_has_run_out(
+    of: Kept, closed_on: date, today: date
+) -> None:
+    found = rule("city", today, of)
+    assert found is not None
+    assert (found.of, found.confirmed) == (of, False)
+    assert (closed_on < found.ended_before(today)) == (found.run_out_on(closed_on) <= today)

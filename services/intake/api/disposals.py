@@ -1,7 +1,8 @@
 """The end of data: what has run out, holds, and disposal decided by two persons."""
 
-from datetime import date, datetime
-from typing import Annotated
+from collections.abc import Iterable
+from datetime import date, datetime, time
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
@@ -9,19 +10,25 @@ from pydantic import BaseModel
 
 from shared.audit import content_free
 from shared.calendar import TOKYO
+from shared.contracts import Recorded
 from shared.contracts.intake import (
     CaseDisposed,
+    CaselessDisposalApproved,
+    CaselessDisposalProposed,
+    CaselessDisposed,
     DisposalApproved,
     DisposalDeclined,
     DisposalProposed,
     HoldLifted,
     HoldPlaced,
 )
+from shared.contracts.retention import CASELESS, Kept
 from shared.decider import Refused
 from shared.erasure import signature
 from shared.http import After, Body, Call, Limit, Page, Receipt, Route, Text, to_uuid
 
-from .. import disposal, holding
+from .. import caseless, disposal, holding
+from ..domain.disposal import Disposal
 from .common import NO_ID, OnCase, OnLedCaseDep, officer, stands_in
 
 router = APIRouter(route_class=Route)
@@ -36,11 +43,13 @@ class Step(Body):
 
 
 class RunOut(BaseModel):
-    """A closed case whose data may go, as may all that merges joined with it. `confirmed` false: nobody
-    has confirmed the rule (要確認).
+    """A closed case whose data may go, as may all that merges joined with it; or what ended without a case, a
+    notice or a watch, whose `case` is None. `confirmed` false: nobody has confirmed the rule (要確認).
     """
 
-    case: UUID
+    kind: Kept
+    id: UUID
+    case: UUID | None
     closed_on: date
     run_out_on: date
     rule: str
@@ -48,8 +57,8 @@ class RunOut(BaseModel):
 
 
 class Evidence(BaseModel):
-    """What was decided about the data of a case, by whom, and what was destroyed. `joined`: the cases of
-    the caller's agency that stood together with it by merges, and whose time had run out as well.
+    """What was decided about a case, a notice or a watch, by whom, and what was destroyed. `joined`: the
+    cases of the caller's agency that stood together with it by merges, and whose time had run out as well.
     """
 
     step: str
@@ -70,46 +79,86 @@ class Evidence(BaseModel):
 async def due(
     call: Annotated[Call, Depends(officer)], after: After = None, limit: Limit = 50
 ) -> Page[RunOut]:
-    """Closed cases that the caller's agency leads and whose time has run out."""
+    """Closed cases that the caller's agency leads, its closed notices and removed watches, whose time has
+    run out.
+    """
+    start = to_uuid(after) if after else NO_ID
+    rows = [*await _cases(call, start, limit), *await _caseless(call, start, limit)]
+    rows = sorted(rows, key=lambda row: row["id"])[:limit]
+    found = [await _run_out_on(call, row) for row in rows]
+    return Page(
+        items=[one for one in found if one],
+        next=str(rows[-1]["id"]) if len(rows) == limit else None,
+    )
+
+
+async def _cases(call: Call, after: UUID, limit: int) -> list[dict[str, Any]]:
     rule = await disposal.rule_of(call.rt, call.who.agency)
     if rule is None:
-        return Page(items=[])
-    start = to_uuid(after) if after else NO_ID
-    now = call.now()
-    rows = await disposal.closed(call.rt, call.who.agency, start, now, limit)
-    today = now.astimezone(TOKYO).date()
-    items = []
-    for row in rows:
-        closed_on = row["at"].astimezone(TOKYO).date()
-        run_out_on = _last(rule.run_out_on(closed_on), await disposal.others(call.rt, row["id"]))
-        if run_out_on and run_out_on <= today:
-            items.append(
-                RunOut(
-                    case=row["id"],
-                    closed_on=closed_on,
-                    run_out_on=run_out_on,
-                    rule=rule.code,
-                    confirmed=rule.confirmed,
-                )
-            )
-    return Page(items=items, next=str(rows[-1]["id"]) if len(rows) == limit else None)
+        return []
+    rows = await disposal.closed(call.rt, call.who.agency, after, call.now(), limit)
+    return [row | {"kind": "case", "rule": rule} for row in rows]
+
+
+async def _caseless(call: Call, after: UUID, limit: int) -> list[dict[str, Any]]:
+    found = []
+    for kind in CASELESS:
+        rule = await disposal.rule_of(call.rt, call.who.agency, kind)
+        if rule is not None:
+            day = rule.ended_before(call.now().astimezone(TOKYO).date())
+            before = datetime.combine(day, time(), TOKYO)
+            rows = await caseless.ended(call.rt, kind, call.who.agency, after, before, limit)
+            found += [row | {"rule": rule} for row in rows]
+    return found
+
+
+async def _run_out_on(call: Call, row: dict[str, Any]) -> RunOut | None:
+    """None: its time runs, or that of a case that stands together with it."""
+    rule, closed_on = row["rule"], row["at"].astimezone(TOKYO).date()
+    case = row["id"] if row["kind"] == "case" else None
+    others = await disposal.others(call.rt, case) if case else []
+    day = _last(rule.run_out_on(closed_on), others)
+    if day is None or day > call.now().astimezone(TOKYO).date():
+        return None
+    return RunOut(
+        kind=row["kind"],
+        id=row["id"],
+        case=case,
+        closed_on=closed_on,
+        run_out_on=day,
+        rule=rule.code,
+        confirmed=rule.confirmed,
+    )
+
+
+def evidence(state: Disposal, events: Iterable[Recorded]) -> Evidence:
+    """As its steps say; `joined` whole."""
+    found = Evidence(step=state.step, held=state.held)
+    for e in events:
+        match e.event:
+            case (
+                DisposalProposed(rule=rule, run_out_on=day, by=by)
+                | CaselessDisposalProposed(rule=rule, run_out_on=day, by=by)
+            ):
+                found.rule, found.run_out_on, found.proposed_by = rule, day, by
+            case (
+                DisposalApproved(by=by, keys=keys, signature=signed)
+                | CaselessDisposalApproved(by=by, keys=keys, signature=signed)
+            ):
+                found.approved_by, found.signature, found.keys = by, signed, list(keys)
+                if isinstance(e.event, DisposalApproved):
+                    found.people, found.joined = list(e.event.people), list(e.event.joined)
+            case CaseDisposed() | CaselessDisposed():
+                found.disposed_at = e.envelope.at
+    return found
 
 
 @router.get("/v1/cases/{id}/disposal")
 async def get_disposal(on: OnLedCaseDep) -> Evidence:
-    found = Evidence(step=on.state.disposal.step, held=on.state.disposal.held)
+    found = evidence(on.state.disposal, on.events)
     if on.state.status == "disposed":
         found.step = "disposed"
-    for e in on.events:
-        match e.event:
-            case DisposalProposed(rule=rule, run_out_on=day, by=by):
-                found.rule, found.run_out_on, found.proposed_by = rule, day, by
-            case DisposalApproved(by=by, people=people, keys=keys, signature=signed):
-                found.approved_by, found.signature = by, signed
-                found.people, found.keys = list(people), list(keys)
-                found.joined = [case for case in e.event.joined if await stands_in(on.call, case)]
-            case CaseDisposed():
-                found.disposed_at = e.envelope.at
+    found.joined = [case for case in found.joined if await stands_in(on.call, case)]
     return found
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 from uuid_utils.compat import uuid7
 
-from shared.contracts import readable
+from shared.contracts import ERASED, readable
 from shared.contracts.codes import OneOf
 from shared.contracts.intake import CaseOpened, NoticeClosed, NoticeReceived, NoticeTaken
 from shared.http import Body, Call, Caller, Line, PathId, Receipt, Route, Text, to_uuid
@@ -70,7 +70,9 @@ class NoticeReceipt(BaseModel):
 
 
 class Notice(BaseModel):
-    """For the agency that was asked to look. `waiting_hours`: since it came, None once it is dealt with."""
+    """For the agency that was asked to look. `waiting_hours`: since it came, None once it is dealt with.
+    Of one that was disposed of nothing is told but that it was there.
+    """
 
     id: UUID
     version: int
@@ -234,6 +236,8 @@ def _notice(call: Call, past: Past) -> Notice:
     values = received.model_dump(
         include={"kind", "sender", "phone", "about", "place", "text", "watch"}
     )
+    if values["text"] is ERASED:
+        values = dict.fromkeys(values)
     return Notice(
         id=received.notice,
         version=past.version,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from uuid_utils.compat import uuid7
 
-from shared.contracts import readable
+from shared.contracts import ERASED, readable
 from shared.contracts.codes import OneOf
 from shared.contracts.intake import (
     WatchCalled,
@@ -109,7 +109,9 @@ class CallShown(BaseModel):
 
 
 class WatchShown(BaseModel):
-    """For the agency that keeps the registry. `calls`: the last twelve, newest first."""
+    """For the agency that keeps the registry. `calls`: the last twelve, newest first. Of one that was
+    disposed of nothing is told but that it was there.
+    """
 
     id: UUID
     version: int
@@ -265,6 +267,8 @@ def _watch(call: Call, past: Past) -> WatchShown:
                         note=readable(one.note),
                     )
                 )
+    if values["name"] is ERASED:
+        reason, calls = None, []
     shown = {name: readable(value) for name, value in values.items()}
     shown |= {name: shown[name] or [] for name in ("users", "helpers")}
     return WatchShown(

@@ -1,4 +1,4 @@
-"""Disposing of a closed case: held, proposed by one person, decided by another, carried out. Pure."""
+"""Disposal of what has ended: held, proposed by one person, decided by another, carried out. Pure."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -6,6 +6,12 @@ from typing import Literal
 from shared.contracts import Event
 from shared.contracts.intake import (
     CaseDisposed,
+    CaselessDisposalApproved,
+    CaselessDisposalDeclined,
+    CaselessDisposalProposed,
+    CaselessDisposed,
+    CaselessHoldLifted,
+    CaselessHoldPlaced,
     DisposalApproved,
     DisposalDeclined,
     DisposalProposed,
@@ -28,6 +34,14 @@ NONE = Disposal()
 Command = (
     HoldPlaced | HoldLifted | DisposalProposed | DisposalDeclined | DisposalApproved | CaseDisposed
 )
+Caseless = (
+    CaselessHoldPlaced
+    | CaselessHoldLifted
+    | CaselessDisposalProposed
+    | CaselessDisposalDeclined
+    | CaselessDisposalApproved
+    | CaselessDisposed
+)
 COMMANDS = (
     HoldPlaced,
     HoldLifted,
@@ -38,22 +52,30 @@ COMMANDS = (
 )
 
 
-def decide(state: Disposal, closed: bool, command: Command) -> list[Event]:
+def decide(state: Disposal, closed: bool, command: Command | Caseless) -> list[Event]:
     """`closed`: only what is closed has a time that can run out."""
     match state.step, command:
-        case (("none" | "proposed"), HoldPlaced()):
+        case (("none" | "proposed"), HoldPlaced() | CaselessHoldPlaced()):
             return [] if state.held else [command]
-        case _, HoldLifted():
+        case _, HoldLifted() | CaselessHoldLifted():
             return [command] if state.held else []
-        case "approved", CaseDisposed():
+        case "approved", CaseDisposed() | CaselessDisposed():
             return [command]
-        case (("none" | "proposed"), (DisposalProposed() | DisposalApproved())) if state.held:
+        case (
+            ("none" | "proposed"),
+            (
+                DisposalProposed()
+                | DisposalApproved()
+                | CaselessDisposalProposed()
+                | CaselessDisposalApproved()
+            ),
+        ) if state.held:
             raise Refused("on-hold", state.step, ("hold-lifting",))
-        case "none", DisposalProposed() if closed:
+        case "none", DisposalProposed() | CaselessDisposalProposed() if closed:
             return [command]
-        case "proposed", DisposalDeclined():
+        case "proposed", DisposalDeclined() | CaselessDisposalDeclined():
             return [command]
-        case "proposed", DisposalApproved(by=by) if closed:
+        case "proposed", DisposalApproved(by=by) | CaselessDisposalApproved(by=by) if closed:
             if by == state.proposed_by:
                 raise Refused("needs-a-second-person", state.step, ("approval", "decline"))
             return [command]
@@ -63,17 +85,17 @@ def decide(state: Disposal, closed: bool, command: Command) -> list[Event]:
 
 def evolve(state: Disposal, event: Event) -> Disposal:
     match event:
-        case HoldPlaced():
+        case HoldPlaced() | CaselessHoldPlaced():
             return replace(state, held=True)
-        case HoldLifted():
+        case HoldLifted() | CaselessHoldLifted():
             return replace(state, held=False)
-        case DisposalProposed(by=by):
+        case DisposalProposed(by=by) | CaselessDisposalProposed(by=by):
             return replace(state, step="proposed", proposed_by=by)
-        case DisposalDeclined():
+        case DisposalDeclined() | CaselessDisposalDeclined():
             return replace(state, step="none", proposed_by="")
-        case DisposalApproved():
+        case DisposalApproved() | CaselessDisposalApproved():
             return replace(state, step="approved")
-        case CaseDisposed():
+        case CaseDisposed() | CaselessDisposed():
             return replace(state, step="disposed")
         case _:
             return state

@@ -44,6 +44,15 @@ from .case import (
     UrgencyJudged,
     WorriesRecorded,
 )
+from .caseless import (
+    CaselessDisposalApproved,
+    CaselessDisposalDeclined,
+    CaselessDisposalProposed,
+    CaselessDisposed,
+    CaselessEvent,
+    CaselessHoldLifted,
+    CaselessHoldPlaced,
+)
 from .consent import (
     ConsentEvent,
     ConsentExpired,
@@ -130,6 +139,13 @@ __all__ = [
     "CaseOpened",
     "CaseReopened",
     "CaseScreened",
+    "CaselessDisposalApproved",
+    "CaselessDisposalDeclined",
+    "CaselessDisposalProposed",
+    "CaselessDisposed",
+    "CaselessEvent",
+    "CaselessHoldLifted",
+    "CaselessHoldPlaced",
     "CasesMerged",
     "ConsentConfirmed",
     "ConsentEvent",

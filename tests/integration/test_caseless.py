@@ -1,0 +1,135 @@
+"""The end of what had no case: of a closed notice and a removed watch nothing opens again, all else stays."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest_asyncio
+
+from operate.stack import Stack
+from services.intake import disposal
+from services.metrics.timeline import fold
+from shared.contracts.referral import AgencyRegistered
+from shared.sealing import Codec
+from tests.integration._service import service_on
+from tests.integration.test_disposal import Office
+from tests.integration.test_notice import WORDS
+from tests.integration.test_watch import UNIT
+
+
+class Desk(Office):
+    """Notices and watches of the office; `step`: of the end of one of them."""
+
+    async def post(self, path: str, by: str = "sato", expect: int = 200, **body: Any) -> Any:
+        answer = await getattr(self, by).post(path, json=body)
+        assert answer.status_code == expect, answer.text
+        await self.follow()
+        return answer.json()
+
+    async def made(self, path: str, ending: str = "", **body: Any) -> str:
+        """The id of one that has ended, if `ending` says how."""
+        id = str((await self.post(path, expect=201, **body))["id"])
+        if ending:
+            reason = "checked" if path == "/v1/notices" else "died"
+            await self.post(f"{path}/{id}/{ending}", reason=reason, note="葛󠄀城さん")
+        return id
+
+    async def waits(self) -> dict[str, Any]:
+        """What is due, two by two to the end."""
+        found: dict[str, Any] = {}
+        asked: dict[str, Any] = {"limit": 2}
+        while True:
+            page = (await self.abe.get("/v1/disposals/due", params=asked)).json()
+            found |= {one["id"]: one for one in page["items"]}
+            if page["next"] is None:
+                return found
+            asked["after"] = page["next"]
+
+
+@pytest_asyncio.fixture
+async def desk(servers: Stack, templates: None) -> AsyncIterator[Desk]:
+    async with service_on(servers, "intake") as running:
+        about: dict[str, Any] = {"kind": "window", "controller": "city", "purposes": ()}
+        await running.tell(AgencyRegistered(agency="city", name="福祉課", **about))
+        yield Desk(running)
+
+
+async def test_it_goes_by_two_persons_after_its_time_and_nothing_else_with_it(desk: Desk) -> None:
+    memo = await desk.made("/v1/notices", "closing", **WORDS | {"kind": "memo"})
+    unit = await desk.made("/v1/watches", "removal", **UNIT)
+    other = await desk.made("/v1/notices", "closing", **WORDS)
+    kept = [await desk.made("/v1/notices", **WORDS), await desk.made("/v1/watches", **UNIT)]
+    taken = await desk.made("/v1/notices", **WORDS)
+    await desk.post(f"/v1/notices/{taken}/taking")
+    ends = {memo: f"/v1/disposals/notice/{memo}", unit: f"/v1/disposals/watch/{unit}"}
+    assert await desk.waits() == {}
+    for end in ends.values():
+        refused = await desk.post(end, expect=409)
+        assert refused["reason"] == "retention-has-not-run-out"
+
+    await desk.later()
+    due = await desk.waits()
+    assert {id: (one["kind"], one["rule"], one["case"]) for id, one in due.items()} == {
+        memo: ("notice", "notice-city-2026", None),
+        other: ("notice", "notice-city-2026", None),
+        unit: ("watch", "watch-city-2026", None),
+    }
+    assert {one["confirmed"] for one in due.values()} == {False}
+    for path in (*kept, taken):
+        kind = "watch" if path == kept[1] else "notice"
+        refused = await desk.post(f"/v1/disposals/{kind}/{path}", expect=409)
+        assert refused["reason"] == "has-not-ended"
+    worker, shakyo = (
+        desk.running.client("city", "intake_worker"),
+        desk.running.client("shakyo", "supervisor"),
+    )
+    for client, path, status in (
+        (worker, ends[memo], 403),
+        (shakyo, ends[memo], 404),
+        (desk.abe, f"/v1/disposals/watch/{memo}", 404),
+        (desk.abe, f"/v1/disposals/record/{memo}", 404),
+    ):
+        assert (await client.get(path)).status_code == status
+        assert (await client.post(f"{path}/approval", json={})).status_code == status
+
+    figures = fold({}, await desk.events(Codec(desk.rt.keyring)))
+    assert figures
+    before, written = await desk.readable(), [e.wire for e in await desk.events()]
+    backup = await desk.rt.keyring._pool.fetch("select id, wrapped from data_key")
+    for end in ends.values():
+        await desk.post(f"{end}/hold", reason="訴訟")
+        assert (await desk.post(end, expect=409))["reason"] == "on-hold"
+        await desk.post(f"{end}/hold-lifting")
+        await desk.post(end)
+        refused = await desk.post(f"{end}/approval", expect=409)
+        assert refused["reason"] == "needs-a-second-person"
+        await desk.post(f"{end}/approval", by="abe")
+
+    erased = {f"text/{memo}", f"text/{unit}"}
+    after = await desk.readable()
+    assert {key for key, opens in after.items() if True not in opens} == erased
+    assert {key for key, opens in after.items() if opens == {True}} == before.keys() - erased
+    assert [e.wire for e in await desk.events()][: len(written)] == written
+    assert fold({}, await desk.events()) == figures
+    assert set(await desk.waits()) == {other}
+    for id, end in ends.items():
+        found = (await desk.abe.get(end)).json()
+        assert (found["step"], found["proposed_by"], found["approved_by"]) == (
+            "disposed", "sato", "abe",
+        )  # fmt: skip
+        assert (found["keys"], len(found["signature"])) == ([f"text/{id}"], 64)
+        assert found["disposed_at"]
+        refused = await desk.post(f"{end}/hold", reason="訴訟", expect=409)
+        assert refused["reason"] == "disposal-is-disposed"
+    notice = (await desk.sato.get(f"/v1/notices/{memo}")).json()
+    assert {notice[name] for name in ("kind", "sender", "phone", "about", "text")} == {None}
+    shown = (await desk.sato.get(f"/v1/watches/{unit}")).json()
+    assert (shown["name"], shown["users"], shown["status_reason"], shown["calls"]) == (
+        None, [], None, [],
+    )  # fmt: skip
+
+    await desk.rt.keyring._pool.executemany(
+        "update data_key set wrapped = $2, destroyed_at = null where id = $1",
+        [(row["id"], row["wrapped"]) for row in backup],
+    )
+    await disposal.carry_out(desk.rt)  # as at every start after a restore
+    assert await desk.readable() == after
