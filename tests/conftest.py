@@ -109,10 +109,13 @@ async def city(servers: Stack) -> AsyncIterator[City]:
 
 
 @pytest.fixture(scope="session")
-async def templates(servers: Stack) -> None:
-    from tests.integration._place import make_templates
+async def templates(servers: Stack) -> AsyncIterator[None]:
+    from tests.integration._place import Places
 
-    await make_templates(servers)
+    places = Places(servers)
+    await places.open()
+    yield
+    await places.close()
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import ClassVar
 from uuid import uuid4
 
 from confluent_kafka.admin import (
@@ -22,8 +24,8 @@ from operate.stack import Stack
 from tests.integration._kit import Place, new_key
 
 PARTITIONS = 3
-OWNERS = {"spine": "intake", "spine_keyring": databases.OWNERS["keyring"]}
-SQL = {"spine": ROOT / "shared" / "sql", "spine_keyring": ROOT / "shared" / "sql" / "keyring"}
+KEYRING = databases.OWNERS["keyring"]
+SHARED = ROOT / "shared" / "sql"
 
 
 async def execute(stack: Stack, *statements: str) -> None:
@@ -31,15 +33,93 @@ async def execute(stack: Stack, *statements: str) -> None:
     await databases.execute(stack.admin_database_url(), *statements)
 
 
-async def make_templates(stack: Stack) -> None:
-    """Databases with all migrations, from which those of the tests are copied."""
-    for name, owner in OWNERS.items():
-        if stack.external:  # on a server of others we may be no superuser
-            await execute(stack, f"grant {owner} to current_user")
-        await execute(
-            stack, f"drop database if exists {name}", f"create database {name} owner {owner}"
+class Places:
+    """Databases and a topic for each test, on the servers of the run; the next are made meanwhile."""
+
+    of: ClassVar[dict[Stack, "Places"]] = {}
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._templates: dict[str, asyncio.Task[str]] = {}
+        self._next: dict[str, asyncio.Task[Place]] = {}
+        self._left: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        for owner in ("intake", KEYRING) if self._stack.external else ():
+            await execute(self._stack, f"grant {owner} to current_user")  # we may be no superuser
+        await self._migrated("spine_keyring", KEYRING, [SHARED / "keyring"])
+        self.of[self._stack] = self
+
+    async def close(self) -> None:
+        del self.of[self._stack]
+        for place in await asyncio.gather(*self._next.values(), return_exceptions=True):
+            if isinstance(place, Place):
+                self._leave(place)
+        await asyncio.gather(*self._left, return_exceptions=True)
+
+    @asynccontextmanager
+    async def place(self, service: str | None, **config: str) -> AsyncIterator[Place]:
+        kind = service or ""
+        ahead = None if config else self._next.pop(kind, None)
+        if ahead:
+            await asyncio.wait([ahead])
+        if ahead and not ahead.exception():
+            place = ahead.result()
+        else:  # none is asked for ahead, or the servers were away
+            place = await self._made(kind, **config)
+        if not config:
+            self._next[kind] = asyncio.create_task(self._made(kind))
+        yield place
+        self._leave(place)
+
+    async def _made(self, kind: str, **config: str) -> Place:
+        if kind not in self._templates:
+            more = [ROOT / "services" / kind / "sql"] if kind else []
+            made = self._migrated(f"spine_for_{kind}", "intake", [SHARED, *more])
+            self._templates[kind] = asyncio.create_task(made)
+        template, name = await self._templates[kind], f"spine_{uuid4().hex[:12]}"
+        await asyncio.gather(
+            asyncio.to_thread(make_topic, self._stack, name, **config),
+            execute(
+                self._stack,
+                f"create database {name} template {template} owner intake",
+                f"create database {name}_keyring template spine_keyring owner {KEYRING}",
+            ),
         )
-        await asyncio.to_thread(migrate, stack.database_url(owner, name), [SQL[name]])
+        return Place(
+            name=name,
+            database=self._stack.database_url("intake", name),
+            keyring=self._stack.database_url("intake", f"{name}_keyring"),
+            kafka=kafka_of(self._stack),
+            master=new_key(),
+            codes=new_key(),
+        )
+
+    async def _migrated(self, name: str, owner: str, sql: Sequence[Path]) -> str:
+        """A database from which others are copied."""
+        await execute(
+            self._stack, f"drop database if exists {name}", f"create database {name} owner {owner}"
+        )
+        await asyncio.to_thread(migrate, self._stack.database_url(owner, name), list(sql))
+        return name
+
+    def _leave(self, place: Place) -> None:
+        leaving = asyncio.create_task(self._drop(place))
+        self._left.add(leaving)
+        leaving.add_done_callback(self._left.discard)
+
+    async def _drop(self, place: Place) -> None:
+        if self._stack.external:
+            await asyncio.to_thread(drop_topic, self._stack, place.name)
+        names = (place.name, f"{place.name}_keyring")
+        await execute(self._stack, *(f"drop database {name} with (force)" for name in names))
+
+
+def fresh(
+    stack: Stack, service: str | None = None, **config: str
+) -> AbstractAsyncContextManager[Place]:
+    """What nobody had before; with the tables of a service, or with those that all share."""
+    return Places.of[stack].place(service, **config)
 
 
 def kafka_of(stack: Stack) -> dict[str, str]:
@@ -74,33 +154,6 @@ def change_topic(stack: Stack, name: str, **config: str) -> None:
     resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
     for future in admin.incremental_alter_configs([resource]).values():
         future.result(30)
-
-
-@asynccontextmanager
-async def fresh(stack: Stack, **config: str) -> AsyncIterator[Place]:
-    name = f"spine_{uuid4().hex[:12]}"
-    keyring = f"{name}_keyring"
-    await asyncio.gather(
-        asyncio.to_thread(make_topic, stack, name, **config),
-        execute(
-            stack,
-            f"create database {name} template spine owner {OWNERS['spine']}",
-            f"create database {keyring} template spine_keyring owner {OWNERS['spine_keyring']}",
-        ),
-    )
-    yield Place(
-        name=name,
-        database=stack.database_url("intake", name),
-        keyring=stack.database_url("intake", keyring),
-        kafka=kafka_of(stack),
-        master=new_key(),
-        codes=new_key(),
-    )
-    if stack.external:
-        await asyncio.to_thread(drop_topic, stack, name)
-    await execute(
-        stack, f"drop database {name} with (force)", f"drop database {keyring} with (force)"
-    )
 
 
 def cut_tail(stack: Stack, topic: str, keep: int) -> int:

@@ -13,8 +13,6 @@ import pytest
 import uvicorn
 from uuid_utils.compat import uuid7
 
-from operate.install import ROOT
-from operate.postgres import migrate
 from operate.stack import Stack
 from shared import host
 from shared.app import application
@@ -27,7 +25,7 @@ from shared.runtime import Runtime
 from shared.sealing import envelope_of
 from shared.settings import Http
 from tests.integration._kit import PATIENCE, Place, new_key, plain_logs, until
-from tests.integration._place import SQL, fresh
+from tests.integration._place import fresh
 
 TOPICS = ("intake", "referral", "meetings", "views", "metrics")
 IDS = {topic: f"id of {topic}" for topic in TOPICS}
@@ -154,9 +152,7 @@ async def service_on(
     """`keys_of`: where a service is at work whose keyring this one shares."""
     plain_logs()
     found = host.load(name)
-    async with fresh(stack) as place:
-        own = ROOT / "services" / name / "sql"
-        await asyncio.to_thread(migrate, place.database, [SQL["spine"], own])
+    async with fresh(stack, name) as place:
         if keys_of:
             shared = {"keyring": keys_of.keyring, "master": keys_of.master, "codes": keys_of.codes}
             place = replace(place, **shared)

@@ -33,8 +33,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-async def made(stack: Stack) -> None:
-    await _place.make_templates(stack)
+async def made(stack: Stack) -> AsyncIterator[None]:
+    places = _place.Places(stack)
+    await places.open()
+    yield
+    await places.close()
 
 
 @pytest.fixture
