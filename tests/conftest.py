@@ -78,7 +78,7 @@ class City:
 
     async def settle(self, to: datetime | None = None) -> datetime:
         """Move every process's clock to `to`, and wait until nothing new appears anywhere."""
-        self.at = max(self.at, to or self.at)
+        self.at = max(self.at, to or self.at).astimezone(UTC)
         before: list[int] | None = None
         async with httpx.AsyncClient(timeout=90) as client:
             while True:
