@@ -132,7 +132,8 @@ async def _comparing(stack: Stack, changed: asyncio.Event) -> None:
         except (Refused, KafkaException) as error:
             print(f"agencies: not compared: {error}", file=sys.stderr, flush=True)
         with suppress(TimeoutError):
-            await asyncio.wait_for(changed.wait(), COMPARE)
+            async with asyncio.timeout(COMPARE):
+                await changed.wait()
 
 
 def _reached(stack: Stack) -> None:
