@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
+from typing import NamedTuple
 from uuid import UUID
 
 from shared.contracts import Recorded
@@ -72,6 +74,18 @@ class Seat:
         return self.since <= at and (self.left_at is None or at < self.left_at)
 
 
+class Passed(NamedTuple):
+    """What this person did for that agency from `since` until before `until` (None: still) is `keeper`'s
+    now; '': nobody's.
+    """
+
+    agency: str
+    person: str
+    since: datetime
+    until: datetime | None
+    keeper: str
+
+
 @dataclass(frozen=True)
 class Offices:
     """Programmes by code with their contracts, desks by code, seats by agency and person."""
@@ -93,6 +107,10 @@ class Offices:
             return None
         return self.runner(desk.programme, at) if desk.programme else desk.agency
 
+    def named(self, code: str, at: datetime) -> str | None:
+        """Whom a code of the directory means: an agency, or who has the desk."""
+        return self.desk_of(code, at) if code in self.desks else code
+
     def desks_of(self, agency: str, at: datetime) -> set[str]:
         return {code for code in self.desks if self.desk_of(code, at) == agency}
 
@@ -112,6 +130,33 @@ class Offices:
         """L2: who holds at `at` what this person of that agency recorded then."""
         programme = self.programme_of(agency, person, then)
         return agency if programme is None else self.runner(programme, at)
+
+    def passed(self, at: datetime) -> list[Passed]:
+        """All that `keeper` gives to others than the agency whose staff recorded it."""
+        found: list[Passed] = []
+        for (agency, person), seats in self.seats.items():
+            if not any(self._under(seat) for seat in seats):
+                continue
+            moments = sorted({moment for seat in seats for moment in self._turns(seat)})
+            for since, until in pairwise((*moments, None)):
+                assert since is not None
+                keeper = self.keeper(agency, person, since, at) or ""
+                if keeper != agency:
+                    found.append(Passed(agency, person, since, until, keeper))
+        return found
+
+    def _under(self, seat: Seat) -> str | None:
+        """The programme of its desk."""
+        desk = self.desks.get(seat.desk)
+        return desk.programme if desk else None
+
+    def _turns(self, seat: Seat) -> Iterator[datetime]:
+        """When he who has that seat may come to record for another."""
+        desk = self.desks.get(seat.desk)
+        ends = (seat.left_at, desk.closed_at if desk else None)
+        yield from (seat.since, *(end for end in ends if end))
+        if programme := self._under(seat):
+            yield from self.moments((programme,))
 
     def moments(self, programmes: Iterable[str]) -> Iterator[datetime]:
         """When one of them passes from hand to hand."""

@@ -21,7 +21,6 @@ from shared.contracts.intake import (
 )
 from shared.contracts.referral import ReferralRequested
 from shared.db import Connection
-from shared.directory import OFFICE_TYPES, Offices, offices
 from shared.kept import all_of
 from shared.runtime import Runtime
 from shared.views import View
@@ -51,9 +50,6 @@ select c.* from party p join cases c on c.id = p.case_id
    and {NOT_BLOCKED.format(agency="$1", staff="$3", case="c.id")}
  order by c.id"""
 IS_PARTY = "select exists (select from party where agency = any($1) and case_id = $2)"
-OFFICES = """
-select count(*) || '/' || coalesce(bit_xor(hashtextextended(id::text, 0)), 0)
-  from kept where type = any($1::text[])"""
 STREAMS_OF = """
 select distinct stream from journal where key = $1 and stream like any($2::text[])
  order by stream"""
@@ -73,7 +69,8 @@ async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> Non
             case LeadOffered(case=case_id, to=agency) | LeadAccepted(case=case_id, lead=agency):
                 parties.append((agency, case_id))
             case ReferralRequested() as asked:
-                parties += [(asked.sender, asked.case), (asked.receiver, asked.case)]
+                # Its sender led the case, or had received another referral: as that it is there.
+                parties.append((asked.receiver, asked.case))
     await worklist.project(db, events)
     await staffing.project(db, events)
     await watching.project(db, events)
@@ -158,16 +155,6 @@ async def streams_of(rt: Runtime, case: UUID, *kinds: str) -> list[str]:
     """Streams of these kinds that belong to a case, from the journal: always up to date."""
     rows = await rt.pool.fetch(STREAMS_OF, str(case), [f"{kind}/%" for kind in kinds])
     return [row["stream"] for row in rows]
-
-
-async def the_offices(rt: Runtime) -> Offices:
-    """Programmes and desks; read again only when there are other events of them than before."""
-    mark = await rt.reads.fetchval(OFFICES, OFFICE_TYPES)
-    known: tuple[object, Offices] = rt.state.get("offices") or (None, Offices())
-    if known[0] != mark:
-        known = mark, offices(await rt.read(await all_of(rt.reads, OFFICE_TYPES)))
-        rt.state["offices"] = known
-    return known[1]
 
 
 async def the_world(rt: Runtime) -> World:

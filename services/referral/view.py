@@ -11,41 +11,64 @@ from shared.basis import CONSENT_TYPES, DIRECTORY_TYPES, POOL_TYPES, Consent, Wo
 from shared.contracts import Recorded
 from shared.contracts.intake import CaseOpened, LeadAccepted, PersonJoined
 from shared.contracts.referral import ReferralEvent, ReferralRequested
-from shared.db import Connection
-from shared.directory import OFFICE_TYPES, offices
+from shared.db import Connection, by_column
 from shared.grounds import GROUND_TYPES, Ground, grounds
 from shared.kept import all_of, of_keys
+from shared.offices import IS_MINE, KEEPER, the_offices, what_is_mine
 from shared.runtime import Runtime
 from shared.views import View
 
-from .domain.referral import AFTER
+from .domain.referral import AFTER, OPEN
 
 CASES = """
-insert into cases (id, lead)
-select distinct on (id) id, lead from unnest($1::uuid[], $2::text[]) with ordinality as t(id, lead, n)
+insert into cases (id, lead, led_by, led_at)
+select distinct on (id) id, lead, led_by, led_at
+  from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[])
+       with ordinality as t(id, lead, led_by, led_at, n)
  order by id, n desc
-on conflict (id) do update set lead = excluded.lead"""
+on conflict (id) do update set lead = excluded.lead, led_by = excluded.led_by,
+                               led_at = excluded.led_at"""
 PEOPLE = """
 insert into person (case_id, person) select * from unnest($1::uuid[], $2::uuid[])
 on conflict do nothing"""
 REQUESTED = """
-insert into referral (id, case_id, sender, receiver, status, requested_at)
-select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+insert into referral (id, case_id, sender, receiver, status, requested_at, sent_by, sent_at)
+select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
+                     $7::text[], $8::timestamptz[])
 on conflict do nothing"""
 MOVED = """
-update referral r set status = n.status from unnest($1::uuid[], $2::text[]) n (id, status)
+update referral r set status = n.status, answerer = n.answerer, answered_by = n.by, answered_at = n.at
+  from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+       as n (id, status, answerer, by, at)
  where r.id = n.id"""
+
+
+def _mine(agency: str, by: str, at: str, names: int) -> str:
+    """`names`: the number of the first of the three parameters that `Mine` gives."""
+    given = {"names": f"${names}", "sought": f"${names + 1}", "passed": f"${names + 2}"}
+    return IS_MINE.format(agency=agency, by=by, at=at, **given)
+
+
+SENT = "r.sender", "r.sent_by", "r.sent_at"
 HAS_STANDING = f"""
-select (exists (select from cases where id = $2 and lead = $1)
-        or exists (select from referral
-                    where case_id = $2 and (sender = $1 or receiver = any($4::text[]))))
+select (exists (select from cases c where c.id = $2 and {_mine("c.lead", "c.led_by", "c.led_at", 4)})
+        or exists (select from referral r
+                    where r.case_id = $2 and (r.receiver = any($4) or {_mine(*SENT, 4)})))
    and {blocks.NOT_BLOCKED.format(agency="$1", staff="$3", case="$2")}"""
 IS_PERSON = "select exists (select from person where case_id = $1 and person = $2)"
+FOLLOWS = KEEPER.format(agency="r.sender", by="r.sent_by", at="r.sent_at", passed="$9")
+BEGAN = KEEPER.format(agency="r.answerer", by="r.answered_by", at="r.answered_at", passed="$9")
 REFERRALS_OF = f"""
-select id, case_id as "case", sender, receiver, status, requested_at from referral
- where (sender = $1 and $2 <> 'receiver' or receiver = any($7::text[]) and $2 <> 'sender')
-   and id > $3 and status = any($5::text[])
-   and {blocks.NOT_BLOCKED.format(agency="$1", staff="$6", case="case_id")}
+select id, case_id as "case", sender, receiver, status, requested_at, followed_by, undecided
+  from (select *, nullif({FOLLOWS}, '') as followed_by,
+               status = any($10::text[])
+               and (receiver = any($12::text[])
+                    or coalesce(receiver = answerer and {BEGAN} <> receiver, false)) as undecided
+          from referral r
+         where ({_mine(*SENT, 7)} and $2 <> 'receiver' or receiver = any($7) and $2 <> 'sender')
+           and id > $3 and status = any($5::text[])
+           and {blocks.NOT_BLOCKED.format(agency="$1", staff="$6", case="case_id")}) shown
+ where undecided or not $11
  order by id limit $4"""
 
 OF_WORLD = (*DIRECTORY_TYPES, *POOL_TYPES)
@@ -54,30 +77,28 @@ KEEPS = (*OF_WORLD, *OF_BASES)
 
 
 async def project(db: Connection, events: Sequence[Recorded]) -> None:
-    cases: list[tuple[UUID, str]] = []
+    cases: list[tuple[UUID, str, str | None, datetime]] = []
     people: list[tuple[UUID, UUID]] = []
-    requested: list[tuple[UUID, UUID, str, str, str, datetime]] = []
-    moved: dict[UUID, str] = {}
+    requested: list[tuple[UUID, UUID, str, str, str, datetime, str, datetime]] = []
+    moved: dict[UUID, tuple[str, str, str, datetime]] = {}
     for recorded in events:
+        e = recorded.envelope
         match recorded.event:
-            case CaseOpened(case=case, lead=lead):
-                cases.append((case, lead))
-            case LeadAccepted(case=case, lead=lead):
-                cases.append((case, lead))
+            case CaseOpened(case=case, lead=lead) | LeadAccepted(case=case, lead=lead):
+                cases.append((case, lead, e.actor if e.agency == lead else None, e.at))
             case PersonJoined(case=case, person=person):
                 people.append((case, person))
             case ReferralRequested() as asked:
-                at = recorded.envelope.occurred_at
-                row = (asked.referral, asked.case, asked.sender, asked.receiver, "requested", at)
-                requested.append(row)
+                row = (asked.referral, asked.case, asked.sender, asked.receiver, "requested")
+                requested.append((*row, e.occurred_at, e.actor, e.at))
             case ReferralEvent(referral=referral) as event if type(event) in AFTER:
-                moved[referral] = AFTER[type(event)]
+                moved[referral] = (AFTER[type(event)], e.agency, e.actor, e.at)
     await blocks.fold(db, events)
     for sql, rows in ((CASES, cases), (PEOPLE, people), (REQUESTED, requested)):
         if rows:
             await db.execute(sql, *map(list, zip(*rows, strict=True)))
     if moved:
-        await db.execute(MOVED, list(moved), list(moved.values()))
+        await db.execute(MOVED, *by_column([(id, *row) for id, row in moved.items()], 5))
 
 
 def view(rt: Runtime) -> View:
@@ -86,9 +107,11 @@ def view(rt: Runtime) -> View:
 
 
 async def has_standing(rt: Runtime, who: Principal, case: UUID) -> bool:
-    """Is his agency lead of the case, or party to a referral on it, and he not blocked from it?"""
-    names = await names_of(rt, who.agency)
-    return bool(await rt.reads.fetchval(HAS_STANDING, who.agency, case, who.subject, names))
+    """Is his agency lead of the case, or party to a referral on it, itself or by a programme that it runs
+    now, and he not blocked from it?
+    """
+    mine = await what_is_mine(rt, who.agency)
+    return bool(await rt.reads.fetchval(HAS_STANDING, who.agency, case, who.subject, *mine))
 
 
 async def is_person(rt: Runtime, case: UUID, person: UUID) -> bool:
@@ -96,20 +119,24 @@ async def is_person(rt: Runtime, case: UUID, person: UUID) -> bool:
 
 
 async def referrals_of(
-    rt: Runtime, who: Principal, role: str, after: UUID, limit: int, statuses: Sequence[str]
+    rt: Runtime,
+    who: Principal,
+    role: str,
+    after: UUID,
+    limit: int,
+    statuses: Sequence[str],
+    undecided: bool,
 ) -> list[dict[str, object]]:
-    """Those of his agency that are there for him; `role` is sender, receiver or either."""
-    names = await names_of(rt, who.agency)
-    rows = await rt.reads.fetch(
-        REFERRALS_OF, who.agency, role, after, limit, statuses, who.subject, names
-    )
-    return [dict(row) for row in rows]
-
-
-async def names_of(rt: Runtime, agency: str) -> list[str]:
-    """What it can be asked under: itself, and the desks that it has now (L2)."""
-    known = offices(await rt.read(await all_of(rt.reads, OFFICE_TYPES)))
-    return [agency, *known.desks_of(agency, rt.clock.now())]
+    """Those of his agency that are there for him; `role` is sender, receiver or either. `undecided`: that
+    wait for a person, since nobody has the desk that was asked, or who was asked began it under a
+    programme that he runs no more.
+    """
+    known, now = await the_offices(rt), rt.clock.now()
+    nobodys = [code for code in known.desks if known.desk_of(code, now) is None]
+    asked = who.agency, role, after, limit, statuses, who.subject
+    mine = await what_is_mine(rt, who.agency)
+    rows = await rt.reads.fetch(REFERRALS_OF, *asked, *mine, OPEN, undecided, nobodys)
+    return [{**row, "answered_by": known.named(row["receiver"], now)} for row in rows]
 
 
 async def bases_of(rt: Runtime, case: UUID) -> dict[UUID, Consent | Ground]:

@@ -256,14 +256,20 @@ async def test_a_programme_passes_to_another_body_on_its_day_with_all_that_is_it
     own = {"situation": {"person": told.hana, "health": "自主事業の記録"}}
     answer = await told.at("intake", "care").put(f"{visited}/sections/situation", json=own)
     assert answer.status_code == 200, answer.text
+    heard = {"holders": [told.agencies["clinic"]], "person": told.hana, "classes": ["contact"]}
+    more = {"purposes": ["consultation"], "text_version": "2026-04"}
+    await told.write(visitor, f"{visited}/consents", {**heard, **more}, 201)
+    asked = {"case": visited.rsplit("/", 1)[-1], "person": told.hana, "classes": ["contact"]}
+    sender = told.at("referral", "care", subject="visitor")
+    asked |= {"receiver": told.agencies["clinic"], "need": "往診をお願いします"}
+    sent = f"/v1/referrals/{(await told.write(sender, '/v1/referrals', asked, 201))['id']}"
     await told.consent(told.hana, "care", classes=["health_disability"])
     terms = {"holders": [desk], "person": told.hana, "classes": ["money"]}
-    more = {"purposes": ["consultation"], "text_version": "2026-04"}
     window = told.at("intake", "window")
     path = f"/v1/cases/{told.case}/consents"
     named = await told.write(window, path, {**terms, **more}, 201)
 
-    programme = {"name", "address", "relation", "concerns", "main_concern", "text"}
+    programme = {"name", "address", "relation", "concerns", "main_concern", "text", "need"}
     by_body, by_desk, kept = ("health", '"膝の痛み"'), ("money", '"年金のみ"'), "自主事業の記録"
 
     async def fields(who: str) -> set[str]:
@@ -289,6 +295,13 @@ async def test_a_programme_passes_to_another_body_on_its_day_with_all_that_is_it
         for basis in item["bases"]
     }
     assert sources == {("own_record", visits), ("consent", None)}
+
+    follower = told.at("referral", "council")
+    assert (await sender.get(sent)).status_code == 404
+    assert (await follower.get(sent)).json()["need"] == asked["need"]
+    await told.write(told.at("referral", "clinic"), f"{sent}/receipt", {})
+    followed = (await follower.get("/v1/referrals")).json()["items"]
+    assert [(one["status"], one["followed_by"]) for one in followed] == [("received", council)]
 
     next_worker = told.at("intake", "council")
     shown = (await next_worker.get(visited)).json()

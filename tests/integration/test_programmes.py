@@ -224,3 +224,96 @@ async def test_a_referral_to_a_desk_is_answered_by_whoever_has_it(directory: Dir
     assert accepted.status_code == 200, accepted.text
     shown = (await directory.call("GET", path, by="clinic", role="agency_worker")).json()
     assert (shown["basis_missing"], shown["need"]) == (False, "訪問")
+
+
+async def test_referrals_of_a_programme_pass_with_it_and_those_of_the_body_wait_for_a_person(
+    directory: Directory,
+) -> None:
+    """L2, L9, L10: what was sent under it is followed by the next body; what the body itself was asked
+    stays with it, and is shown as undecided where its staff began it under the programme.
+    """
+    await directory.contract("care", -30, 0)
+    await directory.contract("clinic", 1, 365)
+    await directory.call("PUT", "/v1/agencies/city", **CARE)
+    await directory.call("PUT", "/v1/desks/visits-desk/members/tanaka")
+    case, person = uuid4(), uuid4()
+    consent = ConsentRecorded(
+        consent=uuid4(), case=case, person=person, status="granted", classes=("contact",),
+        purposes=("consultation",), medium="paper", holders=("city", "care"), text_version="1",
+        begins=directory.rt.clock.now() - timedelta(days=1),
+    )  # fmt: skip
+    opened = CaseOpened(case=case, household=uuid4(), lead="care", route="family_visit")
+    await directory.running.tell(opened, agency="care")
+    await directory.running.tell(PersonJoined(case=case, person=person, relation="self"), consent)
+
+    async def by(agency: str, method: str, path: str, **body: Any) -> Any:
+        return await directory.call(method, path, by=agency, role="intake_worker", **body)
+
+    async def ask(sender: str, receiver: str) -> Any:
+        about = {"case": str(case), "person": str(person), "classes": ["contact"]}
+        return await by(sender, "POST", "/v1/referrals", **about, receiver=receiver, need="願い𠮷")
+
+    async def lines(agency: str, query: str = "") -> list[tuple[str, str | None, bool]]:
+        shown = (await by(agency, "GET", f"/v1/referrals{query}")).json()["items"]
+        return [(one["id"], one["followed_by"], one["undecided"]) for one in shown]
+
+    sent = (await ask("care", "city")).json()["id"]
+    received = (await ask("city", "care")).json()["id"]
+    for act in ("receipt", "acceptance"):
+        done = await by("care", "POST", f"/v1/referrals/{received}/{act}")
+        assert done.status_code == 200, done.text
+    assert await lines("clinic") == []
+    assert await lines("city") == [(sent, "care", False), (received, "city", False)]
+
+    await directory.begin(1)
+    assert await lines("care") == [(received, "city", True)]
+    assert (
+        await lines("clinic") == await lines("clinic", "?role=sender") == [(sent, "clinic", False)]
+    )
+    assert await lines("city", "?undecided=true") == [(received, "city", True)]
+    assert (await by("care", "GET", f"/v1/referrals/{sent}")).status_code == 404
+    assert (await ask("care", "city")).status_code == 404, "nor does it act in the case any more"
+    assert (await ask("clinic", "city")).status_code == 201
+    shown = (await by("clinic", "GET", f"/v1/referrals/{sent}")).json()
+    assert (shown["sender"], shown["followed_by"], shown["need"]) == ("care", "clinic", "願い𠮷")
+    assert (await by("clinic", "POST", f"/v1/referrals/{sent}/receipt")).status_code == 403
+    assert (await by("city", "POST", f"/v1/referrals/{sent}/receipt")).status_code == 200
+    shown = (await by("care", "GET", f"/v1/referrals/{received}")).json()
+    assert (shown["answered_by"], shown["undecided"]) == ("care", True)
+    done = await by("care", "POST", f"/v1/referrals/{received}/decline", code="no_capacity")
+    assert done.status_code == 200, done.text
+    assert await lines("city", "?undecided=true") == []
+
+
+async def test_a_referral_to_a_desk_that_nobody_has_waits_for_a_person(
+    directory: Directory,
+) -> None:
+    """L2: between two contracts nobody answers; who asked sees it."""
+    await directory.contract("care", -30, 0)
+    case, person = uuid4(), uuid4()
+    consent = ConsentRecorded(
+        consent=uuid4(), case=case, person=person, status="granted", classes=("contact",),
+        purposes=("consultation",), medium="paper", holders=("visits-desk",), text_version="1",
+        begins=directory.rt.clock.now() - timedelta(days=1),
+    )  # fmt: skip
+    opened = CaseOpened(case=case, household=uuid4(), lead="city", route="family_visit")
+    await directory.running.tell(
+        opened, PersonJoined(case=case, person=person, relation="self"), consent
+    )
+    about = {"case": str(case), "person": str(person), "classes": ["contact"], "need": "訪問"}
+    body = {**about, "receiver": "visits-desk"}
+    made = await directory.call("POST", "/v1/referrals", role="intake_worker", **body)
+    path = f"/v1/referrals/{made.json()['id']}"
+
+    async def undecided() -> Any:
+        shown = (await directory.call("GET", path, role="intake_worker")).json()
+        query = {"path": "/v1/referrals?undecided=true", "role": "intake_worker"}
+        listed = (await directory.call("GET", **query)).json()["items"]
+        assert [one["answered_by"] for one in listed] == [shown["answered_by"]] * shown["undecided"]
+        return shown["answered_by"], shown["undecided"]
+
+    assert await undecided() == ("care", False)
+    await directory.begin(1)
+    assert await undecided() == (None, True)
+    await directory.contract("clinic", 0, 365)
+    assert await undecided() == ("clinic", False)

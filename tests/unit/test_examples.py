@@ -151,6 +151,20 @@ def test_example_12_a_consent_goes_on_with_the_desk_that_it_named_not_with_the_b
     assert ("health", "ひざ") not in case.values("clinic", APRIL)
 
 
+def test_example_12_a_referral_that_was_sent_from_the_programmes_desk_passes_with_it() -> None:
+    """L2, L9: what was asked is the programme's record, whoever received it."""
+    asked = ReferralRequested(
+        referral=MATTER, case=CASE, person=KEN, sender="care", receiver="job",
+        classes=("work_school",), need="訪問で聞いた願い", bases=(),
+    )  # fmt: skip
+    case = succession().tell(asked, agency="care", actor="visitor")
+    need = ("need", "訪問で聞いた願い")
+    assert need in case.values("care", APRIL - HOUR)
+    assert need not in case.values("clinic", APRIL - HOUR)
+    assert need not in case.values("care", APRIL)
+    assert need in case.values("clinic", APRIL)
+
+
 def test_between_two_contracts_nobody_holds_a_programmes_records() -> None:
     """L2"""
     gap = APRIL + timedelta(days=1)

@@ -1,8 +1,13 @@
 """Programmes under contract and desks: who runs one on which day, who sits at which desk (L2)."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
+
+from hypothesis import given as given_
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from services.referral.domain import deadlines, desk, programme
 from services.referral.domain.programme import Contract, End, Register, Tell
@@ -18,7 +23,8 @@ from shared.contracts.referral import (
     ProgrammeContracted,
     ProgrammeRegistered,
 )
-from shared.directory import Offices, offices
+from shared.directory import Contract as Contract_
+from shared.directory import Desk, Offices, Seat, offices
 from tests.unit._given import given
 
 DAY = timedelta(days=1)
@@ -193,6 +199,49 @@ def test_a_closed_desk_is_nobodys_and_what_was_recorded_there_stays_the_programm
     assert found.desk_of("visits-desk", at + timedelta(hours=1)) is None
     assert found.keeper("care", "sato", at, at + DAY) == "care"
     assert found.programme_of("care", "sato", at) == "visits"
+
+
+DAYS = st.integers(0, 40).map(lambda n: APRIL + n * DAY)
+WHO = st.sampled_from(("care", "clinic"))
+
+
+@st.composite
+def some_offices(draw: st.DrawFn) -> Offices:
+    """A programme's contracts, its desk and one of each agency's own; seats of one person here and there."""
+    turns = sorted(draw(st.sets(DAYS, min_size=2, max_size=5)))
+    terms = tuple(
+        Contract_(UUID(int=n), draw(WHO), since, until)
+        for n, (since, until) in enumerate(pairwise(turns))
+        if draw(st.booleans())
+    )
+    desks = {
+        "visits-desk": Desk("visits-desk", "", None, "visits", False, draw(st.none() | DAYS)),
+        "own-desk": Desk("own-desk", "", "care", None),
+    }
+    seats = {
+        (agency, "sato"): tuple(
+            Seat(draw(st.sampled_from(tuple(desks))), since, draw(st.none() | DAYS))
+            for since in draw(st.lists(DAYS, max_size=3))
+        )
+        for agency in ("care", "clinic")
+    }
+    return Offices({"visits": ""}, {"visits": terms}, desks, seats)
+
+
+@settings(max_examples=200, deadline=None)
+@given_(some_offices(), WHO, DAYS, DAYS)
+def test_what_passed_is_told_by_the_stretch_as_by_the_record(
+    found: Offices, agency: str, then: datetime, now: datetime
+) -> None:
+    then += timedelta(hours=12) * (then.day % 2)
+    told = [
+        one.keeper
+        for one in found.passed(now)
+        if (one.agency, one.person) == (agency, "sato")
+        and one.since <= then
+        and (one.until is None or then < one.until)
+    ]
+    assert (told or [agency]) == [found.keeper(agency, "sato", then, now) or ""]
 
 
 def test_the_directory_does_not_depend_on_the_order_between_streams() -> None:

@@ -22,6 +22,7 @@ from shared.http import (
     to_uuid,
 )
 from shared.journal import Born, Past
+from shared.offices import the_offices
 from shared.problems import Problem, bad_input, not_found
 from shared.protection import hidden, protections
 
@@ -180,7 +181,7 @@ async def standing(call: Call, case: UUID) -> OnCase:
 async def stands_in(call: Call, case: UUID) -> OnCase | None:
     """None for a stranger, whether there is such a case or not, and for who is blocked from it."""
     past, staff_past = await call.loads(f"case/{case}", assignment_of(call, case))
-    on = OnCase(call, case, past, staff_past, await view.the_offices(call.rt))
+    on = OnCase(call, case, past, staff_past, await the_offices(call.rt))
     if not past.version or not await stands(call, call.who.agency, case, past):
         return None
     return None if call.who.subject in on.staff.blocked else on
@@ -190,17 +191,16 @@ async def stands(call: Call, agency: str, case: UUID, past: Past) -> bool:
     """It has own records of the case, or was asked to do something in it, itself or one of its desks; but
     not if all that it recorded went to others with a programme (L2).
     """
-    offices, now = await view.the_offices(call.rt), call.now()
+    offices, now = await the_offices(call.rt), call.now()
     if agency in {keeper(offices, e, now) for e in past.events}:
         return True
-    if lost(offices, agency, past, now):
-        return False
-    return await view.is_party(call.rt, [agency, *offices.desks_of(agency, now)], case)
+    itself = [] if lost(offices, agency, past, now) else [agency]
+    return await view.is_party(call.rt, [*itself, *offices.desks_of(agency, now)], case)
 
 
 async def still_there(call: Call, of: Sequence[UUID]) -> set[UUID]:
     """Of cases that are listed for the caller's agency those that did not go to others with a programme."""
-    offices, mine = await view.the_offices(call.rt), call.who.agency
+    offices, mine = await the_offices(call.rt), call.who.agency
     if all(agency != mine for agency, _ in offices.seats):
         return set(of)
     pasts = await call.loads(*(f"case/{case}" for case in of))
@@ -210,7 +210,7 @@ async def still_there(call: Call, of: Sequence[UUID]) -> set[UUID]:
 
 async def still_own(call: Call, pasts: Sequence[Past]) -> list[bool]:
     """Of streams to which the caller's agency wrote, which have anything of it that is its own yet (L2)."""
-    offices, now, mine = await view.the_offices(call.rt), call.now(), call.who.agency
+    offices, now, mine = await the_offices(call.rt), call.now(), call.who.agency
     return [
         any(e.envelope.agency == mine == keeper(offices, e, now) for e in past.events)
         for past in pasts
@@ -255,7 +255,7 @@ async def on_led_case(id: PathId, call: Caller) -> OnCase:
     """For the supervisors and the privacy officer of the lead agency (404 for other agencies)."""
     case = to_uuid(id)
     past, staff_past = await call.loads(f"case/{case}", assignment_of(call, case))
-    on = OnCase(call, case, past, staff_past, await view.the_offices(call.rt))
+    on = OnCase(call, case, past, staff_past, await the_offices(call.rt))
     if on.lead != call.who.agency or call.who.subject in on.staff.blocked:
         raise not_found()
     call.need(*OFFICERS)

@@ -20,9 +20,11 @@ from shared.contracts.referral import (
     ReferralRequested,
     ServiceStarted,
 )
+from shared.directory import Offices
 from shared.grounds import classes_for
 from shared.http import Body, Call, Caller, Limit, Page, Receipt, Route, Text, to_uuid
 from shared.journal import Past
+from shared.offices import the_offices
 from shared.problems import Problem, bad_input, not_found
 
 from .. import view
@@ -88,12 +90,21 @@ class DeclineShown(BaseModel):
 
 
 class ReferralLine(BaseModel):
+    """`sender` and `receiver` as it was asked. `followed_by`: who has now what the sender sent, itself or
+    the next body of its programme; `answered_by`: who was asked, or has the desk that was; null: nobody.
+    `undecided`: a person has to decide how it goes on, because nobody has the desk, or who was asked
+    began it under a programme that another body runs now.
+    """
+
     id: UUID
     case: UUID
     sender: str
     receiver: str
     status: str
     requested_at: datetime
+    followed_by: str | None
+    answered_by: str | None
+    undecided: bool
 
 
 class ReferralShown(ReferralLine):
@@ -118,15 +129,40 @@ class ReferralShown(ReferralLine):
 
 
 class OnReferral:
-    """A call on a referral that the caller's agency sent or received, itself or by a desk that it has now
-    (404 otherwise, and for who is blocked from the case).
+    """A call on a referral that the caller's agency sent or received, itself, by a desk that it has now or
+    under a programme that it runs now (404 otherwise, and for who is blocked from the case).
     """
 
     def __init__(
-        self, call: Call, past: Past, status: str, asked: ReferralRequested, received: bool
+        self,
+        call: Call,
+        past: Past,
+        state: referrals.Referral,
+        asked: ReferralRequested,
+        of: Offices,
     ) -> None:
-        self.call, self.past, self.status, self.asked = call, past, status, asked
-        self.received = received
+        self.call, self.past, self.status, self.asked = call, past, state.status, asked
+        self._offices, self._now = of, call.now()
+        self.answered_by = of.named(asked.receiver, self._now)
+
+    @property
+    def received(self) -> bool:
+        return self.call.who.agency == self.answered_by
+
+    @property
+    def followed_by(self) -> str | None:
+        """L2: whose record the request is."""
+        e = self.past.events[0].envelope
+        return self._offices.keeper(self.asked.sender, e.actor, e.at, self._now)
+
+    @property
+    def undecided(self) -> bool:
+        e = self.past.events[-1].envelope
+        if self.status not in referrals.OPEN or self.answered_by is None:
+            return self.status in referrals.OPEN
+        began = self.past.version > 1 and e.agency == self.asked.receiver
+        keeper = self._offices.keeper(e.agency, e.actor, e.at, self._now)
+        return began and keeper != e.agency
 
     async def write(self, command: referrals.Command, body: Body) -> Receipt:
         stream, key = f"referral/{self.asked.referral}", str(self.asked.case)
@@ -136,14 +172,15 @@ class OnReferral:
 async def on_referral(referral: ReferralId, call: Caller) -> OnReferral:
     past = await call.load(f"referral/{to_uuid(referral)}")
     state = past.fold(referrals.DECIDER)
-    asked = state.requested
-    names = await view.names_of(call.rt, call.who.agency)
-    if asked is None or not (call.who.agency == asked.sender or asked.receiver in names):
+    if state.requested is None:
         raise not_found()
-    if await blocked(call.rt.reads, call.who, [asked.case]):
+    on = OnReferral(call, past, state, state.requested, await the_offices(call.rt))
+    if call.who.agency not in (on.followed_by, on.answered_by):
+        raise not_found()
+    if await blocked(call.rt.reads, call.who, [on.asked.case]):
         raise not_found()
     call.need(*STAFF)
-    return OnReferral(call, past, state.status, asked, asked.receiver in names)
+    return on
 
 
 async def on_received(on: Annotated[OnReferral, Depends(on_referral)]) -> OnReferral:
@@ -217,10 +254,13 @@ async def list_referrals(
     status: Annotated[Status | None, Query()] = None,
     after: Annotated[UUID, Query()] = NO_ID,
     limit: Limit = 50,
+    undecided: bool = False,
 ) -> Page[ReferralLine]:
-    """What the caller's agency sent and received."""
+    """What the caller's agency sent and received, or has now by a programme; `undecided`: only what a
+    person has to decide since a programme has passed.
+    """
     statuses = referrals.ALLOWED if status is None else (status,)
-    return await _page(call, role or "either", after, limit, tuple(statuses))
+    return await _page(call, role or "either", after, limit, tuple(statuses), undecided)
 
 
 @router.get("/v1/inbox")
@@ -232,9 +272,14 @@ async def inbox(
 
 
 async def _page(
-    call: Call, role: str, after: UUID, limit: int, statuses: tuple[str, ...]
+    call: Call,
+    role: str,
+    after: UUID,
+    limit: int,
+    statuses: tuple[str, ...],
+    undecided: bool = False,
 ) -> Page[ReferralLine]:
-    rows = await view.referrals_of(call.rt, call.who, role, after, limit, statuses)
+    rows = await view.referrals_of(call.rt, call.who, role, after, limit, statuses, undecided)
     items = [ReferralLine.model_validate(row) for row in rows]
     return Page(items=items, next=str(items[-1].id) if len(items) == limit else None)
 
@@ -245,9 +290,9 @@ async def get_referral(on: OnReferralDep) -> ReferralShown:
     call.shows(on.past.version)
     world = await view.the_world(call.rt)
     given = await view.bases_of(call.rt, asked.case)
-    receiver = world.meant(asked.receiver, call.now()) or asked.receiver
+    receiver, teller = on.answered_by or asked.receiver, on.followed_by or ""
     live = any(
-        classes_for(given[id], asked.person, receiver, asked.sender, world, call.now())
+        classes_for(given[id], asked.person, receiver, teller, world, call.now())
         for id in asked.bases
         if id in given
     )
@@ -298,7 +343,7 @@ def _shown(on: OnReferral, live: bool) -> ReferralShown:
             case ReferralDeclined(code=code, text=text):
                 declined = DeclineShown(code=readable(code), text=readable(text))
                 fields |= {"declined_at": at, "decline": declined}
-    may_read = live or on.call.who.agency == asked.sender
+    may_read = live or on.call.who.agency == on.followed_by
     return ReferralShown(
         id=asked.referral,
         case=asked.case,
@@ -306,6 +351,9 @@ def _shown(on: OnReferral, live: bool) -> ReferralShown:
         sender=asked.sender,
         receiver=asked.receiver,
         status=on.status,
+        followed_by=on.followed_by,
+        answered_by=on.answered_by,
+        undecided=on.undecided,
         classes=list(readable(asked.classes) or ()),
         urgency=readable(asked.urgency),
         wished_on=asked.wished_on,

@@ -1,6 +1,9 @@
 create table cases (
     id uuid primary key,
-    lead text not null
+    lead text not null,
+    -- Who of its staff made it the lead, and when: it passes with the programme of his desk (L2).
+    led_by text,
+    led_at timestamptz not null
 );
 create table person (
     case_id uuid not null,
@@ -13,7 +16,13 @@ create table referral (
     sender text not null,
     receiver text not null,
     status text not null,
-    requested_at timestamptz not null
+    requested_at timestamptz not null,
+    -- Who of the sender asked, and who of which agency answered last: it passes as above.
+    sent_by text not null,
+    sent_at timestamptz not null,
+    answerer text,
+    answered_by text,
+    answered_at timestamptz
 );
 create index referral_sender on referral (sender, id);
 create index referral_receiver on referral (receiver, id);
