@@ -99,7 +99,8 @@ def holds(stretch: Stretch, at: datetime) -> bool:
 @dataclass(frozen=True)
 class Member:
     """A named person of an agency in the pool of a body; `years`: fiscal years pledged for. `earlier`:
-    stays that are over; whoever comes back begins anew, and pledges anew.
+    stays that are over; whoever comes back begins anew, and pledges anew. Who was named for a desk
+    belongs to it while he sits there: from `since` until `left_at`.
     """
 
     subject: str
@@ -108,6 +109,7 @@ class Member:
     since: datetime
     left_at: datetime | None = None
     years: frozenset[int] = frozenset()
+    desk: str | None = None
     earlier: "tuple[Member, ...]" = ()
 
     def belongs(self, at: datetime) -> bool:
@@ -148,6 +150,12 @@ class World:
                 break
             since = before
         return since
+
+    def turns(self, body: str) -> Iterator[datetime]:
+        """When time alone changes who belongs to it: a member's seat at a desk begins or ends."""
+        for stay in self.stays(body):
+            if stay.desk:
+                yield from (stay.since, *((stay.left_at,) if stay.left_at else ()))
 
     def pool(self, body: str, at: datetime) -> set[str]:
         return {stay.agency for stay in self.stays(body) if stay.belongs(at)}
@@ -253,35 +261,52 @@ def stopped_by(consent: Consent, flagged: Sequence[Recorded], person: UUID) -> C
 def world(events: Iterable[Recorded]) -> World:
     """Fold the directory and the pools from a set of events, in any order."""
     ordered = sorted(events, key=lambda e: (e.envelope.stream, e.envelope.version))
-    agencies: dict[str, AgencyRegistered] = {}
-    pools: dict[str, dict[str, Member]] = {}
+    known = offices(ordered)
+    agencies = {e.event.agency: e.event for e in ordered if isinstance(e.event, AgencyRegistered)}
+    return World(agencies, pools(ordered, known), known)
+
+
+def pools(ordered: Iterable[Recorded], known: Offices) -> dict[str, dict[str, Member]]:
+    """Members by body and subject, from events of which each stream's come in their order."""
+    found: dict[str, dict[str, Member]] = {}
     for recorded in ordered:
+        at = recorded.envelope.occurred_at
         match recorded.event:
-            case AgencyRegistered() as registered:
-                agencies[registered.agency] = registered
-            case MemberNamed() as named:
-                members = pools.setdefault(named.body, {})
-                members[named.member] = _named(
-                    members.get(named.member), named, recorded.envelope.occurred_at
-                )
+            case MemberNamed(body=body, member=subject) as named:
+                members = found.setdefault(body, {})
+                members[subject] = _named(members.get(subject), named, at, known)
             case MemberPledged(body=body, member=subject, fiscal_year=year):
-                member = pools.get(body, {}).get(subject)
-                if member:
-                    pools[body][subject] = replace(member, years=member.years | {year})
+                if member := found.get(body, {}).get(subject):
+                    found[body][subject] = replace(member, years=member.years | {year})
             case MemberLeft(body=body, member=subject):
-                member = pools.get(body, {}).get(subject)
-                if member:
-                    left = recorded.envelope.occurred_at
-                    pools[body][subject] = replace(member, left_at=left)
-    return World(agencies, pools, offices(ordered))
+                if member := found.get(body, {}).get(subject):
+                    found[body][subject] = replace(member, left_at=at)
+    return {
+        body: {subject: _seated(member, known) for subject, member in members.items()}
+        for body, members in found.items()
+    }
 
 
-def _named(before: Member | None, named: MemberNamed, at: datetime) -> Member:
-    new = Member(named.member, named.agency, named.secretariat, at)
+def _named(before: Member | None, named: MemberNamed, at: datetime, known: Offices) -> Member:
+    new = Member(named.member, named.agency, named.secretariat, at, desk=named.desk)
     if before is None:
         return new
     if before.left_at is None:
-        if before.agency == named.agency:
-            return replace(before, secretariat=named.secretariat)
-        before = replace(before, left_at=at)  # he works for another agency now
+        over = _seated(before, known).left_at
+        if over is None or at < over:
+            if (before.agency, before.desk) == (named.agency, named.desk):
+                return replace(before, secretariat=named.secretariat)
+            before = replace(before, left_at=at)  # he works for another agency, or elsewhere in it
     return replace(new, earlier=(*before.earlier, replace(before, earlier=())))
+
+
+def _seated(member: Member, known: Offices) -> Member:
+    """Of a desk: while he sits there without a break. Afterwards he is named anew, and pledges anew."""
+    earlier = tuple(_seated(one, known) for one in member.earlier)
+    if member.desk is None:
+        return replace(member, earlier=earlier) if earlier else member
+    sat = known.sitting(member.agency, member.subject, member.desk, member.since)
+    since, until = sat or (member.since, member.since)
+    ends = [end for end in (until, member.left_at) if end]
+    left = max(since, min(ends)) if ends else None
+    return replace(member, since=since, left_at=left, earlier=earlier)

@@ -131,6 +131,26 @@ class Offices:
         programme = self.programme_of(agency, person, then)
         return agency if programme is None else self.runner(programme, at)
 
+    def sits(self, agency: str, person: str, desk: str, at: datetime) -> bool:
+        """At this desk, while his agency has it."""
+        seats = self.seats.get((agency, person), ())
+        seated = any(seat.desk == desk and seat.holds(at) for seat in seats)
+        return seated and self.desk_of(desk, at) == agency
+
+    def sitting(
+        self, agency: str, person: str, desk: str, since: datetime
+    ) -> tuple[datetime, datetime | None] | None:
+        """The first stretch from `since` on in which he sits there without a break; None: he never does."""
+        seats = self.seats.get((agency, person), ())
+        turns = {turn for seat in seats if seat.desk == desk for turn in self._turns(seat)}
+        moments = [since, *sorted(turn for turn in turns if turn > since)]
+        there = [self.sits(agency, person, desk, moment) for moment in moments]
+        if True not in there:
+            return None
+        first = there.index(True)
+        end = there.index(False, first) if False in there[first:] else None
+        return moments[first], None if end is None else moments[end]
+
     def passed(self, at: datetime) -> list[Passed]:
         """All that `keeper` gives to others than the agency whose staff recorded it."""
         found: list[Passed] = []

@@ -1,6 +1,5 @@
 """What a service's view knows of programmes and desks, and whose a row of it is now (L2)."""
 
-import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,10 +12,11 @@ MARK = """
 select count(*) || '/' || coalesce(bit_xor(hashtextextended(id::text, 0)), 0)
   from kept where type = any($1::text[])"""
 KEEPER = """
-coalesce((select p.keeper
-            from jsonb_to_recordset({passed}::jsonb) as p (agency text, person text,
+coalesce((select went.keeper
+            from jsonb_to_recordset({passed}::jsonb) as went (agency text, person text,
                  since timestamptz, until timestamptz, keeper text)
-           where p.agency = {agency} and p.person = {by} and p.since <= {at} and {at} < p.until),
+           where went.agency = {agency} and went.person = {by}
+             and went.since <= {at} and {at} < went.until),
          {agency})"""
 """An expression: who has now what somebody (`by`) did for an agency at a moment; '': nobody."""
 IS_MINE = f"""
@@ -32,7 +32,7 @@ class Mine(NamedTuple):
 
     names: list[str]
     sought: list[str]
-    passed: str
+    passed: list[dict[str, Any]]
 
 
 def mine(known: Offices, passed: Iterable[Passed], agency: str, at: datetime) -> Mine:
@@ -42,7 +42,7 @@ def mine(known: Offices, passed: Iterable[Passed], agency: str, at: datetime) ->
         {**one._asdict(), "since": f"{one.since}", "until": f"{one.until or 'infinity'}"}
         for one in passed
     ]
-    return Mine(names, [*names, *sorted(former)], json.dumps(rows))
+    return Mine(names, [*names, *sorted(former)], rows)
 
 
 async def the_offices(rt: Runtime) -> Offices:

@@ -30,13 +30,15 @@ from shared.contracts.meetings import (
 from shared.contracts.referral import ReferralRequested
 from shared.db import Connection
 from shared.kept import all_of, of_keys
+from shared.offices import IS_MINE, what_is_mine
 from shared.runtime import Runtime
 from shared.views import View
 
 from . import agenda
 
 PARTY = """
-insert into party (agency, case_id) select * from unnest($1::text[], $2::uuid[])
+insert into party (agency, case_id, by, at)
+select * from unnest($1::text[], $2::uuid[], $3::text[], $4::timestamptz[])
 on conflict do nothing"""
 PEOPLE = """
 insert into person (case_id, person) select * from unnest($1::uuid[], $2::uuid[])
@@ -58,8 +60,11 @@ OVERDUE = "update matter set overdue = $2 where id = $1"
 ENDED = "update matter set live = false where id = $1"
 MET = "update meeting set status = $2, held_on = $3 where id = $1"
 
+OF_MINE = IS_MINE.format(
+    agency="p.agency", by="p.by", at="p.at", names="$4", sought="$5", passed="$6"
+)
 IS_PARTY = f"""
-select exists (select from party where agency = $1 and case_id = $2)
+select exists (select from party p where p.case_id = $2 and {OF_MINE})
    and {blocks.NOT_BLOCKED.format(agency="$1", staff="$3", case="$2")}"""
 PEOPLE_OF = "select person from person where case_id = $1"
 MATTERS_OF = f"""
@@ -88,21 +93,22 @@ KEEPS = (*OF_WORLD, *CONSENT_TYPES)
 
 
 async def project(db: Connection, events: Sequence[Recorded]) -> None:
-    parties: list[tuple[str, UUID]] = []
+    parties: list[tuple[str, UUID, str, datetime]] = []
     people: list[tuple[UUID, UUID]] = []
     matters: list[tuple[UUID, UUID, str, str, datetime]] = []
     called: list[tuple[str, UUID]] = []
     invited: list[tuple[str, UUID]] = []
     for recorded in events:
+        e = recorded.envelope
         match recorded.event:
             case CaseOpened(case=case, lead=lead) | LeadAccepted(case=case, lead=lead):
-                parties.append((lead, case))
+                parties.append((lead, case, e.actor if e.agency == lead else "", e.at))
             case PersonJoined(case=case, person=person):
                 people.append((case, person))
             case ReferralRequested() as asked:
-                parties += [(asked.sender, asked.case), (asked.receiver, asked.case)]
+                # Its sender led the case, or had received another referral: as that it is there.
+                parties.append((asked.receiver, asked.case, "", e.at))
             case MatterSubmitted() as put:
-                e = recorded.envelope
                 matters.append((put.matter, put.case, put.body, e.agency, e.occurred_at))
             case MembersCalled() as call:
                 called += [(member, call.matter) for member in call.members]
@@ -154,8 +160,11 @@ def view(rt: Runtime) -> View:
 
 
 async def is_party(rt: Runtime, who: Principal, case: UUID) -> bool:
-    """Is his agency lead of the case, or party to a referral on it, and he not blocked from it?"""
-    return bool(await rt.reads.fetchval(IS_PARTY, who.agency, case, who.subject))
+    """Is his agency lead of the case, or was it asked in it, itself, by a desk that it has or under a
+    programme that it runs now (L2); and he not blocked from it?
+    """
+    mine = await what_is_mine(rt, who.agency)
+    return bool(await rt.reads.fetchval(IS_PARTY, who.agency, case, who.subject, *mine))
 
 
 async def people_of(rt: Runtime, case: UUID) -> set[UUID]:

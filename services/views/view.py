@@ -89,9 +89,14 @@ with desk as (
       where type = '{DeskMemberNamed.TYPE}' and data ->> 'desk' in (select code from desk))
 select case_id from depends where upon in (select 'agency/' || code from desk)
 union
+select case_id from depends
+ where upon in (select 'body/' || (data ->> 'body') from kept
+                 where type = '{MemberNamed.TYPE}' and data ->> 'desk' in (select code from desk))
+union
 select c.id from kept k join cases c on c.id::text = k.key
  where (k.agency, k.actor) in (select agency, member from staff)"""
-"""Cases that name these desks or those of these programmes, or of which something was recorded there."""
+"""Cases that name these desks or those of these programmes, or a group with a member of one, or of which
+something was recorded there."""
 CALL = """
 insert into called (subject, case_id) select * from unnest($1::text[], $2::uuid[])
 on conflict do nothing"""

@@ -31,10 +31,13 @@ class BodyEvent(Event):
 
 @event("body.member_named")
 class MemberNamed(BodyEvent):
-    """A named person of an agency enters the pool; `secretariat` holds the body's files (L5a)."""
+    """A named person of an agency enters the pool; `secretariat` holds the body's files (L5a). `desk`: for
+    as long as he sits at that desk of the agency, or of a programme that it runs.
+    """
 
     agency: AgencyCode
     secretariat: Annotated[bool, S] = False
+    desk: Annotated[AgencyCode | None, S] = None
 
 
 @event("body.member_pledged")

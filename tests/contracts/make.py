@@ -442,7 +442,11 @@ SAMPLES: tuple[Event, ...] = (
     referral.DeskMemberNamed(**AT_DESK),
     referral.DeskMemberLeft(**AT_DESK),
     meetings.MemberNamed(
-        body="shien-106-6", member="sato@clinic", agency="clinic", secretariat=True
+        body="shien-106-6",
+        member="sato@clinic",
+        agency="clinic",
+        secretariat=True,
+        desk="visits-desk",
     ),
     meetings.MemberPledged(body="shien-106-6", member="sato@clinic", fiscal_year=2026),
     meetings.MemberLeft(body="shien-106-6", member="sato@clinic"),

@@ -243,7 +243,9 @@ async def test_referrals_of_a_programme_pass_with_it_and_those_of_the_body_wait_
         begins=directory.rt.clock.now() - timedelta(days=1),
     )  # fmt: skip
     opened = CaseOpened(case=case, household=uuid4(), lead="care", route="family_visit")
-    await directory.running.tell(opened, agency="care")
+    led = uuid4()
+    more = CaseOpened(case=led, household=uuid4(), lead="care", route="family_visit")
+    await directory.running.tell(opened, more, agency="care")
     await directory.running.tell(PersonJoined(case=case, person=person, relation="self"), consent)
 
     async def by(agency: str, method: str, path: str, **body: Any) -> Any:
@@ -272,8 +274,10 @@ async def test_referrals_of_a_programme_pass_with_it_and_those_of_the_body_wait_
     )
     assert await lines("city", "?undecided=true") == [(received, "city", True)]
     assert (await by("care", "GET", f"/v1/referrals/{sent}")).status_code == 404
-    assert (await ask("care", "city")).status_code == 404, "nor does it act in the case any more"
     assert (await ask("clinic", "city")).status_code == 201
+    case = led
+    answers = [(await ask(agency, "city")).status_code for agency in ("care", "clinic")]
+    assert answers == [404, 422], "whose the lead is; the person is of another case"
     shown = (await by("clinic", "GET", f"/v1/referrals/{sent}")).json()
     assert (shown["sender"], shown["followed_by"], shown["need"]) == ("care", "clinic", "願い𠮷")
     assert (await by("clinic", "POST", f"/v1/referrals/{sent}/receipt")).status_code == 403

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from operate.stack import Stack
+from shared.contracts.meetings import MemberNamed
 from shared.contracts.referral import (
     ContractEnded,
     DeskMemberNamed,
@@ -150,3 +151,27 @@ async def test_nothing_grows_while_an_event_of_a_programme_is_parked(visits: Vis
     await visits.judge.settled()
     assert await visits.held() == (False, False)
     assert "health" not in await visits.fields(visits.clinic)
+
+
+async def test_a_group_loses_an_agency_with_the_seat_of_its_member_though_no_event_comes(
+    visits: Visits,
+) -> None:
+    """L3: whichever of the naming, the consent and the directory is known last."""
+    now = visits.rt.clock.now()
+    named = MemberNamed(
+        body="juso", member="tanaka", agency=visits.care, desk=f"desk-of-{visits.care}"
+    )
+    consent = visits.consent(visits.clinic, group="juso", begins=now + timedelta(seconds=5))
+    await visits.views.tell(named, at=now)
+    await visits.views.tell(consent, at=now)
+    await visits.move(0.1)
+    await visits.judged()
+    assert "health" not in await visits.fields(visits.care), "he sits nowhere yet"
+    for event in visits.directory():
+        await visits.views.tell(event, at=now)
+    await visits.judged()
+    assert "health" in await visits.fields(visits.care)
+    await visits.move(1)
+    await visits.judged()
+    assert "health" not in await visits.fields(visits.care)
+    assert "health" in await visits.fields(visits.clinic), "it was named itself"

@@ -10,9 +10,11 @@ from shared.contracts.intake import (
 )
 from shared.contracts.meetings import (
     FactPromoted,
+    MemberNamed,
+    MembersCalled,
 )
-from shared.contracts.referral import ContractEnded, ReferralRequested
-from tests.unit._town import CASE, HANA, HOUR, KEN, MATTER, NAMES, START, Town, town
+from shared.contracts.referral import ContractEnded, DeskMemberLeft, ReferralRequested
+from tests.unit._town import BODY, CASE, HANA, HOUR, KEN, MATTER, NAMES, START, Town, town
 
 
 def test_example_1_consent_covers_one_person_in_the_consented_classes() -> None:
@@ -163,6 +165,41 @@ def test_example_12_a_referral_that_was_sent_from_the_programmes_desk_passes_wit
     assert need not in case.values("clinic", APRIL - HOUR)
     assert need not in case.values("care", APRIL)
     assert need in case.values("clinic", APRIL)
+
+
+def test_a_member_for_a_programmes_desk_reads_until_his_seat_or_the_contract_ends() -> None:
+    """L5, L12, L2: whoever comes after him, or he himself again, is named, pledges and is called anew."""
+    debt, half = {"三百万円"}, START + YEAR / 2
+    terms = (("care", START, half), ("clinic", half, APRIL), ("care", APRIL, APRIL + YEAR))
+    case = town().programme("visits", *terms).seat("visits-desk", "care", "visitor").matter()
+    named = MemberNamed(body=BODY, member="visitor", agency="care", desk="visits-desk")
+    called = MembersCalled(matter=MATTER, case=CASE, members=("visitor",))
+    case.tell(named, stream=f"body/{BODY}").pledge("visitor").tell(called)
+    assert case.opens("visitor", "care", half - HOUR) == debt
+    for at in (half, APRIL):
+        assert case.opens("visitor", "care", at) == set()
+    case.tell(named, stream=f"body/{BODY}", at=APRIL)
+    assert case.opens("visitor", "care", APRIL) == set(), "not pledged anew"
+    assert case.pledge("visitor", 2027).opens("visitor", "care", APRIL) == debt
+    left = DeskMemberLeft(desk="visits-desk", agency="care", member="visitor")
+    case.tell(left, stream="desk/visits-desk", at=APRIL + HOUR)
+    assert case.opens("visitor", "care", APRIL + HOUR) == set()
+
+
+def test_an_agency_is_in_a_group_by_a_desk_for_as_long_as_it_has_it() -> None:
+    """L3, L2: a new contract with the same body is no break; the next body joins later."""
+    over = APRIL + YEAR
+    terms = (("care", START, APRIL), ("care", APRIL, over), ("clinic", over, over + YEAR))
+    case = town().programme("visits", *terms)
+    for agency in ("care", "clinic"):
+        case.seat("visits-desk", agency, f"of-{agency}")
+        named = MemberNamed(body="juso", member=f"of-{agency}", agency=agency, desk="visits-desk")
+        case.tell(named, stream="body/juso")
+    case.consent("g", HANA, group="juso", begins=case.now())
+    for at in (case.now(), APRIL, over - HOUR):
+        assert case.values("care", at)
+        assert not case.values("clinic", at)
+    assert case.values("care", over) == case.values("clinic", over) == set()
 
 
 def test_between_two_contracts_nobody_holds_a_programmes_records() -> None:

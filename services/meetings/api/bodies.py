@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from shared.contracts.codes import LegalType, bodies
 from shared.contracts.meetings import MemberLeft, MemberNamed, MemberPledged
 from shared.http import After, Body, Call, Caller, Limit, Page, Receipt, Route
+from shared.offices import the_offices
 from shared.problems import bad_input, not_found
 
 from ..domain import member as members
@@ -19,8 +20,13 @@ router = APIRouter(route_class=Route)
 
 
 class NewMember(Body):
+    """`desk`: one of the agency, or of a programme that it runs, at which he sits or will sit; he belongs
+    to the body, pledge and all, until his seat or the contract ends.
+    """
+
     agency: Agency
     secretariat: bool = False
+    desk: Agency | None = None
 
 
 class NewPledge(Body):
@@ -30,9 +36,13 @@ class NewPledge(Body):
 
 
 class MemberShown(BaseModel):
+    """`ahead`: his seat at the desk is still to come."""
+
     subject: str
     agency: str
     secretariat: bool
+    desk: str | None
+    ahead: bool
     fiscal_years: list[int]
 
 
@@ -55,6 +65,10 @@ class OnBody:
     call: Call
     code: str
     pool: members.Pool
+
+    def over(self, subject: str) -> bool:
+        known = self.pool.members.get(subject)
+        return known is not None and known.seat == "over"
 
     async def write(
         self,
@@ -117,9 +131,11 @@ async def list_bodies(call: StaffDep, after: After = None, limit: Limit = 50) ->
                         subject=subject,
                         agency=one.agency,
                         secretariat=one.secretariat,
+                        desk=one.desk,
+                        ahead=one.seat == "ahead",
                         fiscal_years=sorted(one.years),
                     )
-                    for subject, one in sorted(pool.now.items())
+                    for subject, one in sorted(pool.named.items())
                 ],
             )
         )
@@ -130,7 +146,9 @@ async def list_bodies(call: StaffDep, after: After = None, limit: Limit = 50) ->
 async def name_member(
     subject: str, on: Annotated[OnBody, Depends(on_pool)], body: NewMember
 ) -> Receipt:
-    """The same values again write nothing; others begin the membership anew, without a pledge."""
+    """The same values again write nothing; others begin the membership anew, without a pledge, and so do
+    the same when the seat at the desk was over.
+    """
     if not re.fullmatch(SUBJECT, subject):
         raise bad_input(
             "path.subject", "use letters, digits and . _ : @ - / 英数字と . _ : @ - です"
@@ -138,11 +156,19 @@ async def name_member(
 
     async def check() -> None:
         await all_registered(on.call, [body.agency], "body.agency")
+        if body.desk and not await _will_sit(on.call, body.agency, subject, body.desk):
+            raise bad_input(
+                "body.desk", "he is not named to that desk / その窓口の担当者ではありません"
+            )
 
     named = MemberNamed(
-        body=on.code, member=subject, agency=body.agency, secretariat=body.secretariat
+        body=on.code,
+        member=subject,
+        agency=body.agency,
+        secretariat=body.secretariat,
+        desk=body.desk,
     )
-    return await on.write(members.Name(named), body, check)
+    return await on.write(members.Name(named, on.over(subject)), body, check)
 
 
 @router.post("/v1/bodies/{code}/members/{subject}/pledge")
@@ -150,9 +176,16 @@ async def pledge(
     subject: str, on: Annotated[OnBody, Depends(on_pledging)], body: NewPledge
 ) -> Receipt:
     pledged = MemberPledged(body=on.code, member=subject, fiscal_year=body.fiscal_year)
-    return await on.write(members.Pledge(pledged), body)
+    return await on.write(members.Pledge(pledged, on.over(subject)), body)
 
 
 @router.post("/v1/bodies/{code}/members/{subject}/leaving")
 async def leave(subject: str, on: Annotated[OnBody, Depends(on_leaving)], body: Nothing) -> Receipt:
     return await on.write(members.Leave(MemberLeft(body=on.code, member=subject)), body)
+
+
+async def _will_sit(call: Call, agency: str, subject: str, desk: str) -> bool:
+    """Now, or later as it is agreed today. Shelters are named nowhere (L11)."""
+    known = await the_offices(call.rt)
+    shown = desk in known.desks and not known.desks[desk].shelter
+    return shown and known.sitting(agency, subject, desk, call.now()) is not None

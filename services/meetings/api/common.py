@@ -15,8 +15,10 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from shared.basis import pools
 from shared.contracts.codes import LegalType, bodies
 from shared.http import Body, Call, Caller
+from shared.offices import the_offices
 from shared.problems import bad_input
 
 from .. import view
@@ -73,9 +75,14 @@ async def named_case(call: Call) -> UUID | None:
 
 
 async def pool_of(call: Call, body: str) -> member.Pool:
-    """From the journal: always up to date."""
-    pool: member.Pool = (await call.load(f"body/{body}")).fold(member.DECIDER)
-    return pool
+    """From the journal: always up to date. Who was named for a desk is there while he sits at it (L5)."""
+    past = await call.load(f"body/{body}")
+    pool: member.Pool = past.fold(member.DECIDER)
+    if all(one.desk is None for one in pool.members.values()):
+        return pool
+    stays, now = pools(past.events, await the_offices(call.rt)).get(body, {}), call.now()
+    over = [s for s, stay in stays.items() if stay.left_at and stay.left_at <= now]
+    return pool.seated([s for s, stay in stays.items() if now < stay.since], over)
 
 
 async def all_registered(call: Call, agencies: Iterable[str], field: str) -> None:

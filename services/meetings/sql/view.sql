@@ -1,7 +1,10 @@
 create table party (
     agency text not null,
     case_id uuid not null,
-    primary key (agency, case_id)
+    -- Who of the agency made it a party, and when: it passes with the programme of his desk (L2). '': nobody.
+    by text not null,
+    at timestamptz not null,
+    primary key (case_id, agency, by, at)
 );
 create table person (
     case_id uuid not null,

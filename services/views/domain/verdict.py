@@ -147,11 +147,15 @@ def _recorders(of: Evidence) -> set[tuple[str, str, datetime]]:
 
 
 def _next_boundary(of: Evidence, now: datetime) -> datetime | None:
-    """Of a basis, or of the contracts under whose programmes something was recorded or is named."""
+    """Of a basis, of the contracts under whose programmes something was recorded or is named, or of the
+    seats of a group's members.
+    """
     offices = of.known.offices
     programmes = {offices.programme_of(*who) for who in _recorders(of)}
     programmes |= {offices.desks[c].programme for c in of.given.names() if c in offices.desks}
-    moments = (*of.given.moments(), *offices.moments(p for p in programmes if p))
+    moments = [*of.given.moments(), *offices.moments(p for p in programmes if p)]
+    for group in {c.recorded.group for c in of.given.consents.values() if c.recorded.group}:
+        moments += of.known.turns(group)
     return min((moment for moment in moments if moment > now), default=None)
 
 
