@@ -1,4 +1,4 @@
-"""What ended without a case: notices that were closed, watches that were removed; whose, since when."""
+"""What ended without a case: closed notices, removed watches, years of readings; whose, since when."""
 
 from datetime import date, datetime
 from typing import Any
@@ -16,6 +16,8 @@ from shared.contracts.retention import CASELESS, Caseless
 from shared.journal import Past
 from shared.runtime import Runtime
 
+from . import readings
+
 ENDED = """
 select o.id, '{kind}' as kind, ended.at from {kind} o
  cross join lateral (select at from journal j where j.stream = '{kind}/' || o.id
@@ -23,7 +25,7 @@ select o.id, '{kind}' as kind, ended.at from {kind} o
  where o.agency = $1 and {over} and o.id > $2 and ended.at < $3
    and not exists (select from journal d where d.stream = 'caseless/' || o.id and d.type = '{gone}')
  order by o.id limit $4"""
-OF: dict[Caseless, str] = {
+OF = {
     "notice": ENDED.format(
         kind="notice",
         ending=NoticeClosed.TYPE,
@@ -64,4 +66,6 @@ async def ended(
     rt: Runtime, kind: Caseless, agency: str, after: UUID, before: datetime, limit: int
 ) -> list[dict[str, Any]]:
     """Those of an agency that ended before then and are not disposed of, by id."""
+    if kind == "reading":
+        return await readings.ended(rt, agency, after, before, limit)
     return [dict(row) for row in await rt.reads.fetch(OF[kind], agency, after, before, limit)]

@@ -25,7 +25,7 @@ from shared.journal import Context
 from shared.kill import point
 from shared.runtime import Runtime
 
-from . import joined, view
+from . import joined, readings, view
 from .domain import case as cases
 
 EVERY_SECONDS = 30.0
@@ -40,7 +40,7 @@ select distinct data ->> 'person' as person, key from journal
  where type = '{PersonJoined.TYPE}' and data ->> 'person' = any($1::text[])"""
 NOTICES = "select id from notice where case_id = $1 order by id"
 APPROVED = f"""
-select j.id, j.stream, j.agency, j.correlation from journal j
+select j.id, j.stream, j.agency, j.at, j.correlation from journal j
  where j.type in ('{DisposalApproved.TYPE}', '{CaselessDisposalApproved.TYPE}')
    and not exists (select from journal d where d.stream = j.stream
                      and d.type in ('{CaseDisposed.TYPE}', '{CaselessDisposed.TYPE}'))
@@ -142,8 +142,11 @@ async def carry_out(rt: Runtime) -> None:
             if kind == "case"
             else CaselessDisposed(caseless=UUID(id), approval=row["id"])
         )
+        year = readings.year_of(row["agency"], UUID(id), row["at"])
         async with rt.pool.acquire() as db, db.transaction():
             await db.execute(CONTENT, [UUID(id)])
+            if year is not None:
+                await readings.end(db, row["agency"], year)
             await rt.journal.append(db, row["stream"], id, past.version, [done], context)
         rt.journal.announce()
 

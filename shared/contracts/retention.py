@@ -9,9 +9,11 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict
 
 ANY = "*"
-Caseless = Literal["notice", "watch"]
+Caseless = Literal["notice", "watch", "reading"]
 Kept = Literal["case"] | Caseless
-"""What has a time of its own: a case, a notice that was taken into none, a watch of the registry."""
+"""What has a time of its own: a case, a notice that was taken into none, a watch of the registry, and of
+an agency's fiscal year the rows that say who has read what.
+"""
 CASELESS: tuple[Caseless, ...] = get_args(Caseless)
 
 

@@ -1,13 +1,18 @@
 """The end of what had no case: of a closed notice and a removed watch nothing opens again, all else stays."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
+from uuid import UUID, uuid4
 
+import asyncpg
+import pytest
 import pytest_asyncio
 
 from operate.stack import Stack
-from services.intake import disposal
+from services.intake import disposal, readings
 from services.metrics.timeline import fold
+from shared.calendar import TOKYO, fiscal_year
 from shared.contracts.referral import AgencyRegistered
 from shared.sealing import Codec
 from tests.integration._service import service_on
@@ -133,3 +138,48 @@ async def test_it_goes_by_two_persons_after_its_time_and_nothing_else_with_it(de
     )
     await disposal.carry_out(desk.rt)  # as at every start after a restore
     assert await desk.readable() == after
+
+
+async def test_who_has_read_what_goes_by_the_year_but_stays_with_a_case_that_is_kept(
+    desk: Desk,
+) -> None:
+    going, kept = await desk.case(uuid4()), await desk.case(uuid4())
+    for case in (going, kept):
+        assert (await desk.sato.get(f"/v1/cases/{case}")).status_code == 200
+    await desk.post(f"/v1/cases/{going}/closing", reason="resolved")
+    memo = await desk.made("/v1/notices", "closing", **WORDS | {"kind": "memo"})
+    assert (await desk.sato.get(f"/v1/notices/{memo}")).status_code == 200
+    this_year = readings.id_of("city", fiscal_year(desk.rt.clock.now()))
+    path = f"/v1/disposals/reading/{this_year}"
+    assert (await desk.post(path, expect=409))["reason"] == "has-not-ended"
+    of_shakyo = readings.id_of("shakyo", fiscal_year(desk.rt.clock.now()))
+    await desk.post(f"/v1/disposals/reading/{of_shakyo}", expect=404)
+
+    await desk.later()
+    for by, step in (("sato", "disposal"), ("abe", "disposal/approval")):
+        await desk.post(f"/v1/cases/{going}/{step}", by=by)
+    found = (await desk.waits())[str(this_year)]
+    assert (found["kind"], found["rule"], found["case"]) == ("reading", "reading-city-2026", None)
+    rows = await read_cases(desk)
+    assert rows >= {going, kept, None}
+    with pytest.raises(asyncpg.RaiseError):
+        await desk.rt.pool.execute("delete from reading")
+    await desk.post(path)
+    await desk.post(f"{path}/hold", reason="監査")
+    assert (await desk.post(f"{path}/approval", by="abe", expect=409))["reason"] == "on-hold"
+    await desk.post(f"{path}/hold-lifting")
+    assert await read_cases(desk) == rows
+    await desk.post(f"{path}/approval", by="abe")
+    assert await read_cases(desk) == {kept}
+    assert str(this_year) not in await desk.waits()
+    evidence = (await desk.abe.get(path)).json()
+    assert (evidence["step"], evidence["approved_by"]) == ("disposed", "abe")
+
+
+async def read_cases(desk: Desk) -> set[UUID | None]:
+    """Of the first year, the cases that were read; None: what has no case."""
+    rows = await desk.rt.pool.fetch(
+        "select distinct case_id from reading where at < $1",
+        datetime(fiscal_year(desk.rt.clock.now()) - 5, 4, 1, tzinfo=TOKYO),
+    )
+    return {row["case_id"] for row in rows}

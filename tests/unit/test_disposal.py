@@ -126,7 +126,7 @@ def test_what_ended_without_a_case_goes_by_the_same_steps_and_nothing_else_does(
     when(proposed, proposed, other, done).refused("disposal-is-disposed")
 
 
-@pytest.mark.parametrize("of", ["case", "notice", "watch"])
+@pytest.mark.parametrize("of", ["case", "notice", "watch", "reading"])
 @given_any(
     st.dates(date(2026, 4, 1), date(2060, 1, 1)), st.dates(date(2026, 4, 1), date(2070, 1, 1))
 )

@@ -1,5 +1,6 @@
-"""The end of closed notices and removed watches: holds, and disposal decided by two persons."""
+"""The end of closed notices, removed watches and years of readings: holds, and disposal by two persons."""
 
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from shared.http import Body, Call, Caller, PathId, Receipt, Route, to_uuid
 from shared.journal import Past
 from shared.problems import not_found
 
-from .. import caseless, disposal
+from .. import caseless, disposal, readings
 from ..domain.caseless import DECIDER, Step
 from ..domain.disposal import Caseless as Command
 from ..domain.disposal import Disposal
@@ -30,17 +31,22 @@ from .disposals import Step as Nothing
 from .own import OnOwn
 
 router = APIRouter(route_class=Route)
+BASES: dict[Caseless, str] = {"notice": "addressee", "watch": "registry", "reading": "controller"}
 Kind = Annotated[str, Path(json_schema_extra={"enum": list(CASELESS)})]
 
 
 class OnCaseless(OnOwn[Disposal, Step]):
-    """A call on the end of a notice or a watch of the caller's agency (404 otherwise)."""
+    """A call on the end of a notice, a watch or a year of readings of the caller's agency (404 otherwise).
+    `ended_on` None: it has not ended.
+    """
 
     KIND, DECIDER = "caseless", DECIDER
 
-    def __init__(self, call: Call, id: UUID, past: Past, kind: Caseless, of: Past) -> None:
+    def __init__(
+        self, call: Call, id: UUID, past: Past, kind: Caseless, ended_on: date | None
+    ) -> None:
         super().__init__(call, id, past)
-        self.kind, self.of, self.ended_on = kind, of, caseless.ended_on(of)
+        self.kind, self.ended_on = kind, ended_on
 
     async def step(self, event: Command, body: Body, **more: Any) -> Receipt:
         return await self.write(Step(self.ended_on is not None, event), body, **more)
@@ -57,11 +63,20 @@ async def on_caseless(kind: Kind, id: PathId, call: Caller) -> OnCaseless:
     of, found = caseless.kind_of(kind), to_uuid(id)
     if of is None:
         raise not_found()
-    past, steps = await call.loads(f"{of}/{found}", f"caseless/{found}")
-    if caseless.keeper(past) != call.who.agency:
-        raise not_found()
+    if of == "reading":
+        today = call.now().astimezone(TOKYO).date()
+        year = readings.year_of(call.who.agency, found, today)
+        if year is None:
+            raise not_found()
+        steps, over = await call.load(f"caseless/{found}"), readings.last_day(year)
+        ended_on = over if over < today else None
+    else:
+        past, steps = await call.loads(f"{of}/{found}", f"caseless/{found}")
+        if caseless.keeper(past) != call.who.agency:
+            raise not_found()
+        ended_on = caseless.ended_on(past)
     call.need(*OFFICERS)
-    return OnCaseless(call, found, steps, of, past)
+    return OnCaseless(call, found, steps, of, ended_on)
 
 
 OnCaselessDep = Annotated[OnCaseless, Depends(on_caseless)]
@@ -69,7 +84,7 @@ OnCaselessDep = Annotated[OnCaseless, Depends(on_caseless)]
 
 @router.get("/v1/disposals/{kind}/{id}")
 async def get_caseless_disposal(on: OnCaselessDep) -> Evidence:
-    on.call.reads(f"{on.kind}/{on.id}", "addressee" if on.kind == "notice" else "registry")
+    on.call.reads(f"{on.kind}/{on.id}", BASES[on.kind])
     return evidence(on.state, on.past.events)
 
 
@@ -100,7 +115,9 @@ async def propose_caseless(on: OnCaselessDep, body: Nothing) -> Receipt:
 
 @router.post("/v1/disposals/{kind}/{id}/approval")
 async def approve_caseless(on: OnCaselessDep, body: Nothing) -> Receipt:
-    """By a second person. The key is destroyed at once; it is of this notice or watch alone."""
+    """By a second person. The key is destroyed at once; it is of this notice or watch alone. Of a year of
+    readings the rows go, but for those of cases that are kept.
+    """
     rt, keys = on.call.rt, (f"text/{on.id}",)
     master = rt.keys.keyring_master_key
     assert master is not None

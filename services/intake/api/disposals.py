@@ -44,7 +44,8 @@ class Step(Body):
 
 class RunOut(BaseModel):
     """A closed case whose data may go, as may all that merges joined with it; or what ended without a case, a
-    notice or a watch, whose `case` is None. `confirmed` false: nobody has confirmed the rule (要確認).
+    notice, a watch or a fiscal year of who has read what, whose `case` is None. `confirmed` false: nobody
+    has confirmed the rule (要確認).
     """
 
     kind: Kept
@@ -57,7 +58,7 @@ class RunOut(BaseModel):
 
 
 class Evidence(BaseModel):
-    """What was decided about a case, a notice or a watch, by whom, and what was destroyed. `joined`: the
+    """What was decided about one of these, by whom, and what was destroyed. `joined`: the
     cases of the caller's agency that stood together with it by merges, and whose time had run out as well.
     """
 
@@ -79,8 +80,8 @@ class Evidence(BaseModel):
 async def due(
     call: Annotated[Call, Depends(officer)], after: After = None, limit: Limit = 50
 ) -> Page[RunOut]:
-    """Closed cases that the caller's agency leads, its closed notices and removed watches, whose time has
-    run out.
+    """Closed cases that the caller's agency leads, its closed notices, removed watches and years of
+    readings, whose time has run out.
     """
     start = to_uuid(after) if after else NO_ID
     rows = [*await _cases(call, start, limit), *await _caseless(call, start, limit)]
