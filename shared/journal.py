@@ -212,7 +212,10 @@ class Journal:
     async def _pasts(
         self, streams: Sequence[str], db: Connection | None = None
     ) -> list[Past | Damaged]:
-        rows = await (db or self.pool).fetch(LOAD, list(set(streams)))
+        return await self.opened(streams, await (db or self.pool).fetch(LOAD, list(set(streams))))
+
+    async def opened(self, streams: Sequence[str], rows: Sequence[Any]) -> list[Past | Damaged]:
+        """Rows of the journal, in order, as the streams that they are."""
         opened = await self.codec.open((envelope_of(row), row["data"]) for row in rows)
         of: dict[str, list[tuple[int, Recorded | Poison]]] = {stream: [] for stream in streams}
         for row, one in zip(rows, opened, strict=True):

@@ -1,16 +1,26 @@
 """What a service's view knows of programmes and desks, and whose a row of it is now (L2)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
+from shared.contracts import Recorded
+from shared.db import Connection
 from shared.directory import OFFICE_TYPES, Offices, Passed, offices
+from shared.journal import Damaged, Past
 from shared.kept import all_of
 from shared.runtime import Runtime
+from shared.together import Together
 
-MARK = """
-select count(*) || '/' || coalesce(bit_xor(hashtextextended(id::text, 0)), 0)
-  from kept where type = any($1::text[])"""
+CHANGED = "update offices set mark = mark # $1"
+LOAD = """
+select o.mark, j.*
+  from (values ((select mark from offices where one))) o (mark)
+  left join journal j on j.stream = any($1::text[])
+ order by j.stream, j.version"""
+"""At least one row; the mark is of the same moment as the streams."""
 KEEPER = """
 coalesce((select went.keeper
             from jsonb_to_recordset({passed}::jsonb) as went (agency text, person text,
@@ -45,10 +55,54 @@ def mine(known: Offices, passed: Iterable[Passed], agency: str, at: datetime) ->
     return Mine(names, [*names, *sorted(former)], rows)
 
 
+async def fold(db: Connection, events: Iterable[Recorded]) -> None:
+    """The mark changes with each event of them, and is the same for the same events in any order."""
+    mark = 0
+    for recorded in events:
+        if recorded.envelope.type in OFFICE_TYPES:
+            mark ^= int.from_bytes(recorded.envelope.id.bytes[8:], signed=True)
+    if mark:
+        await db.execute(CHANGED, mark)
+
+
+Loaded = tuple[list[Past], Offices]
+
+
+async def with_offices(rt: Runtime, *streams: str) -> Loaded:
+    """Streams, and programmes and desks as they are at that moment, with one trip that others share.
+    Raises Damaged.
+    """
+    asked: Together[Sequence[str], Loaded] | None = rt.state.get("with_offices")
+    if asked is None:
+        asked = rt.state["with_offices"] = Together(partial(_load, rt))
+    return await asked(streams)
+
+
 async def the_offices(rt: Runtime) -> Offices:
-    """Programmes and desks; read again only when there are other events of them than before."""
-    mark = await rt.reads.fetchval(MARK, OFFICE_TYPES)
-    known: tuple[object, Offices] = rt.state.get("offices") or (None, Offices())
+    """Programmes and desks, by themselves."""
+    return (await with_offices(rt))[1]
+
+
+async def _load(rt: Runtime, asked: Sequence[Sequence[str]]) -> list[Loaded | Exception]:
+    wanted = [stream for streams in asked for stream in streams]
+    rows = await rt.reads.fetch(LOAD, list(set(wanted)))
+    known = await _known(rt, rows[0]["mark"])
+    pasts = iter(await rt.journal.opened(wanted, rows if rows[0]["stream"] else []))
+    return [_of(list(islice(pasts, len(streams))), known) for streams in asked]
+
+
+def _of(found: list[Past | Damaged], known: Offices) -> Loaded | Damaged:
+    pasts: list[Past] = []
+    for past in found:
+        if isinstance(past, Damaged):
+            return past
+        pasts.append(past)
+    return pasts, known
+
+
+async def _known(rt: Runtime, mark: int) -> Offices:
+    """Read again only when there are other events of them than before."""
+    known: tuple[Any, Offices] = rt.state.get("offices") or (None, Offices())
     if known[0] != mark:
         known = mark, offices(await rt.read(await all_of(rt.reads, OFFICE_TYPES)))
         rt.state["offices"] = known

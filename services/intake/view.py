@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
+from shared import offices
 from shared.auth import Principal
 from shared.basis import DIRECTORY_TYPES, POOL_TYPES, World, world
 from shared.blocks import NOT_BLOCKED
@@ -80,6 +81,7 @@ async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> Non
     await matching.project(key, db, events)
     await outreach.project(key, db, events)
     await family.project(db, events)
+    await offices.fold(db, events)
     if parties:
         await db.execute(PARTY, *map(list, zip(*parties, strict=True)))
     for recorded in events:

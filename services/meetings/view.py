@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from shared import blocks
+from shared import blocks, offices
 from shared.auth import Principal
 from shared.basis import CONSENT_TYPES, DIRECTORY_TYPES, POOL_TYPES, Consent, World, consents, world
 from shared.contracts import Recorded
@@ -116,6 +116,7 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
                 await db.execute(MEETING, m.meeting, m.host, m.bodies, m.local_name, m.planned_on)
                 invited += [(agency, m.meeting) for agency in m.invited]
     await blocks.fold(db, events)
+    await offices.fold(db, events)
     inserts: tuple[tuple[str, list[Any]], ...] = (
         (PARTY, parties),
         (PEOPLE, people),

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from shared import blocks
+from shared import blocks, offices
 from shared.auth import Principal
 from shared.basis import CONSENT_TYPES, DIRECTORY_TYPES, POOL_TYPES, Consent, World, consents, world
 from shared.contracts import Recorded
@@ -94,6 +94,7 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
             case ReferralEvent(referral=referral) as event if type(event) in AFTER:
                 moved[referral] = (AFTER[type(event)], e.agency, e.actor, e.at)
     await blocks.fold(db, events)
+    await offices.fold(db, events)
     for sql, rows in ((CASES, cases), (PEOPLE, people), (REQUESTED, requested)):
         if rows:
             await db.execute(sql, *map(list, zip(*rows, strict=True)))

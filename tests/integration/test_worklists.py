@@ -26,15 +26,15 @@ Asked = list[tuple[str, Any]]
 def statements() -> Iterator[Asked]:
     """What is asked of PostgreSQL meanwhile, by anybody in this process; the keyring has its cache."""
     asked: Asked = []
-    inner = asyncpg.Connection._time_and_log
+    inner = asyncpg.Connection._execute
 
-    def logged(self: Any, query: str, args: Any, timeout: Any) -> Any:
+    def logged(self: Any, query: str, args: Any, *more: Any, **named: Any) -> Any:
         if "wrapped" not in query:
             asked.append((query, args))
-        return inner(self, query, args, timeout)
+        return inner(self, query, args, *more, **named)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asyncpg.Connection, "_time_and_log", logged)
+        patch.setattr(asyncpg.Connection, "_execute", logged)
         yield asked
 
 
@@ -86,3 +86,16 @@ async def read_whole(running: Running, seen: Asked) -> list[tuple[str, str]]:
                 plan = "\n".join(row[0] for row in await db.fetch(f"explain {query}", *args))
                 found += [(query, line) for line in plan.splitlines() if "Seq Scan on" in line]
     return found
+
+
+async def test_a_command_makes_two_trips_what_it_rests_on_and_what_it_writes(
+    office: Office,
+) -> None:
+    """Who leads, who is blocked, programmes and desks come with the streams; all that is new goes at once."""
+    path = await office.open()
+    await office.post(
+        f"{path}/records", method="visit"
+    )  # the first to ask for the offices reads them
+    with statements() as asked:
+        await office.post(f"{path}/records", method="visit", text="訪問した")
+    assert ["insert into journal" in query for query, _ in asked[:2]] == [False, True]

@@ -22,7 +22,7 @@ from shared.http import (
     to_uuid,
 )
 from shared.journal import Born, Past
-from shared.offices import the_offices
+from shared.offices import the_offices, with_offices
 from shared.problems import Problem, bad_input, not_found
 from shared.protection import hidden, protections
 
@@ -76,10 +76,20 @@ class OnCase:
         )
 
     async def stands(self, agency: str) -> bool:
-        """Another agency's standing; asked once in a call."""
+        """It has own records of the case, or was asked to do something in it, itself or one of its desks;
+        but not if all that it recorded went to others with a programme (L2). Asked once in a call.
+        """
         if agency not in self._standing:
-            self._standing[agency] = await stands(self.call, agency, self.case, self.past)
+            self._standing[agency] = await self._stands(agency)
         return self._standing[agency]
+
+    async def _stands(self, agency: str) -> bool:
+        offices, now = self._offices, self.call.now()
+        if agency in {keeper(offices, e, now) for e in self.events}:
+            return True
+        itself = [] if lost(offices, agency, self.past, now) else [agency]
+        names = [*itself, *offices.desks_of(agency, now)]
+        return await view.is_party(self.call.rt, names, self.case)
 
     @property
     def basis(self) -> str:
@@ -180,22 +190,17 @@ async def standing(call: Call, case: UUID) -> OnCase:
 
 async def stands_in(call: Call, case: UUID) -> OnCase | None:
     """None for a stranger, whether there is such a case or not, and for who is blocked from it."""
-    past, staff_past = await call.loads(f"case/{case}", assignment_of(call, case))
-    on = OnCase(call, case, past, staff_past, await the_offices(call.rt))
-    if not past.version or not await stands(call, call.who.agency, case, past):
+    on = await _loaded(call, case)
+    if not on.version or not await on.stands(call.who.agency):
         return None
     return None if call.who.subject in on.staff.blocked else on
 
 
-async def stands(call: Call, agency: str, case: UUID, past: Past) -> bool:
-    """It has own records of the case, or was asked to do something in it, itself or one of its desks; but
-    not if all that it recorded went to others with a programme (L2).
-    """
-    offices, now = await the_offices(call.rt), call.now()
-    if agency in {keeper(offices, e, now) for e in past.events}:
-        return True
-    itself = [] if lost(offices, agency, past, now) else [agency]
-    return await view.is_party(call.rt, [*itself, *offices.desks_of(agency, now)], case)
+async def _loaded(call: Call, case: UUID) -> OnCase:
+    """Whatever the caller's standing is."""
+    streams = f"case/{case}", assignment_of(call, case)
+    (past, staff_past), offices = await with_offices(call.rt, *streams)
+    return OnCase(call, case, past, staff_past, offices)
 
 
 async def still_there(call: Call, of: Sequence[UUID]) -> set[UUID]:
@@ -254,8 +259,7 @@ async def on_case(id: PathId, call: Caller) -> OnCase:
 async def on_led_case(id: PathId, call: Caller) -> OnCase:
     """For the supervisors and the privacy officer of the lead agency (404 for other agencies)."""
     case = to_uuid(id)
-    past, staff_past = await call.loads(f"case/{case}", assignment_of(call, case))
-    on = OnCase(call, case, past, staff_past, await the_offices(call.rt))
+    on = await _loaded(call, case)
     if on.lead != call.who.agency or call.who.subject in on.staff.blocked:
         raise not_found()
     call.need(*OFFICERS)

@@ -165,3 +165,9 @@ create table watch (
     called_in date  -- first day of the month of the last call that was answered
 );
 create index watch_of on watch (agency, kind, id);
+-- Which events of programmes and desks there are, as one number (shared/offices.py).
+create table offices (
+    one boolean primary key default true check (one),
+    mark bigint not null
+);
+insert into offices (mark) values (0);

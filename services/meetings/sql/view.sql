@@ -64,3 +64,9 @@ create table blocked (
     blocked bool not null,
     primary key (agency, staff, case_id)
 );
+-- Which events of programmes and desks there are, as one number (shared/offices.py).
+create table offices (
+    one boolean primary key default true check (one),
+    mark bigint not null
+);
+insert into offices (mark) values (0);
