@@ -18,14 +18,18 @@ CACHE_SECONDS = 45.0
 """Below the promised 60 s, so that a destroyed key is forgotten in time everywhere."""
 CACHE_KEYS = 100_000
 
-KEYS = "select id, wrapped from {table} where id = any($1::text[])"
-NEW_KEYS = """
-with made as (
-     insert into {table} (id, wrapped) select * from unnest($1::text[], $2::bytea[])
-     on conflict (id) do nothing returning id, wrapped)
-select * from made union all
-select id, wrapped from {table} where id = any($1::text[])"""
-"""Those that are there already, or are made; neither if somebody makes them just now."""
+TABLES = ("codes_key", "data_key")
+"""Visited in this order, and each in that of its ids, so that writers who race for new keys wait for each
+other, and never in a ring.
+"""
+KEYS = "select id, wrapped from {table} where id = any(${ids}::text[])"
+MAKE = """
+made_{table} as (
+     insert into {table} (id, wrapped) select * from unnest(${ids}::text[], ${wrapped}::bytea[])
+     on conflict (id) do nothing returning id, wrapped)"""
+MADE = "select * from made_{table}"
+TWINS = {"codes": "text", "text": "codes"}
+"""Who needs the one will need the other: both are made with one commit."""
 DESTROY = """
 insert into data_key (id, destroyed_at) select u, now() from unnest($1::text[]) u order by u
 on conflict (id) do update set wrapped = null, destroyed_at = now() where data_key.wrapped is not null
@@ -49,11 +53,10 @@ class Keyring:
         if master is not None:
             self._wrap["data_key"] = AESGCM(master)
         self._cache: dict[str, tuple[float, AESGCM | Unreadable]] = {}
-        self._reads = {
-            (table, make): Together(partial(self._read, table, make))
-            for table in self._wrap
-            for make in (False, True)
-        }
+        self._tables = [table for table in TABLES if table in self._wrap]
+        self._known, self._new = _statements(self._tables)
+        self._reads = Together(partial(self._read, False))
+        self._makes = Together(partial(self._read, True))
 
     async def fetch(self, ids: Iterable[str], *, make: bool = False) -> Keys:
         """The key of each id. Raises KeyMissing, or asyncpg's and OS errors when out of reach.
@@ -62,20 +65,18 @@ class Keyring:
         can refer to a key that a crash took away.
         """
         found: Keys = {}
-        missing: dict[str, list[str]] = {}
+        missing: list[str] = []
         now = time.monotonic()
         for key_id in set(ids):
             kept = self._cache.get(key_id)
             if kept and kept[0] > now:
                 found[key_id] = kept[1]
-                continue
-            table = "codes_key" if key_id.startswith("codes/") else "data_key"
-            if table not in self._wrap:
+            elif _table(key_id) not in self._wrap:
                 found[key_id] = SHUT
             else:
-                missing.setdefault(table, []).append(key_id)
-        for table, wanted in missing.items():
-            found |= await self._reads[table, make](wanted)
+                missing.append(key_id)
+        if missing:
+            found |= await (self._makes if make else self._reads)(missing)
         return found
 
     async def ping(self) -> None:
@@ -89,40 +90,42 @@ class Keyring:
             self._cache.pop(key_id, None)
         return len(await self._pool.fetch(DESTROY, wanted))
 
-    async def _read(
-        self, table: str, make: bool, asked: Sequence[Sequence[str]]
-    ) -> Sequence[Keys | Exception]:
-        """What each asked for, with one visit. In order, so that writers who race for new keys wait
-        for each other, and never in a ring.
-        """
+    async def _read(self, make: bool, asked: Sequence[Sequence[str]]) -> Sequence[Keys | Exception]:
+        """What each asked for, with one visit."""
         now = time.monotonic()
-        wanted = sorted({key_id for ids in asked for key_id in ids})
+        wanted = {key_id for ids in asked for key_id in ids}
         rows: list[asyncpg.Record] = []
         if make:
-            wrapped = [self._wrapped(table, key_id) for key_id in wanted]
-            rows = await self._pool.fetch(NEW_KEYS.format(table=table), wanted, wrapped)
+            wanted |= {twin for key_id in wanted if (twin := _twin(key_id))}
+            places = self._by_table(wanted)
+            wrapped = [[self._wrapped(key_id) for key_id in ids] for ids in places]
+            rows = await self._pool.fetch(self._new, *places, *wrapped)
             point("keyring.made")
-        if left := list(set(wanted) - {row["id"] for row in rows}):
-            rows += await self._pool.fetch(KEYS.format(table=table), left)
+        if left := wanted - {row["id"] for row in rows}:
+            rows += await self._pool.fetch(self._known, *self._by_table(left))
             point("keyring.read_back")
         if len(self._cache) > CACHE_KEYS:
             self._cache = {k: v for k, v in self._cache.items() if v[0] > now}
-        keys = {row["id"]: self._unwrapped(table, row) for row in rows}
+        keys = {row["id"]: self._unwrapped(row) for row in rows}
         for key_id, key in keys.items():
             if not isinstance(key, KeyMissing):
                 self._cache[key_id] = now + CACHE_SECONDS, key
         return [_of(keys, ids) for ids in asked]
 
-    def _wrapped(self, table: str, key_id: str) -> bytes:
-        nonce = os.urandom(12)
-        return nonce + self._wrap[table].encrypt(nonce, os.urandom(32), key_id.encode())
+    def _by_table(self, ids: Iterable[str]) -> list[list[str]]:
+        return [sorted(id for id in ids if _table(id) == table) for table in self._tables]
 
-    def _unwrapped(self, table: str, row: asyncpg.Record) -> AESGCM | Unreadable | KeyMissing:
+    def _wrapped(self, key_id: str) -> bytes:
+        nonce = os.urandom(12)
+        return nonce + self._wrap[_table(key_id)].encrypt(nonce, os.urandom(32), key_id.encode())
+
+    def _unwrapped(self, row: asyncpg.Record) -> AESGCM | Unreadable | KeyMissing:
         if row["wrapped"] is None:
             return ERASED
         nonce, sealed = row["wrapped"][:12], row["wrapped"][12:]
         try:
-            return AESGCM(self._wrap[table].decrypt(nonce, sealed, row["id"].encode()))
+            wrap = self._wrap[_table(row["id"])]
+            return AESGCM(wrap.decrypt(nonce, sealed, row["id"].encode()))
         except InvalidTag:
             return KeyMissing("a key does not open with this master key")
 
@@ -137,3 +140,26 @@ def _of(
             return key
         found[key_id] = key
     return found
+
+
+def _table(key_id: str) -> str:
+    return "codes_key" if key_id.startswith("codes/") else "data_key"
+
+
+def _twin(key_id: str) -> str | None:
+    kind, _, of = key_id.partition("/")
+    return f"{TWINS[kind]}/{of}" if kind in TWINS else None
+
+
+def _statements(tables: Sequence[str]) -> tuple[str, str]:
+    """The keys that are there; and the same after what was missing is made, but for those that somebody
+    makes just now. Parameters: the ids of each table, then what is kept of new ones.
+    """
+    places = [
+        {"table": table, "ids": n, "wrapped": n + len(tables)} for n, table in enumerate(tables, 1)
+    ]
+    known, made = (
+        " union all ".join(part.format(**place) for place in places) for part in (KEYS, MADE)
+    )
+    make = ", ".join(MAKE.format(**place) for place in places)
+    return known, f"with {make} {made} union all {known}"

@@ -100,7 +100,7 @@ STATEMENTS = {
     "unpublished": watch.OLDEST,
     "known": inbox.KNOWN,
     "parked": parked.PARKED_OF,
-    "keys": keyring.KEYS.format(table="data_key"),
+    "keys": keyring.KEYS.format(table="data_key", ids=1),
 }
 
 

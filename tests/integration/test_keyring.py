@@ -234,3 +234,11 @@ async def test_keys_are_stored_wrapped_only(spine: Kit) -> None:
     for start in range(len(wrapped) - 31):
         candidate = AESGCM(wrapped[start : start + 32])
         assert candidate.encrypt(bytes(12), b"text", None) != sealed
+
+
+async def test_the_keys_of_a_case_are_made_with_one_commit(spine: Kit) -> None:
+    """The first text of a case does not wait for a key."""
+    case = uuid4()
+    await spine.keyring.fetch([f"codes/{case}"], make=True)
+    fresh = spine.keyring_with(master=spine.place.master)
+    assert not isinstance((await fresh.fetch([f"text/{case}"]))[f"text/{case}"], Unreadable)
