@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from shared import problems, simulation
 from shared.db import PASSING
 from shared.edge import Edge
+from shared.lookup import Lookup
 from shared.runtime import Runtime, Service
 
 
@@ -28,6 +29,7 @@ def application(service: Service, rt: Runtime | None = None) -> FastAPI:
     made.router.routes.extend(_operations.routes)
     if rt and rt.http.development and rt.http.clock == "simulated":
         made.router.routes.extend(simulation.router.routes)
+    made.router.middleware_stack = Lookup(made.router)
     problems.install(made)
     made.openapi = partial(_openapi, made.openapi)  # type: ignore[method-assign]
     made.add_middleware(Edge, largest=service.largest_body)

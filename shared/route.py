@@ -13,8 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
 from pydantic_core import PydanticUndefined
-from starlette.routing import Match
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.problems import RESPONSES
 
@@ -39,12 +38,8 @@ class Direct(APIRoute):
         self.given = given
         responses = RESPONSES | (given.get("responses") or {})
         super().__init__(path, endpoint, **{**given, "responses": responses})
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Nothing in a path of ours holds a slash: most of the others are told by counting."""
-        if scope["type"] == "http" and scope["path"].count("/") != self.path.count("/"):
-            return Match.NONE, {}
-        return super().matches(scope)
+        if self.direct:
+            self.app = _answering(self.get_route_handler())
 
     def get_route_handler(self) -> Handler:
         general = super().get_route_handler()
@@ -58,8 +53,7 @@ class Direct(APIRoute):
             return lenient
         endpoint = step
 
-        async def handle(given: Request) -> Response:
-            request = Lenient(given.scope, given.receive)
+        async def handle(request: Request) -> Response:
             body = await _body(request) if endpoint.of.body_params else None
             said, errors = Response(), list[Any]()
             del said.headers["content-length"]
@@ -84,6 +78,16 @@ class Direct(APIRoute):
         made = Response(field.serialize_json(result), said.status_code, None, "application/json")
         made.raw_headers.extend(said.raw_headers)
         return made
+
+
+def _answering(handler: Handler) -> ASGIApp:
+    """Nothing is left to be closed after the answer, so no stacks are kept for it."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await handler(Lenient(scope, receive))
+        await response(scope, receive, send)
+
+    return app
 
 
 def together(tag: str, *parts: APIRouter, dependencies: Sequence[Depends] = ()) -> APIRouter:

@@ -1,5 +1,6 @@
 """A route is solved once: it answers as FastAPI would, and none of ours falls back to its way."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -8,9 +9,11 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.routing import Match
 
 from operate.places import SERVICES
 from shared import host
+from shared.lookup import Lookup
 from shared.route import Direct, together
 
 
@@ -88,6 +91,10 @@ CALLS: Sequence[tuple[str, str, dict[str, Any]]] = (
     ("GET", "/things/numbered/6", {"headers": {"x-n": "x"}}),
     ("GET", "/things/b/c", {}),
     ("PUT", "/things/b", {}),
+    ("GET", "/things/numbered", {}),
+    ("GET", "/things/", {}),
+    ("HEAD", "/things", {}),
+    ("GET", "/nothing", {}),
 )
 
 
@@ -95,6 +102,7 @@ CALLS: Sequence[tuple[str, str, dict[str, Any]]] = (
 async def test_it_answers_as_fastapi_does(verb: str, path: str, more: dict[str, Any]) -> None:
     ours, theirs = FastAPI(), FastAPI()
     ours.router.routes.extend(together("things", routes(Direct)).routes)
+    ours.router.middleware_stack = Lookup(ours.router)
     theirs.include_router(routes(APIRoute))
     answers = []
     for app in (ours, theirs):
@@ -111,3 +119,18 @@ def test_no_endpoint_of_ours_is_solved_anew_for_each_request(name: str) -> None:
     found = [route for route in host.load(name).router.routes if isinstance(route, Direct)]
     assert found
     assert [route.path for route in found if not route.direct] == []
+
+
+@pytest.mark.parametrize("name", SERVICES)
+async def test_the_route_that_is_looked_up_is_the_first_that_fits(name: str) -> None:
+    router = host.load(name).router
+    lookup = Lookup(router)
+    for route in router.routes:
+        assert isinstance(route, Direct)
+        for word in ("a", "records"):  # a parameter may look like a word of another path
+            path = re.sub("{[^}]*}", word, route.path)
+            for verb in route.methods or ():
+                scope = {"type": "http", "method": verb, "path": path, "root_path": ""}
+                fits = [r for r in router.routes if r.matches(scope)[0] is Match.FULL]
+                found = [r for r in lookup._some(scope) if r.matches(scope)[0] is Match.FULL]
+                assert found[0] is fits[0]
