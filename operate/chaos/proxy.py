@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 How = Literal["before", "after", "half-open"]
 HOST = b"127.0.0.1"
+HEAD, PIECE = 5, 1 << 16
+"""Bytes of a letter and a length; at the most of what is passed on together."""
+OPENS = -1
+"""The kind of what opens a connection to PostgreSQL."""
 
 
 @dataclass
@@ -32,34 +36,48 @@ class Cut:
 
 @dataclass(frozen=True)
 class Frame:
-    """`kind`: number of the API, or the message's letter; -1 for what opens a connection."""
+    """One message of Kafka's; `kind`: number of the API."""
 
     kind: int
     content: bytes
 
 
-async def kafka_frames(reader: asyncio.StreamReader) -> AsyncIterator[Frame]:
+async def frames(reader: asyncio.StreamReader) -> AsyncIterator[Frame]:
     while True:
         length = await reader.readexactly(4)
         body = await reader.readexactly(int.from_bytes(length))
         yield Frame(int.from_bytes(body[:2]), length + body)
 
 
-async def postgres_requests(reader: asyncio.StreamReader) -> AsyncIterator[Frame]:
-    length = await reader.readexactly(4)
-    yield Frame(-1, length + await reader.readexactly(int.from_bytes(length) - 4))
-    async for frame in postgres_answers(reader):
-        yield frame
+class Walk:
+    """Finds PostgreSQL's messages in pieces of any size, so that none has to be awaited by itself: an
+    answer may be of thousands, one a row. `opening`: the first has no letter.
+    """
+
+    def __init__(self, *, opening: bool) -> None:
+        self._opening, self._rest, self._body = opening, b"", 0
+
+    def of(self, piece: bytes) -> tuple[bytes, list[tuple[int, int]]]:
+        """What may be passed on by now, up to a message's head that is not whole; and in it each
+        message's kind and where it begins.
+        """
+        whole, at = self._rest + piece, self._body
+        begins: list[tuple[int, int]] = []
+        while at + HEAD <= len(whole):
+            if self._opening:
+                begins.append((OPENS, at))
+                at += int.from_bytes(whole[at : at + HEAD - 1])
+                self._opening = False
+            else:
+                begins.append((whole[at], at))
+                at += 1 + int.from_bytes(whole[at + 1 : at + HEAD])
+        upto = min(at, len(whole))
+        self._rest, self._body = whole[upto:], at - upto
+        return whole[:upto], begins
 
 
-async def postgres_answers(reader: asyncio.StreamReader) -> AsyncIterator[Frame]:
-    while True:
-        head = await reader.readexactly(5)
-        yield Frame(head[0], head + await reader.readexactly(int.from_bytes(head[1:]) - 4))
-
-
-Frames = Callable[[asyncio.StreamReader], AsyncIterator[Frame]]
 READY_FOR_QUERY = ord("Z")
+"""The end of PostgreSQL's answer."""
 
 
 class Proxy:
@@ -67,7 +85,7 @@ class Proxy:
 
     def __init__(self, upstream: int | Path) -> None:
         self._upstream = upstream
-        self._kafka = isinstance(upstream, int)
+        self.kafka = isinstance(upstream, int)
         self._cuts: list[Cut] = []
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -128,20 +146,11 @@ class Proxy:
                 return cut
         return None
 
-    def frames(self, reader: asyncio.StreamReader, *, asked: bool) -> AsyncIterator[Frame]:
-        if self._kafka:
-            return kafka_frames(reader)
-        return postgres_requests(reader) if asked else postgres_answers(reader)
-
     def renamed(self, content: bytes) -> bytes:
         if not isinstance(self._upstream, int):
             return content
         named = HOST + self._upstream.to_bytes(4)
         return content.replace(named, HOST + self.port.to_bytes(4))
-
-    def answered(self, frame: Frame) -> bool:
-        """Is this the end of the server's answer?"""
-        return self._kafka or frame.kind == READY_FOR_QUERY
 
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -170,20 +179,48 @@ class _Line:
 
     async def _ask(self) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            async for frame in self._proxy.frames(self._client[0], asked=True):
-                if self._cut is None:
-                    self._cut = self._proxy.due(frame.kind)
-                if self._cut and self._cut.how != "after":
-                    return
-                self._server[1].write(frame.content)
-                await self._server[1].drain()
+            await (self._ask_kafka() if self._proxy.kafka else self._ask_postgres())
 
     async def _answer(self) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            async for frame in self._proxy.frames(self._server[0], asked=False):
-                if self._cut:
-                    if self._proxy.answered(frame):
-                        return
-                    continue
-                self._client[1].write(self._proxy.renamed(frame.content))
-                await self._client[1].drain()
+            await (self._answer_kafka() if self._proxy.kafka else self._answer_postgres())
+
+    def _cuts(self, kind: int) -> bool:
+        """Is the connection cut before this request is passed on?"""
+        if self._cut is None:
+            self._cut = self._proxy.due(kind)
+        return bool(self._cut and self._cut.how != "after")
+
+    async def _ask_kafka(self) -> None:
+        async for frame in frames(self._client[0]):
+            if self._cuts(frame.kind):
+                return
+            await self._pass(self._server, frame.content)
+
+    async def _answer_kafka(self) -> None:
+        async for frame in frames(self._server[0]):
+            if self._cut:
+                return
+            await self._pass(self._client, self._proxy.renamed(frame.content))
+
+    async def _ask_postgres(self) -> None:
+        walk = Walk(opening=True)
+        while piece := await self._client[0].read(PIECE):
+            content, begins = walk.of(piece)
+            before = next((at for kind, at in begins if self._cuts(kind)), None)
+            await self._pass(self._server, content[:before])
+            if before is not None:
+                return
+
+    async def _answer_postgres(self) -> None:
+        walk = Walk(opening=False)
+        while piece := await self._server[0].read(PIECE):
+            content, begins = walk.of(piece)
+            if self._cut is None:
+                await self._pass(self._client, content)
+            elif any(kind == READY_FOR_QUERY for kind, _ in begins):
+                return
+
+    async def _pass(self, end: Ends, content: bytes) -> None:
+        end[1].write(content)
+        await end[1].drain()

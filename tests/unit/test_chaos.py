@@ -3,15 +3,19 @@
 import asyncio
 import json
 import re
+from contextlib import suppress
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from operate.chaos.faults.backwards import batches
 from operate.chaos.history import History
 from operate.chaos.plans import SELDOM, at_points, at_seldom_points
 from operate.chaos.points import MODES, points
-from operate.chaos.proxy import Cut, How, Proxy
+from operate.chaos.proxy import OPENS, Cut, How, Proxy, Walk
 from operate.chaos.run import Report
 from operate.install import ROOT
 from operate.places import SERVICES
@@ -115,6 +119,63 @@ async def test_a_cut_that_nobody_comes_by_is_taken_back() -> None:
         assert not await proxy.cut(Cut(9, "before"), 0.01)
         assert await ask(proxy.port, 9)
         await proxy.stop()
+
+
+def message(kind: int, body: bytes) -> bytes:
+    """As PostgreSQL's are."""
+    return (b"" if kind == OPENS else bytes([kind])) + (4 + len(body)).to_bytes(4) + body
+
+
+@given(st.lists(st.tuples(st.sampled_from(b"QPBSZD"), st.binary(max_size=12))), st.data())
+def test_messages_are_found_in_whatever_pieces_they_come(
+    some: list[tuple[int, bytes]], data: st.DataObject
+) -> None:
+    some = [(OPENS, b"user"), *some]
+    sent = b"".join(message(*one) for one in some)
+    places = data.draw(st.lists(st.integers(0, len(sent))))
+    ends = sorted({0, *places, len(sent)})
+    walk, found, passed = Walk(opening=True), list[tuple[int, int]](), b""
+    for start, end in pairwise(ends):
+        content, begins = walk.of(sent[start:end])
+        found += [(kind, len(passed) + at) for kind, at in begins]
+        passed += content
+    starts = accumulate((len(message(*one)) for one in some), initial=0)
+    assert passed == sent
+    assert found == [(kind, at) for (kind, _), at in zip(some, starts, strict=False)]
+
+
+@pytest.mark.parametrize(("how", "heard"), [("before", b"P"), ("after", b"PSS")])
+async def test_a_connection_to_postgresql_is_cut_between_its_messages(
+    tmp_path: Path, how: How, heard: bytes
+) -> None:
+    """All of them come together; what stands before the cut is passed on."""
+    kinds, over = bytearray(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        walk = Walk(opening=True)
+        with suppress(ConnectionError):
+            while piece := await reader.read(1000):
+                kinds.extend(kind for kind, _ in walk.of(piece)[1] if kind != OPENS)
+                writer.write(message(ord("D"), b"row") + message(ord("Z"), b"I"))
+        over.set()
+        writer.close()
+
+    server = await asyncio.start_unix_server(serve, tmp_path / "socket")
+    proxy = Proxy(tmp_path / "socket")
+    await proxy.start()
+    cutting = asyncio.create_task(proxy.cut(Cut(ord("S"), how), 10))
+    await asyncio.sleep(0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    asked = [message(OPENS, b"user"), message(ord("P"), b"select"), message(ord("S"), b"")]
+    writer.write(b"".join([*asked, message(ord("S"), b"")]))
+    with suppress(ConnectionError):
+        assert await reader.read() == b""
+    assert await cutting
+    await over.wait()
+    assert kinds == heard
+    writer.close()
+    await proxy.stop()
+    server.close()
 
 
 def test_batches_of_a_segment_end_where_their_lengths_say(tmp_path: Path) -> None:
