@@ -12,7 +12,7 @@ import asyncpg
 import httpx
 import pytest
 
-from operate.demo.check import journals
+from operate import databases
 from operate.places import SERVICES, replicas
 from shared.db import connect
 from tests.conftest import City
@@ -27,7 +27,9 @@ INBOX = """
 select stream, version from inbox
  where version > 0 and view = (select $1 || '-' || number from view where state = 'live')"""
 FOLLOWED = "select distinct topic from position"
-UNJUDGED = "select count(*) from live.cases where dirty"
+UNJUDGED = "select id from live.cases where dirty"
+NEWEST = "select stream, max(version) as version from journal group by stream"
+PARKED = "select topic from parked"
 SHEET = {"route": "family_visit", "worries": {"concerns": ["care"], "text": "家計"}}
 AGENCY = {"name": "支援", "kind": "npo", "controller": "contractor", "purposes": ["consultation"]}
 
@@ -95,35 +97,45 @@ class Callers:
         return code
 
     async def some(self, times: int = 3) -> None:
-        """Writes to every replica, in turn."""
-        for n in range(times):
-            await asyncio.gather(self.open_case(n), self.open_case(n + 1), self.register(n))
+        """Writes to every replica, all at once."""
+        await asyncio.gather(
+            *(self.open_case(n % TWO) for n in range(2 * times)),
+            *(self.register(n) for n in range(times)),
+        )
+
+
+async def newest(city: City) -> dict[str, dict[str, int]]:
+    """By service, how far each stream of its journal is."""
+
+    async def of(service: str) -> dict[str, int]:
+        rows = await databases.fetch(city.stack.admin_database_url(service), NEWEST)
+        return {row["stream"]: row["version"] for row in rows}
+
+    return dict(zip(SERVICES, await asyncio.gather(*map(of, SERVICES)), strict=True))
 
 
 async def streams(city: City) -> frozenset[str]:
     """All that callers have made; who works a case begins with it, and has no answer of its own."""
-    made = await journals(city.stack)
-    found = {*made["intake"].newest, *made["referral"].newest}
+    made = await newest(city)
+    found = {*made["intake"], *made["referral"]}
     return frozenset(one for one in found if not one.startswith("assignment/"))
 
 
 async def differences(city: City) -> dict[str, object]:
     """By service: streams whose newest version its view has not, or more than there is."""
-    written = {name: one.newest for name, one in (await journals(city.stack)).items()}
-    found: dict[str, object] = {}
-    for name in SERVICES:
-        db = await asyncpg.connect(city.stack.admin_database_url(name))
-        try:
-            topics = {row["topic"] for row in await db.fetch(FOLLOWED)}
-            has = {row["stream"]: row["version"] for row in await db.fetch(INBOX, name)}
-            unjudged = await db.fetchval(UNJUDGED) if name == "views" else 0
-        finally:
-            await db.close()
+    written = await newest(city)
+
+    async def of(service: str) -> tuple[int, int]:
+        url = city.stack.admin_database_url(service)
+        topics = {row["topic"] for row in await databases.fetch(url, FOLLOWED)}
+        has = {row["stream"]: row["version"] for row in await databases.fetch(url, INBOX, service)}
+        unjudged = await databases.fetch(url, UNJUDGED) if service == "views" else []
         wanted = {s: v for topic in topics for s, v in written[topic].items()}
-        wrong = {s for s in has.keys() | wanted.keys() if has.get(s) != wanted.get(s)}
-        if wrong or unjudged:
-            found[name] = (len(wrong), unjudged)
-    return found
+        wrong = sum(has.get(s) != wanted.get(s) for s in has.keys() | wanted.keys())
+        return wrong, len(unjudged)
+
+    found = zip(SERVICES, await asyncio.gather(*map(of, SERVICES)), strict=True)
+    return {service: amiss for service, amiss in found if any(amiss)}
 
 
 async def in_step(city: City) -> None:
@@ -141,8 +153,8 @@ async def nothing_amiss(callers: Callers) -> None:
     assert not callers.failed
     assert await streams(callers.city) - callers.before == set(callers.answered)
     assert len(set(callers.answered)) == len(callers.answered)
-    parked = {name: one.parked for name, one in (await journals(callers.city.stack)).items()}
-    assert not any(parked.values())
+    urls = [callers.city.stack.admin_database_url(name) for name in SERVICES]
+    assert not any([await databases.fetch(url, PARKED) for url in urls])
 
 
 async def test_both_replicas_of_a_service_answer_the_same(pair: City) -> None:
@@ -217,42 +229,46 @@ async def test_who_asks_any_replica_sees_what_was_written_at_any_other(pair: Cit
             await until(seen, f"{reader.base_url} has seen it")
 
 
-@pytest.mark.parametrize("service", SERVICES)
-async def test_one_that_stands_still_is_replaced_and_does_no_harm_when_it_wakes(
-    pair: City, service: str
+@pytest.mark.parametrize("turn", range(TWO))
+async def test_who_stands_still_is_replaced_and_does_no_harm_on_waking(
+    pair: City, turn: int
 ) -> None:
+    """One replica of every service, all at once; then the other."""
     callers = await Callers.of(pair)
-    for name in replicas(service, TWO):
+    still = [replicas(service, TWO)[turn] for service in SERVICES]
+    await callers.some()
+    await in_step(pair)
+    for name in still:
+        pair.stack.kill(name, signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        await callers.some(1)
+        await in_step(pair)
+        print(f"{', '.join(still)} stopped: in step after {time.monotonic() - began:.1f} s")
         await callers.some()
         await in_step(pair)
-        pair.stack.kill(name, signal.SIGSTOP)
-        began = time.monotonic()
-        try:
-            await callers.some(1)
-            await in_step(pair)
-            print(f"{name} stopped: all in step after {time.monotonic() - began:.1f} s")
-            await callers.some()
-            await in_step(pair)
-        finally:
+    finally:
+        for name in still:
             pair.stack.kill(name, signal.SIGCONT)
-        await callers.some()
-        await nothing_amiss(callers)
+    await callers.some()
+    await nothing_amiss(callers)
     await pair.settle()
 
 
-@pytest.mark.parametrize("service", SERVICES)
-async def test_one_that_is_killed_is_replaced(pair: City, service: str) -> None:
+@pytest.mark.parametrize("turn", range(TWO))
+async def test_who_is_killed_is_replaced(pair: City, turn: int) -> None:
+    """One replica of every service, all at once; then the other."""
     callers = await Callers.of(pair)
-    for name in replicas(service, TWO):
-        before = pair.stack.pid(name)
+    before = {name: pair.stack.pid(name) for name in (replicas(s, TWO)[turn] for s in SERVICES)}
+    for name in before:
         pair.stack.kill(name)
-        began = time.monotonic()
-        await callers.some(1)
-        await in_step(pair)
-        print(f"{name} killed: all in step after {time.monotonic() - began:.1f} s")
-        await back(pair, name, before)
-        await callers.some(1)
-        await nothing_amiss(callers)
+    began = time.monotonic()
+    await callers.some(1)
+    await in_step(pair)
+    print(f"{', '.join(before)} killed: in step after {time.monotonic() - began:.1f} s")
+    await asyncio.gather(*(back(pair, name, pid) for name, pid in before.items()))
+    await callers.some(1)
+    await nothing_amiss(callers)
 
 
 async def back(city: City, name: str, before: int | None) -> None:
