@@ -5,7 +5,7 @@ They concern agencies that nothing else in the year rests on, so that nothing pl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from random import Random
@@ -25,6 +25,8 @@ MEMBERSHIPS = 0.02
 """Share of the changes that are of the pool: each has the cases of many consents judged."""
 LEAST = 12
 """Changes of one person's consents on a day."""
+MOST = 1_200
+"""People who change their minds: with more changes each does so more often, and the year is not longer."""
 DAYS = 4
 """At the least, of those that are played."""
 APART = timedelta(milliseconds=10)
@@ -39,6 +41,15 @@ def concerned(year: Year, ikoma: Ikoma) -> list[str]:
     return [code for code in ikoma.agencies if code not in busy][:AGENCIES]
 
 
+def watched(year: Year, ikoma: Ikoma, others: Sequence[str]) -> list[str]:
+    """Those and others, in an order in which not all of those give receipts: the others are to show
+    that nothing comes to them.
+    """
+    codes = concerned(year, ikoma)
+    rest = [code for code in others if code not in codes]
+    return [*rest[:2], *codes, *rest[2:]]
+
+
 def changed(year: Year, ikoma: Ikoma, changes: int) -> tuple[Year, frozenset[str]]:
     """The year with so many changes more, as early in it as can be, and their ids."""
     random = Random(f"changes/{year.seed}")
@@ -49,7 +60,7 @@ def changed(year: Year, ikoma: Ikoma, changes: int) -> tuple[Year, frozenset[str
         if one.kind == "consent" and one.body["status"] == "granted" and not one.expect
     ]
     of_pools = round(changes * MEMBERSHIPS)
-    each = max(LEAST, -(-(changes - of_pools) // len(granted)))
+    each = max(LEAST, -(-(changes - of_pools) // min(MOST, len(granted))))
     wanted = -(-(changes - of_pools) // each)
     early = sorted({one.at.date() for one in granted})[:DAYS]
     first = sum(one.at.date() in early for one in granted)

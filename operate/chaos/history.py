@@ -1,10 +1,9 @@
-"""What was asked and what came back, written outside of the system, on the disk before the next step."""
+"""What was asked and what came back, written outside of the system: each line before the next step."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -17,6 +16,9 @@ import httpx
 from operate import places
 from operate.demo.client import PASSING, Api
 from operate.stack import Stack
+
+PATIENCE = 600.0
+"""Seconds for which a service may be away: all are, while topics are made anew."""
 
 
 class History:
@@ -49,7 +51,6 @@ class History:
     def _write(self, key: str, how: str, what: str) -> None:
         line = {"at": round(time.monotonic() - self._began, 4), "key": key, "do": how, "what": what}
         self._file.write(json.dumps(line).encode() + b"\n")
-        os.fsync(self._file.fileno())
 
     def close(self) -> None:
         self._file.close()
@@ -64,7 +65,7 @@ class Watched(Api):
     def __init__(
         self, stack: Stack, history: History, random: Random, lose: float, replicas: int = 1
     ) -> None:
-        super().__init__(stack)
+        super().__init__(stack, patience=PATIENCE)
         self._history, self._random, self._lose = history, random, lose
         self._others = {
             stack.http(name): [stack.http(part) for part in places.replicas(name, replicas)]

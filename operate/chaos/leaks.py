@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from agency.credentials import Credentials
@@ -24,9 +24,14 @@ from operate.stack import Stack
 CASES = "select handle::text, case_id::text from delivery where agency = $1"
 
 
+Judged = tuple[datetime, list[Consent], dict[Item, bool]]
+
+
 class Then(Oracle):
     """Judges at any moment, in the agency's favour where a moment is as long as a day of the demo:
     an end counts from the stop of the clock after the one at which it was recorded.
+
+    Documents come in the order of their topic: what was found is kept until a later moment.
     """
 
     def __init__(
@@ -42,33 +47,39 @@ class Then(Oracle):
         }
         self._stays = _stays(done)
         self._ids = {id(consent): name for name, consent in self._consents.items()}
-        self._joined = [
-            (fact.case, fact.subjects or frozenset[str](), fact.recorded.astimezone(UTC))
-            for told in self._facts.values()
-            for fact in told
-            if fact.type == "case.person_joined"
-        ]
+        self._joined: dict[str, list[tuple[frozenset[str], datetime]]] = defaultdict(list)
+        self._telling: dict[tuple[str, Item], list[Fact]] = defaultdict(list)
+        for case, told in self._facts.items():
+            for fact in told:
+                self._telling[case, Item.of(fact, (), None)].append(fact)
+                if fact.type == "case.person_joined":
+                    since = fact.recorded.astimezone(UTC)
+                    self._joined[case].append((fact.subjects or frozenset(), since))
+        self._judged: dict[tuple[str, str], Judged] = {}
+        self._sat: dict[tuple[str | None, str, datetime], bool] = {}
 
     def leaked(self, agency: str, case: str, items: Iterable[Item], at: datetime) -> int:
         """Items that the agency might not be sent at that moment."""
-        given = [one for one in self._by_case[case] if self._might(one, agency, at)]
-        self._households[case] = {
-            person
-            for of, people, since in self._joined
-            if of == case and since <= at
-            for person in people
-        }
-        return sum(not self._covered(agency, case, item, given) for item in items)
+        moment, given, covered = self._judged.get((agency, case), (None, [], {}))
+        if moment != at:
+            given = [one for one in self._by_case[case] if self._might(one, agency, at)]
+            covered = {}
+            self._judged[agency, case] = at, given, covered
+        household = {p for people, since in self._joined[case] if since <= at for p in people}
+        self._households[case] = household
+        leaked = 0
+        for item in items:
+            if item not in covered:
+                covered[item] = self._covered(agency, case, item, given)
+            leaked += not covered[item]
+        return leaked
 
     def _covered(self, agency: str, case: str, item: Item, given: list[Consent]) -> bool:
         return any(self._bases(fact, agency, given) for fact in self._told(case, item))
 
-    def _told(self, case: str, item: Item) -> Iterator[Fact]:
-        for fact in self._facts[case]:
-            if (fact.type, fact.field) == (item.type, item.field):
-                same = Item.of(fact, (), item.recorded_by)._replace(bases=item.bases)
-                if same == item:
-                    yield fact
+    def _told(self, case: str, item: Item) -> list[Fact]:
+        """What an item may have been made from, whoever recorded it."""
+        return self._telling.get((case, item._replace(recorded_by="", bases="")), [])
 
     def _might(self, consent: Consent, agency: str, at: datetime) -> bool:
         # Where the clock of views was ahead, others could still end a basis at the stop before.
@@ -84,22 +95,31 @@ class Then(Oracle):
             return False
         if agency in consent.holders or agency in consent.told:
             return True
-        return any(
-            seat.agency == agency and seat.since <= at and not (seat.left and seat.left < stop)
-            for seat in self._stays[str(consent.group)]
-        )
+        return self._sits(consent.group, agency, at, stop)
+
+    def _sits(self, pool: str | None, agency: str, at: datetime, stop: datetime) -> bool:
+        place = pool, agency, at
+        if place not in self._sat:
+            self._sat[place] = any(
+                seat.since <= at and not (seat.left and seat.left < stop)
+                for seat in self._stays[str(pool), agency]
+            )
+        return self._sat[place]
 
 
-def _stays(done: Iterable[Done]) -> dict[str, list[Seat]]:
-    """By pool, every stay of every member; it ends at the stop of the clock at which that was recorded."""
-    stays: dict[str, list[Seat]] = defaultdict(list)
+def _stays(done: Iterable[Done]) -> dict[tuple[str, str], list[Seat]]:
+    """By pool and agency, every stay of every member; it ends at the stop of the clock at which that was
+    recorded.
+    """
+    stays: dict[tuple[str, str], list[Seat]] = defaultdict(list)
     here: dict[tuple[str, str], Seat] = {}
     for one in sorted(done, key=lambda one: one.occurred):
         if one.intent.kind in ("member", "leaving"):
             _, _, _, pool, _, subject, *_ = one.intent.path.split("/")
             if one.intent.kind == "member":
-                here[pool, subject] = Seat(one.body["agency"], one.occurred.astimezone(UTC))
-                stays[pool].append(here[pool, subject])
+                seat = Seat(one.body["agency"], one.occurred.astimezone(UTC))
+                here[pool, subject] = seat
+                stays[pool, seat.agency].append(seat)
             else:
                 here[pool, subject].left = one.at.astimezone(UTC)
     return stays

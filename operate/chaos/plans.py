@@ -46,7 +46,8 @@ FAULTS: dict[str, tuple[Fault, int]] = {
 @dataclass(frozen=True)
 class Plan:
     """`proxied`: services reach their servers through proxies. `disk`: MiB of PostgreSQL's own disk.
-    With `replicas` no answer is lost, and a client repeats a request once at the most.
+    With `replicas` no answer is lost, and a client repeats a request once at the most. `at_once`:
+    requests; the more there are, the more slowly comes back what was ended.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Plan:
     proxied: bool = False
     disk: int = 0
     replicas: int = 1
+    at_once: int = 4
 
 
 def some(*names: str) -> Lane:
@@ -131,10 +133,10 @@ SAMPLE = Plan("sample", _sample, proxied=True)
 
 def _sharing(ground: Ground) -> list[Lane]:
     """What may keep an end of a basis from views: relays that fall silent, followers that fall or are
-    cut off, streams with a gap, which are parked, databases and topics that go back. Yesterday's copy is
-    taken once. No poison: what is sent again and reordered after it would be parked a second time.
+    cut off, streams with a gap, which are parked, databases and topics that go back, to a copy that is
+    as old as the round. No poison: what is sent again and reordered after it would be parked a
+    second time.
     """
-    begun = bool(ground.faults)
     ends = [name for name in points() if name.split(".")[0] in ("views", "relay", "follow")]
     modes = [(name, mode) for name in ends if name not in SELDOM for mode in MODES]
     somewhere: Lane = [
@@ -149,15 +151,12 @@ def _sharing(ground: Ground) -> list[Lane]:
     back = some("reorder", "rewind", "database-back", "follower-back")
     records: Lane = [partial(stream.duplicates, count=2_000)]
     return [
-        [
-            *some(*([] if begun else ["snapshot"])),
-            *spread(ground, [*servers_, *back, *records], 1)[0],
-        ],
+        [*some("snapshot"), *spread(ground, [*servers_, *back, *records], 1)[0]],
         spread(ground, silent, 1)[0],
     ]
 
 
-SHARING = Plan("sharing", _sharing, proxied=True)
+SHARING = Plan("sharing", _sharing, proxied=True, at_once=8)
 """Again and again, for as long as there are consents and memberships to change."""
 
 

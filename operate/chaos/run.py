@@ -13,12 +13,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import uvloop
+
 from operate import databases
 from operate.chaos import changes, checker
 from operate.chaos.checker import Result
 from operate.chaos.faults import servers
 from operate.chaos.ground import Ground, Skewed
 from operate.chaos.history import History, Watched
+from operate.chaos.pace import Pace
 from operate.chaos.plans import Fault, Lane, Plan
 from operate.chaos.proxy import Proxy
 from operate.chaos.reader import Reader
@@ -41,8 +44,6 @@ select from parked
 AGENCIES = 10
 HEALING = 600.0
 """Seconds after which a run that does not come to rest says what it waits for."""
-IN_FLIGHT = 4
-"""Requests at once: more of them, and what was ended only comes back more slowly."""
 LOSE = 0.04
 """Share of the answers that the client loses, or does not await."""
 
@@ -86,10 +87,10 @@ class Run:
 
     def __post_init__(self) -> None:
         self._begun = asyncio.Event()
-        self._to_change: set[str] = set()
+        self._pace = Pace()
 
     def _acknowledged(self, intent: Intent) -> None:
-        self._to_change.discard(intent.id)
+        self._pace.acknowledged(intent.id)
         if intent.kind == "consent":
             self._begun.set()
 
@@ -144,11 +145,12 @@ class Run:
         year = plan_year(self.cases, self.seed, ikoma)
         codes = year.agencies[:AGENCIES]
         if self.changes:
-            codes = list(dict.fromkeys((*changes.concerned(year, ikoma), *codes)))[:AGENCIES]
+            codes = changes.watched(year, ikoma, codes)[:AGENCIES]
             year, ids = changes.changed(year, ikoma, self.changes)
-            self._to_change = set(ids)
+            self._pace = Pace(ids)
         over = asyncio.Event()
-        drive = Drive(api, ground.clock, year, ledger, self._acknowledged, in_flight=IN_FLIGHT)
+        at_once = self.plan.at_once
+        drive = Drive(api, ground.clock, year, ledger, self._acknowledged, in_flight=at_once)
         async with asyncio.TaskGroup() as group:
             joining = group.create_task(ground.offices.join(codes))
             reading = group.create_task(reader.run())
@@ -165,18 +167,21 @@ class Run:
             async with asyncio.TaskGroup() as group:
                 for lane in self.plan.lanes(ground):
                     group.create_task(self._lane(ground, lane, ledger))
-            if not self._to_change:
+            if not self._pace.again():
                 over.set()
 
     async def _lane(self, ground: Ground, lane: Lane, ledger: Ledger) -> None:
-        for fault in lane:
+        for number, fault in enumerate(lane):
+            if not await self._pace.due(number / len(lane)):
+                return
             began, before = time.monotonic(), ground.faults + ground.missed
             await ground.clock.calm()
             await fault(ground)
             done = ", ".join(ground.faults + ground.missed - before)
-            self._log(f"{time.monotonic() - began:6.1f} s  {fault_name(fault)}  {done}")
-            left = f", {len(self._to_change)} changes to come" if self.changes else ""
-            self.tell(f"{len(ledger.done)} commands, {ground.faults.total()} faults{left}")
+            left = f", {self._pace.left} changes to come" if self.changes else ""
+            far = f"{len(ledger.done)} commands{left}"
+            self._log(f"{time.monotonic() - began:6.1f} s  {fault_name(fault)}  {done}  {far}")
+            self.tell(f"{far}, {ground.faults.total()} faults")
 
     def _log(self, line: str) -> None:
         with (self.stack.state / "faults.log").open("a") as file:
@@ -259,7 +264,7 @@ def execute(
             small = stack.postgres.folder
             servers.small_disk(small, plan.disk)
         stack.up(services=False, bound=True, progress=tell)
-        return asyncio.run(Run(plan, stack, seed, cases, tell, changes).run())
+        return uvloop.run(Run(plan, stack, seed, cases, tell, changes).run())
     except BaseExceptionGroup as group:
         raise first(group) from group
     finally:

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import asyncpg
 
@@ -28,14 +29,16 @@ Place = tuple[str, int]
 
 @dataclass
 class Journal:
-    """One service's journal: id by stream and version; how many events intents account for."""
+    """One service's journal, read to its end: id by stream and version; how many events intents
+    account for.
+    """
 
     ids: dict[Place, str] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     parked: int = 0
     held: int = 0
 
-    @property
+    @cached_property
     def newest(self) -> dict[str, int]:
         found: dict[str, int] = {}
         for stream, version in self.ids:

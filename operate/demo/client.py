@@ -50,10 +50,12 @@ class Answer:
 
 
 class Api:
-    """Connections are kept; a token is made once for each actor."""
+    """Connections are kept; a token is made once for each actor. `patience`: seconds for which a service
+    may be away.
+    """
 
-    def __init__(self, stack: Stack, connections: int = 16) -> None:
-        self._stack = stack
+    def __init__(self, stack: Stack, connections: int = 16, *, patience: float = PATIENCE) -> None:
+        self._stack, self._patience = stack, patience
         self._tokens: dict[Actor, str] = {}
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=4 * connections)
         self._client = httpx.AsyncClient(limits=limits, timeout=70, trust_env=False)
@@ -76,9 +78,10 @@ class Api:
         actor: Actor | None = None,
         key: str | None = None,
         after: str | None = None,
-        patience: float = PATIENCE,
+        patience: float | None = None,
     ) -> Answer:
         """The first answer that is not passing trouble; raises Refused after `patience` seconds."""
+        patience = self._patience if patience is None else patience
         headers = {} if actor is None else {"authorization": f"Bearer {self.token(actor)}"}
         headers |= {"idempotency-key": key} if key else {}
         headers |= {"tsunagu-after": after} if after else {}

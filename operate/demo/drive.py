@@ -50,7 +50,7 @@ class Drive:
         self._acknowledged, self._day_done = acknowledged, day_done
         self._room = asyncio.Semaphore(in_flight)
         self._today: dict[str, asyncio.Future[None]] = {}
-        self._fresh: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        self._fresh: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
         self.tries = 0
 
     async def run(self, workdays: Workdays, enough: Callable[[], bool] = lambda: False) -> None:
@@ -99,8 +99,8 @@ class Drive:
         stream, _, version = answer.position.rpartition("@")
         done = Done(intent, body, ids, at, str(answer.body["id"]), stream, int(version))
         self.ledger.add(done)
-        self._fresh[intent.id].append((intent.service, answer.position))
-        self._fresh[intent.chain].append((intent.service, answer.position))
+        self._fresh[intent.id][intent.service, stream] = int(version)
+        self._fresh[intent.chain][intent.service, stream] = int(version)
         if intent.repeat:
             await self._again(intent, ids, sent, answer)
         self._acknowledged(intent)
@@ -130,12 +130,13 @@ class Drive:
 
     def _after(self, intent: Intent) -> str | None:
         """What was written today elsewhere and this builds on; earlier days have settled."""
-        fresh = [*self._fresh[intent.chain]]
+        fresh = dict(self._fresh[intent.chain])
         for needed in intent.needed:
-            fresh += self._fresh.get(needed, ())
-        places = {
-            position
-            for service, position in fresh
+            for place, version in self._fresh.get(needed, {}).items():
+                fresh[place] = max(version, fresh.get(place, 0))
+        places = [
+            f"{stream}@{version}"
+            for (service, stream), version in fresh.items()
             if service != intent.service or service == FOLLOWS_ITSELF
-        }
+        ]
         return ", ".join(sorted(places)) or None

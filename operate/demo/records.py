@@ -18,7 +18,8 @@ from confluent_kafka import (
 from operate.install import Refused
 from operate.stack import Stack
 
-SECONDS, WAIT = 20.0, 0.05
+SECONDS, WAIT = 120.0, 0.05
+"""A broker that was ended may be away for long on a busy machine."""
 PASSING = {  # of a broker that has just come back: it leads again in a moment
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,

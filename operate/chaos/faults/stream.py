@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from random import Random
 from typing import Any
@@ -34,7 +34,7 @@ async def duplicates(ground: Ground, count: int) -> None:
 
 
 def _duplicates(ground: Ground, count: int) -> int:
-    records = list(read(ground.stack, [*SERVICES]))
+    records = some_of(ground.random, read(ground.stack, [*SERVICES]), count)
     drawn: list[Message] = []
     while len(drawn) < count:
         drawn += [ground.random.choice(records)] * ground.random.randint(1, MOST)
@@ -42,6 +42,17 @@ def _duplicates(ground: Ground, count: int) -> int:
     return send(
         ground, ((m.topic() or "", m.partition(), m.key(), m.value(), m.headers()) for m in drawn)
     )
+
+
+def some_of(random: Random, records: Iterable[Message], number: int) -> list[Message]:
+    """So many, each as likely as any other; all are read, no more than these are held."""
+    drawn: list[Message] = []
+    for n, one in enumerate(records):
+        if n < number:
+            drawn.append(one)
+        elif (place := random.randrange(n + 1)) < number:
+            drawn[place] = one
+    return drawn
 
 
 def send(ground: Ground, records: Iterator[tuple[str, Any, Any, Any, Any]]) -> int:
