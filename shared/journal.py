@@ -166,10 +166,10 @@ ALONE = Beside()
 
 
 class _Write(NamedTuple):
-    """`remembered`: a row of `command`, or none."""
+    """`wires` as JSON; `remembered`: a row of `command`, or none."""
 
     envelopes: Sequence[Envelope]
-    wires: Sequence[dict[str, Any]]
+    wires: Sequence[bytes]
     timers: Sequence[Timer]
     remembered: Sequence[tuple[Any, ...]]
 
@@ -306,8 +306,8 @@ class Journal:
             return []
         if self.behind:
             raise Behind
-        wires = await self.codec.seal(drafts)
-        if any(len(to_json(wire)) > LARGEST_EVENT for wire in wires):
+        wires = [to_json(wire) for wire in await self.codec.seal(drafts)]
+        if any(len(wire) > LARGEST_EVENT for wire in wires):
             raise TooLarge
         envelopes = [envelope for _, envelope in drafts]
         timers = [timer for draft in drafts for timer in self._plan(*draft)]
@@ -353,7 +353,7 @@ class Journal:
     async def insert(
         db: Connection, envelopes: Sequence[Envelope], wires: Sequence[dict[str, Any]]
     ) -> None:
-        await db.execute(APPEND, *stored(envelopes, wires))
+        await db.execute(APPEND, *stored(envelopes, [to_json(wire) for wire in wires]))
 
     async def took(self, db: Connection, taken: Sequence[tuple[Envelope, dict[str, Any]]]) -> None:
         """Set the timers of events that were taken back from the topic, in their order, and remember

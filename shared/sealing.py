@@ -254,15 +254,16 @@ def texts(envelope: Envelope, wire: dict[str, Any]) -> list[str]:
     return [*map(_or_none, envelope), to_json(wire).decode()]
 
 
-def stored(envelopes: Sequence[Envelope], wires: Sequence[dict[str, Any]]) -> list[str]:
-    """Events as the columns of a table, each one text, a line an event: an array is looked at by the
-    driver element by element, which took longer than all else. No value of ours holds a line's end
-    (JSON escapes it); one that did would be refused for the columns that it leaves short.
+def stored(envelopes: Sequence[Envelope], wires: Sequence[bytes]) -> list[str]:
+    """Events, their wire forms as JSON, as the columns of a table, each one text, a line an event: an
+    array is looked at by the driver element by element, which took longer than all else. No value of
+    ours holds a line's end (JSON escapes it); one that did would be refused for the columns that it
+    leaves short.
     """
     columns = zip(*envelopes, strict=True) if envelopes else [()] * len(Envelope._fields)
     texts = (_or_none if name in Envelope._field_defaults else str for name in Envelope._fields)
     lines = ["\n".join(map(text, column)) for text, column in zip(texts, columns, strict=True)]
-    return [*lines, "\n".join([to_json(wire).decode() for wire in wires])]
+    return [*lines, b"\n".join(wires).decode()]
 
 
 def _or_none(value: Any) -> str:

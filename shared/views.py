@@ -32,6 +32,10 @@ async def untouched(db: Connection, cases: Set[UUID]) -> None:
     return None
 
 
+def unknown(id: bytes | None) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class View:
     """`project` writes the tables of `ddl` (search_path is the numbered schema) and must commute
@@ -43,7 +47,8 @@ class View:
     is told of their cases. `projected`: they are given to `project`. What is neither only moves the
     inbox, unless there is a `react`, which is given all. `opens`: their sealed fields are opened.
     `sealed`: "read" by `project`; or only "checked" as events come, since who keeps them relies on it,
-    and not once more when they are refolded.
+    and not once more when they are refolded. `known`: is the event of this id one whose effects are there
+    already, so that only the inbox moves?
     """
 
     name: str
@@ -57,6 +62,7 @@ class View:
     projected: frozenset[str] | None = None
     opens: frozenset[str] | None = None
     sealed: Literal["read", "checked"] = "read"
+    known: Callable[[bytes | None], bool] = unknown
 
     @property
     def read(self) -> frozenset[str] | None:

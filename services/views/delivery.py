@@ -38,7 +38,7 @@ from .judge import Judge
 from .view import newest_documents
 
 BATCH, OPENED_TOGETHER = 100, 25
-HEARTBEAT_SECONDS, LOOK_SECONDS = 120.0, 0.5
+HEARTBEAT_SECONDS, LOOK_SECONDS, IDLE_SECONDS = 120.0, 0.5, 0.5
 RETRY, AGAIN_SOON = "30 seconds", "1 second"
 
 DUE = """(document, edition, d.ended) is distinct from (sent_document, sent_edition, sent_ended)
@@ -145,10 +145,13 @@ class Delivery:
         now = self._rt.clock.now()
         rows = await db.fetch(PENDING, self.batch, DocumentChanged.TYPE, now)
         made: list[tuple[Any, Message]] = []
+        asked = time.monotonic()
         for n in range(0, len(rows), OPENED_TOGETHER):
             made += await self._messages(db, rows[n : n + OPENED_TOGETHER])
-            if n + OPENED_TOGETHER < len(rows):
+            await asyncio.sleep(0)  # requests do not wait for the whole batch
+            if time.monotonic() - asked > IDLE_SECONDS:
                 await db.execute("select 1")  # or the idle session, and its lock, end meanwhile
+                asked = time.monotonic()
         return made if rows else await self._heartbeats(db)
 
     async def mark(self, db: Connection, acks: Sequence[Ack]) -> None:

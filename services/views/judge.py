@@ -282,7 +282,7 @@ class Judge:
         now: datetime,
         beside: Beside,
     ) -> None:
-        await self._rt.journal.append_all(
+        written = await self._rt.journal.append_all(
             db,
             [
                 Addition(
@@ -296,6 +296,7 @@ class Judge:
             ],
             beside=beside,
         )
+        self.made.wrote(one.id for one in written)
         point("views.recorded")
 
     async def deliver(

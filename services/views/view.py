@@ -206,12 +206,16 @@ def view(rt: Runtime) -> View:
             past = LAST if types.isdisjoint(FAR_TYPES) else START
             await judge.some(db, [case for case in cases if case], past)
 
+    def known(event: bytes | None) -> bool:
+        return judge.made.seen(event)
+
     ddl = Path(__file__).with_name("sql") / "view.sql"
     topics = ("intake", "referral", "meetings", "views")
     judged = frozenset(("cases.dirty", "cases.judge_at", "cases.stuck"))
     return View(
         "views", topics, ddl, project, react, judged,
         kept=KEPT_TYPES, touch=touch, projected=PROJECTED_TYPES, sealed="checked",
+        known=known,
     )  # fmt: skip
 
 

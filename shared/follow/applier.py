@@ -102,7 +102,8 @@ class Applier(Standing):
         for stream in sorted(self._due):  # kept until it is done, whatever ends this call
             await self.replay([stream])
             self._due.discard(stream)
-        if outcome.fresh and self.promoted and self.view.react is not views.nothing:
+        told = any(isinstance(read.event, Recorded) for read in outcome.fresh)
+        if told and self.promoted and self.view.react is not views.nothing:
             self._reacted()
         self.beat()
         return outcome.new

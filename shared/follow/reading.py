@@ -14,8 +14,9 @@ from .record import Read, Record
 
 
 async def read(codec: Codec, view: View, records: Iterable[Record]) -> list[Read]:
-    """Each as what it is, or the Poison that it is. Of a type that the view does not read only the place
-    in its stream is looked at; one that nobody knows may be read one day. Raises errors of the keyring.
+    """Each as what it is, or the Poison that it is. Of a type that the view does not read, and of what it
+    knows already, only the place in its stream is looked at; a type that nobody knows may be read one
+    day. Raises errors of the keyring.
     """
     passed = frozenset[bytes]()
     if view.read is not None:
@@ -26,7 +27,7 @@ async def read(codec: Codec, view: View, records: Iterable[Record]) -> list[Read
     for record in records:
         try:
             headers = dict(record.headers)
-            if headers.get("ce_type") in passed:
+            if headers.get("ce_type") in passed or view.known(headers.get("ce_id")):
                 reads.append(Read(record, *place_in(headers), None))
                 continue
             told = told_in(headers, record.key)

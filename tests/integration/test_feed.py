@@ -17,6 +17,7 @@ from agency.copy import Copy
 from agency.document import digest
 from agency.feed import Feed
 from agency.taking import take
+from services.views.made import Made
 from services.views.ways import feed
 from services.views.ways.cursor import Cursor
 from shared.contracts.intake import CaseOpened, ConsentRecorded, PersonJoined, SituationRecorded
@@ -355,6 +356,7 @@ async def test_after_the_database_was_set_back_a_cursor_begins_anew_and_misses_n
         async with town.rt.pool.acquire() as db, db.transaction():
             await db.execute("delete from delivery")
             await db.copy_records_to_table("delivery", records=yesterday)
+        town.judge.made = Made()  # of a process that has just started
         await town.views.apply(await town.views.own())  # the journal has been taken back
         await town.views.tell(town.fact(health="肩の痛み"))
         await town.judged()

@@ -20,6 +20,7 @@ from services.views.delivery import document_of
 from services.views.domain import disclosure
 from services.views.heard import HEARD_SECONDS
 from services.views.judge import Judge
+from services.views.made import Made
 from shared import views
 from shared.broker import TopicPartition
 from shared.contracts.intake import (
@@ -384,6 +385,7 @@ async def test_a_document_that_was_recorded_and_not_sent_when_the_database_was_s
     async with town.rt.pool.acquire() as db, db.transaction():
         await db.execute("delete from delivery")
         await db.copy_records_to_table("delivery", records=yesterday)
+    town.judge.made = Made()  # of a process that has just started
     await town.views.apply(await town.views.own())  # the journal has been taken back
     await deliver(town)
     assert [version for version, _, _ in await care.read()] == [1, 2]

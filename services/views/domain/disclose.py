@@ -6,7 +6,7 @@ Rules by number: lawful-sharing.md L1–L8, L11–L13, L19, L22. No lawyer has c
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from shared.basis import Member, World
@@ -25,8 +25,7 @@ ItemKey = tuple[UUID, str, bool]
 Coverage = Literal["covered", "not_covered"]
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """`warned`: not the value, but that it is protected (L11)."""
 
     fact: Fact
@@ -52,37 +51,59 @@ def disclose(facts: Iterable[Fact], bases: Bases, world: World, agency: str, at:
     """
     granted = grants(bases, world, agency, at)
     items: list[Item] = []
-    for fact in facts:
-        covered = (*_own(fact, world, agency, at), *_granted(fact, granted, world, at))
-        if not covered or agency in fact.not_to:
-            continue
-        hidden = bases.hidden_since(fact, agency, at)
-        if hidden is None:
-            items.append(Item(fact, covered))
-        elif fact.recorded_by == agency or _held(fact, bases, world, agency, hidden):
-            items.append(Item(fact, covered, warned=True))
-    newest = _newest(items)
-    shown = {person for item in newest for person in item.fact.subjects}
+    filled: set[tuple[str, str, str]] = set()
+    for fact in sorted(facts, key=_age, reverse=True):
+        if fact.slot in filled:
+            continue  # a newer one shows (L17)
+        if item := _item(fact, bases, world, agency, at, granted):
+            items.append(item)
+            if fact.slot:
+                filled.add(fact.slot)
+    items.sort(key=_place)
+    shown = {person for item in items for person in item.fact.subjects}
     persons = {
         person: {name: _coverage(granted, person, name) for name in CONSENTABLE}
         for person in sorted(shown)
     }
-    return Shown(tuple(newest), persons)
+    return Shown(tuple(items), persons)
+
+
+def _item(
+    fact: Fact, bases: Bases, world: World, agency: str, at: datetime, granted: Sequence[Grant]
+) -> Item | None:
+    keeper = _keeper(fact, world, at)
+    covered = (*_own(fact, keeper, world, agency), *_granted(fact, keeper, granted))
+    if not covered or agency in fact.not_to:
+        return None
+    hidden = bases.hidden_since(fact, agency, at)
+    if hidden is None:
+        return Item(fact, covered)
+    if fact.recorded_by == agency or _held(fact, bases, world, agency, hidden):
+        return Item(fact, covered, warned=True)
+    return None
+
+
+def _age(fact: Fact) -> tuple[datetime, datetime, UUID]:
+    return fact.age
+
+
+def _place(item: Item) -> tuple[object, ...]:
+    return str(item.fact.person), item.fact.type, item.fact.field, item.fact.age
 
 
 def _held(fact: Fact, bases: Bases, world: World, agency: str, at: datetime) -> bool:
     """Was it already shown to the agency by then, or its own as a successor?"""
     if fact.at >= at:
         return False
-    known = grants(bases.recorded_before(at), world, agency, at)
-    return bool(_own(fact, world, agency, at) or _granted(fact, known, world, at))
+    known, keeper = grants(bases.recorded_before(at), world, agency, at), _keeper(fact, world, at)
+    return bool(_own(fact, keeper, world, agency) or _granted(fact, keeper, known))
 
 
-def _own(fact: Fact, world: World, agency: str, at: datetime) -> tuple[Basis, ...]:
+def _own(fact: Fact, keeper: str | None, world: World, agency: str) -> tuple[Basis, ...]:
     """L2: what its staff recorded in its own right, and what anybody's recorded under a programme that it
     runs now; except what is sealed to a body.
     """
-    if fact.data_class == "sealed" or _keeper(fact, world, at) != agency:
+    if fact.data_class == "sealed" or keeper != agency:
         return ()
     programme = world.offices.programme_of(fact.recorded_by, fact.actor, fact.at)
     return (Basis("own_record", agency, programme),)
@@ -92,12 +113,11 @@ def _keeper(fact: Fact, world: World, at: datetime) -> str | None:
     return world.offices.keeper(fact.recorded_by, fact.actor, fact.at, at)
 
 
-def _granted(fact: Fact, granted: Sequence[Grant], world: World, at: datetime) -> tuple[Basis, ...]:
+def _granted(fact: Fact, keeper: str | None, granted: Sequence[Grant]) -> tuple[Basis, ...]:
     """L4: for every subject a basis gives this class."""
     if not granted:
         return ()
     bases: list[Basis] = []
-    keeper = _keeper(fact, world, at)
     for person in sorted(fact.subjects):
         mine = [grant.basis for grant in granted if grant.gives(fact, person, keeper)]
         if not mine:
@@ -117,9 +137,7 @@ def _newest(items: Iterable[Item]) -> list[Item]:
         slot = item.fact.slot or (item.fact.event, item.fact.field)
         if slot not in slots or slots[slot].fact.age < item.fact.age:
             slots[slot] = item
-    return sorted(
-        slots.values(), key=lambda i: (str(i.fact.person), i.fact.type, i.fact.field, i.fact.age)
-    )
+    return sorted(slots.values(), key=_place)
 
 
 @dataclass(frozen=True)

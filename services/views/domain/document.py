@@ -7,7 +7,6 @@ from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
-from uuid import UUID
 
 from pydantic_core import to_jsonable_python
 
@@ -25,7 +24,8 @@ PAD = 4096
 def _handle(key: bytes, name: str) -> str:
     made = bytearray(hmac.digest(key, name.encode(), sha256))
     made[6], made[8] = made[6] & 0x0F | 0x80, made[8] & 0x3F | 0x80  # RFC 9562: version 8
-    return str(UUID(bytes=bytes(made[:16])))
+    text = made[:16].hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 class Handles:
@@ -94,7 +94,7 @@ def digest_of(key: bytes, plain: bytes) -> str:
 
 def mark(key: bytes, outward: str) -> str:
     """A digest as an agency sends it, keyed for the same reason."""
-    return hmac.new(key, outward.encode(), sha256).hexdigest()
+    return digest_of(key, outward.encode())
 
 
 def outward(plain: bytes) -> str:

@@ -1,9 +1,8 @@
 """Facts of a case: each sealed field of each event, with its subjects, class and recorder."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from shared.contracts import Coded, Event, Personal, Recorded, Unreadable, sealed_fields
@@ -86,8 +85,11 @@ FACT_EVENTS: tuple[type[Event], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Fact:
+_TELL = frozenset(FACT_EVENTS)
+"""To ask for the class of an event once, and not for each of these classes."""
+
+
+class Fact(NamedTuple):
     """One field of one event of `case`. `matter` is set for what is sealed to a statutory body (L12).
 
     `slot` None: stands beside others; else the newest of a slot shows (L17).
@@ -130,17 +132,17 @@ def facts(events: Iterable[Recorded]) -> list[Fact]:
     What is empty or erased is no fact, and nothing of a case that was disposed of is.
     """
     events = list(events)
-    if any(isinstance(e.event, CaseDisposed) for e in events):
+    told = _telling(events)
+    if any(type(e.event) is CaseDisposed for e in told):
         return []
-    household = people(events)
-    told = [e for e in events if isinstance(e.event, FACT_EVENTS)]
+    household = people(told)
     stand = {e.envelope.id for e in _standing(told).values()}
     return [fact for e in told if e.envelope.id in stand for fact in _facts(e, household)]
 
 
 def replaced(events: Iterable[Recorded]) -> dict[UUID, UUID]:
     """Events that a later one of their stream replaced whole; each with the one that stands now."""
-    told = [e for e in events if isinstance(e.event, FACT_EVENTS)]
+    told = _telling(events)
     stand = _standing(told)
     newest = {e.envelope.id: stand[_place(e)].envelope.id for e in told}
     return {old: new for old, new in newest.items() if old != new}
@@ -148,15 +150,18 @@ def replaced(events: Iterable[Recorded]) -> dict[UUID, UUID]:
 
 def concerning(events: Iterable[Recorded], person: UUID) -> frozenset[tuple[UUID, str]]:
     """Event and field of all that was ever told of a person, alone or with others."""
-    events = list(events)
-    household = people(events)
+    told = _telling(events)
+    household = people(told)
     return frozenset(
         (e.envelope.id, name)
-        for e in events
-        if isinstance(e.event, FACT_EVENTS)
+        for e in told
         for name, mark in sealed_fields(type(e.event)).items()
         if person in _subjects(e.event, mark, household)
     )
+
+
+def _telling(events: Iterable[Recorded]) -> list[Recorded]:
+    return [e for e in events if type(e.event) in _TELL]
 
 
 def _standing(events: Iterable[Recorded]) -> dict[object, Recorded]:
@@ -185,11 +190,12 @@ def _place(recorded: Recorded) -> object:
 def _facts(recorded: Recorded, household: frozenset[UUID]) -> Iterator[Fact]:
     event, envelope = recorded.event, recorded.envelope
     matter = getattr(event, "matter", None) if _sealed_by_matter(event) else None
+    not_to = frozenset(getattr(event, "not_to", ()))
+    slot = None if event.SLOT is None else (event.TYPE, str(getattr(event, "person", "")))
     for name, mark in sealed_fields(type(event)).items():
         value = getattr(event, name)
         if value is None or value == () or isinstance(value, Unreadable):
             continue
-        subjects = _subjects(event, mark, household)
         yield Fact(
             case=getattr(event, "case"),  # noqa: B009  every event with facts is of one case
             event=envelope.id,
@@ -197,13 +203,13 @@ def _facts(recorded: Recorded, household: frozenset[UUID]) -> Iterator[Fact]:
             type=envelope.type,
             data_class="sealed" if matter else mark.data_class,
             value=value,
-            subjects=subjects,
+            subjects=_subjects(event, mark, household),
             recorded_by=envelope.agency,
             occurred_at=envelope.occurred_at,
             at=envelope.at,
-            not_to=frozenset(getattr(event, "not_to", ())),
+            not_to=not_to,
             matter=matter,
-            slot=_slot(event, name),
+            slot=slot and (*slot, name),
             actor=envelope.actor,
         )
 
@@ -219,9 +225,3 @@ def _subjects(event: Event, mark: Coded | Personal, household: frozenset[UUID]) 
     if person:
         return frozenset({person})
     return frozenset(getattr(event, "subjects", ())) or household
-
-
-def _slot(event: Event, field: str) -> tuple[str, str, str] | None:
-    if event.SLOT is None:
-        return None
-    return event.TYPE, str(getattr(event, "person", "")), field

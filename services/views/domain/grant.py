@@ -6,15 +6,16 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-from shared.basis import Consent, World, consents, reaches
+from shared.basis import CONSENT_TYPES, Consent, World, consents, reaches
 from shared.contracts import CONSENTABLE, Recorded
-from shared.grounds import Ground, grounds
-from shared.protection import Protections, hidden_since, protections
+from shared.grounds import GROUND_TYPES, Ground, grounds
+from shared.protection import PROTECTION_TYPES, Protections, hidden_since, protections
 
 from .facts import Fact
 
 WITHOUT_CONSENT = frozenset((*CONSENTABLE, "judgement"))
 """L22: a reporter is nobody's to share; what is sealed has its own way (L12)."""
+BASIS_TYPES = frozenset((*CONSENT_TYPES, *GROUND_TYPES, *PROTECTION_TYPES))
 
 
 class Basis(NamedTuple):
@@ -71,7 +72,7 @@ class Bases:
     @classmethod
     def of(cls, events: Iterable[Recorded]) -> "Bases":
         """From the set of the case's events, in any order (L19)."""
-        events = list(events)
+        events = [e for e in events if type(e.event).TYPE in BASIS_TYPES]
         return cls(consents(events), grounds(events), protections(events))
 
     def recorded_before(self, at: datetime) -> "Bases":
@@ -107,6 +108,8 @@ class Bases:
 
     def hidden_since(self, fact: Fact, agency: str, at: datetime) -> datetime | None:
         """L11; who is protected in one of merged cases is protected in all."""
+        if not self.protected and not self.elsewhere:
+            return None
         found = [
             hidden_since(protected, fact.type, fact.field, fact.person, agency, at)
             for protected in (self.protected, *self.elsewhere)

@@ -87,7 +87,7 @@ def _as_one(fact: Fact, same: Mapping[UUID, UUID]) -> Fact:
     slot = fact.slot
     if slot and slot[1]:
         slot = slot[0], str(_who(UUID(slot[1]), same)), slot[2]
-    return replace(fact, subjects=frozenset(_who(p, same) for p in fact.subjects), slot=slot)
+    return fact._replace(subjects=frozenset(_who(p, same) for p in fact.subjects), slot=slot)
 
 
 def _given(

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,9 @@ from shared.contracts.views import BasisRef, DocumentChanged, ItemRef
 from .disclose import Item, ItemKey, Shown, disclose
 from .document import Handles, canonical, content, digest_of, only
 from .facts import Fact, replaced
-from .grant import Bases
+from .grant import Bases, Basis
+
+EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,7 @@ class Held:
 
     @property
     def items(self) -> set[ItemKey]:
-        return {
-            (UUID(item["event"]), item["field"], item.get("warned", False))
-            for item in self.data["items"]
-        }
+        return {_key(item) for item in self.data["items"]}
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,21 @@ class Evidence:
     held: Mapping[str, Held]
     may_grow: bool
     events: Sequence[Recorded] = ()
+
+    @cached_property
+    def corrected(self) -> Mapping[UUID, UUID]:
+        """Events that another replaced whole, with that one: the same for every agency."""
+        return replaced(self.events)
+
+    @cached_property
+    def recorders(self) -> set[tuple[str, str, datetime]]:
+        """Who recorded something, of which agency, and when; of somebody who never sat at a desk, once."""
+        seats = self.known.offices.seats
+        return {
+            (*who, fact.at if who in seats else EVER)
+            for fact in self.found
+            if (who := (fact.recorded_by, fact.actor))[0]
+        }
 
 
 def verdict(of: Evidence, now: datetime, key: bytes) -> Verdict:
@@ -122,28 +137,28 @@ def _withdrawn(of: Evidence, before: Held, shown: Shown) -> tuple[ItemRef, ...]:
     slots = {item.fact.slot for item in shown.items if item.fact.slot and not item.warned}
     newer = {(fact.event, fact.field) for fact in of.found if fact.slot in slots}
     standing = {item.fact.event for item in shown.items}
-    corrected = {old for old, new in replaced(of.events).items() if new in standing}
+    corrected = {old for old, new in of.corrected.items() if new in standing}
     kept = {item.key for item in shown.items}
-    refs = [ItemRef.model_validate(item) for item in before.data["items"]]
     return tuple(
-        ref
-        for ref in refs
-        if (ref.event, ref.field, ref.warned) not in kept
-        and (ref.event, ref.field) not in newer
-        and ref.event not in corrected
-        and not ref.warned
+        ItemRef.model_validate(item)
+        for item in before.data["items"]
+        if (key := _key(item)) not in kept
+        and key[:2] not in newer
+        and key[0] not in corrected
+        and not key[2]
     )
+
+
+def _key(item: Mapping[str, Any]) -> ItemKey:
+    """Of an item on record."""
+    return UUID(item["event"]), item["field"], item.get("warned", False)
 
 
 def _candidates(of: Evidence, now: datetime) -> set[str]:
     """Every agency that could hold something, or did."""
-    agencies = {keeper for who in _recorders(of) if (keeper := of.known.offices.keeper(*who, now))}
+    agencies = {keeper for who in of.recorders if (keeper := of.known.offices.keeper(*who, now))}
     agencies |= of.held.keys()
     return agencies | of.given.holders(of.known, now)
-
-
-def _recorders(of: Evidence) -> set[tuple[str, str, datetime]]:
-    return {(fact.recorded_by, fact.actor, fact.at) for fact in of.found if fact.recorded_by}
 
 
 def _next_boundary(of: Evidence, now: datetime) -> datetime | None:
@@ -151,7 +166,7 @@ def _next_boundary(of: Evidence, now: datetime) -> datetime | None:
     seats of a group's members.
     """
     offices = of.known.offices
-    programmes = {offices.programme_of(*who) for who in _recorders(of)}
+    programmes = {offices.programme_of(*who) for who in of.recorders}
     programmes |= {offices.desks[c].programme for c in of.given.names() if c in offices.desks}
     moments = [*of.given.moments(), *offices.moments(p for p in programmes if p)]
     for group in {c.recorded.group for c in of.given.consents.values() if c.recorded.group}:
@@ -163,6 +178,11 @@ def _ref(item: Item) -> ItemRef:
     return ItemRef(
         event=item.fact.event,
         field=item.fact.field,
-        bases=tuple(BasisRef(**b._asdict()) for b in item.bases),
+        bases=tuple(map(_basis_ref, item.bases)),
         warned=item.warned,
     )
+
+
+@lru_cache(1 << 12)
+def _basis_ref(basis: Basis) -> BasisRef:
+    return BasisRef(**basis._asdict())
