@@ -31,8 +31,9 @@ from operate.install import Refused
 from operate.repair.place import runtime
 from operate.repair.topics import as_administrator
 from operate.stack import Stack
-from services.views.delivery import Delivery, Seal, sealed_to
+from services.views.delivery import Delivery
 from services.views.domain.document import canonical, digest_of, padded
+from services.views.seal import Seal, sealed_to
 from services.views.view import newest_documents
 from shared.contracts.referral import AgencyRegistered
 from shared.contracts.views import SubscriptionRegistered

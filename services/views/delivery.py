@@ -3,14 +3,12 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
-from joserfc import jwe
-from joserfc.jwk import OKPKey
 from uuid_utils.compat import uuid7
 
 from shared.broker import KafkaError, Message, MessageSizeTooLargeError, TopicPartition
@@ -32,9 +30,9 @@ from .domain.document import (
     numbered_text,
     only,
     outward,
-    padded,
 )
 from .judge import Judge
+from .seal import Seal, sealed_to
 from .view import newest_documents
 
 BATCH, OPENED_TOGETHER = 100, 25
@@ -94,10 +92,6 @@ select distinct on (agency) agency, handle, "offset" from delivery
 ABOVE_END = """update delivery set sent_document = 0 where agency = $1 and "offset" >= $2"""
 
 log = structlog.get_logger()
-
-
-Seal = Callable[[dict[str, Any], bytes], str]
-"""By the public key of an agency, what it alone can open."""
 
 
 class Delivery:
@@ -308,16 +302,6 @@ async def opened(
 def _tombstone(row: Any) -> Message:
     headers = _headers("view.changed", str(row["document"]), str(row["edition"]))
     return Message(f"view.{row['agency']}", str(row["handle"]).encode(), None, headers)
-
-
-def sealed_to(public_key: dict[str, Any], plain: bytes) -> str:
-    """As every way but an agency's own reading carries it: JWE, padded."""
-    return jwe.encrypt_compact(
-        {"alg": "ECDH-ES", "enc": "A256GCM", "cty": "application/json"},
-        padded(plain),
-        OKPKey.import_key(public_key),
-        algorithms=["ECDH-ES", "A256GCM"],
-    )
 
 
 def _headers(

@@ -11,8 +11,8 @@ from typing import Any
 
 from shared.runtime import Runtime
 
-from ..delivery import sealed_to
 from ..domain.document import canonical
+from ..seal import sealed_to
 from . import feed
 from .cursor import Cursor
 

@@ -19,9 +19,9 @@ from shared.journal import Context
 from shared.loops import pace
 from shared.runtime import Runtime
 
-from ..delivery import sealed_to
 from ..domain.document import canonical
 from ..refusals import refused
+from ..seal import sealed_to
 from . import feed
 from .cursor import Cursor
 from .feed import Entry
