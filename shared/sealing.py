@@ -31,6 +31,7 @@ from shared.contracts import (
     sealed_fields,
 )
 from shared.contracts.event import Coded, Personal
+from shared.db import LINES, line
 from shared.keyring import KeyMissing, Keyring
 
 PAD = 64
@@ -234,11 +235,9 @@ KINDS = (
     *("uuid", "text", "int", "text", "text", "timestamptz", "timestamptz", "text", "text", "uuid"),
     *("text", "uuid", "text", "jsonb"),
 )
-NOTHING = "\1"
-COLUMN = "string_to_array(${}, chr(10), chr(1))"
 ROWS = f"""
 select {", ".join(f"n{n}::{kind}" for n, kind in enumerate(KINDS, 1))}
-  from unnest({", ".join(COLUMN.format(n) for n in range(1, len(KINDS) + 1))})
+  from unnest({", ".join(LINES.format(n) for n in range(1, len(KINDS) + 1))})
        n ({", ".join(f"n{n}" for n in range(1, len(KINDS) + 1))})"""
 """What follows `insert into … COLUMNS`, with `stored` as its arguments."""
 
@@ -251,23 +250,17 @@ def joined(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def texts(envelope: Envelope, wire: dict[str, Any]) -> list[str]:
     """A row of them."""
-    return [*map(_or_none, envelope), to_json(wire).decode()]
+    return [*map(line, envelope), to_json(wire).decode()]
 
 
 def stored(envelopes: Sequence[Envelope], wires: Sequence[bytes]) -> list[str]:
-    """Events, their wire forms as JSON, as the columns of a table, each one text, a line an event: an
-    array is looked at by the driver element by element, which took longer than all else. No value of
-    ours holds a line's end (JSON escapes it); one that did would be refused for the columns that it
-    leaves short.
+    """Events, their wire forms as JSON, as the columns of a table, each one text, a line an event. JSON
+    escapes a line's end; a value that held one would be refused for the columns that it leaves short.
     """
     columns = zip(*envelopes, strict=True) if envelopes else [()] * len(Envelope._fields)
-    texts = (_or_none if name in Envelope._field_defaults else str for name in Envelope._fields)
+    texts = (line if name in Envelope._field_defaults else str for name in Envelope._fields)
     lines = ["\n".join(map(text, column)) for text, column in zip(texts, columns, strict=True)]
     return [*lines, b"\n".join(wires).decode()]
-
-
-def _or_none(value: Any) -> str:
-    return NOTHING if value is None else str(value)
 
 
 def wire_schema(model: type[Event]) -> dict[str, Any]:
@@ -287,7 +280,6 @@ def wire_schema(model: type[Event]) -> dict[str, Any]:
 __all__ = [
     "COLUMNS",
     "ENVELOPE",
-    "NOTHING",
     "ROWS",
     "Codec",
     "ErasedKey",

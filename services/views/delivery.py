@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from shared.broker import KafkaError, Message, MessageSizeTooLargeError, TopicPartition
 from shared.contracts.views import DocumentChanged
-from shared.db import Connection
+from shared.db import LINES, Connection, lines
 from shared.kill import point
 from shared.problems import Problem
 from shared.relay import Ack
@@ -61,15 +61,16 @@ select d.*, s.public_key, n.data as recorded, n.at as recorded_at,
         order by version desc limit 1) n on true
  where {DUE} and (retry_at is null or retry_at < now())
  order by shrinks desc, changed_at, case_id, agency limit $1"""
-MARK = """
+MARK = f"""
 update delivery d
    set sent_document = m.document, sent_edition = m.edition, sent_ended = m.ended,
        topic_id = m.topic_id, "offset" = m.at, refused = null, retry_at = null,
-       sent_mark = m.mark, sent_at = $9,
+       sent_mark = m.mark, sent_at = $1,
        resend_at = case when m.ended or d.receipt_document >= m.document then null
                         else now() + interval '1 day' end
-  from unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::bool[], $6::text[], $7::bigint[],
-              $8::text[])
+  from unnest({LINES.format(2)}::text[], {LINES.format(3)}::uuid[], {LINES.format(4)}::int[],
+              {LINES.format(5)}::int[], {LINES.format(6)}::bool[], {LINES.format(7)}::text[],
+              {LINES.format(8)}::bigint[], {LINES.format(9)}::text[])
        m (agency, case_id, document, edition, ended, topic_id, at, mark)
  where d.agency = m.agency and d.case_id = m.case_id"""
 REFUSE = f"""
@@ -155,17 +156,14 @@ class Delivery:
             for token, offset in ack.each()
             if token is not None
         ]
+        named = ("agency", "case_id", "document", "edition", "ended")
         await db.execute(
             MARK,
-            [token["agency"] for token, _, _ in sent],
-            [token["case_id"] for token, _, _ in sent],
-            [token["document"] for token, _, _ in sent],
-            [token["edition"] for token, _, _ in sent],
-            [token["ended"] for token, _, _ in sent],
-            [topic_id for _, topic_id, _ in sent],
-            [offset for _, _, offset in sent],
-            [token["mark"] for token, _, _ in sent],
             self._rt.clock.now(),
+            *[lines(token[name] for token, _, _ in sent) for name in named],
+            lines(topic_id for _, topic_id, _ in sent),
+            lines(offset for _, _, offset in sent),
+            lines(token["mark"] for token, _, _ in sent),
         )
 
     async def refuse(self, db: Connection, token: Any, error: KafkaError) -> bool:

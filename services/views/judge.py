@@ -17,7 +17,7 @@ import structlog
 from shared.basis import DIRECTORY_TYPES, POOL_TYPES, World, world
 from shared.contracts import Recorded
 from shared.contracts.views import DocumentChanged
-from shared.db import PASSING, RACED, REFUSED, Connection, Pool
+from shared.db import LINES, PASSING, RACED, REFUSED, Connection, Pool, lines
 from shared.journal import Addition, Beside, Context
 from shared.kept import all_of, of_keys
 from shared.kill import point
@@ -42,6 +42,11 @@ OFFICE_STREAMS = ("programme", "desk")
 """These are of no case: while one is parked, no document grows."""
 WORLD_TYPES = (*DIRECTORY_TYPES, *POOL_TYPES)
 
+
+def _columns(first: int, last: int) -> list[str]:
+    return [LINES.format(n) for n in range(first, last + 1)]
+
+
 NEXT = "select * from judging($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 STUCK = "update cases set stuck = $2 where id = $1"
 STUCK_CASES = "select count(*) from cases where stuck is not null"
@@ -51,7 +56,7 @@ select exists (select from cases where dirty and stuck is null)
 DELIVER = """
 insert into delivery (agency, case_id, handle, document, changed_at, shrinks, behind_since)
 select n.*, n.changed_at
-  from unnest(${}::text[], ${}::uuid[], ${}::uuid[], ${}::int[], ${}::timestamptz[], ${}::bool[])
+  from unnest({}::text[], {}::uuid[], {}::uuid[], {}::int[], {}::timestamptz[], {}::bool[])
        n (agency, case_id, handle, document, changed_at, shrinks)
  where not exists (select from delivery d
                     where (d.agency, d.case_id) = (n.agency, n.case_id) and d.document >= n.document)
@@ -65,11 +70,12 @@ on conflict (agency, case_id) do update
 JUDGED = """
 judged as (
      update cases c set dirty = d.waits, judge_at = d.again_at
-       from unnest(${}::uuid[], ${}::bool[], ${}::timestamptz[]) d (id, waits, again_at)
+       from unnest({}::uuid[], {}::bool[], {}::timestamptz[]) d (id, waits, again_at)
       where c.id = d.id)"""
-JUDGED_ALONE = f"with {JUDGED.format(1, 2, 3)} select"
-JUDGED_BESIDE = f"{JUDGED.format(25, 26, 27)}, delivered as ({DELIVER.format(*range(28, 34))}),"
-DELIVER_ALONE = DELIVER.format(*range(1, 7))
+JUDGED_ALONE = f"with {JUDGED.format(*_columns(1, 3))} select"
+JUDGED_BESIDE = f"""
+{JUDGED.format(*_columns(25, 27))}, delivered as ({DELIVER.format(*_columns(28, 33))}),"""
+DELIVER_ALONE = DELIVER.format(*_columns(1, 6))
 LOOK = """
 select (select events || '/' || mark from world) as directory,
        (select coalesce(jsonb_agg(jsonb_build_array(topic, partition, topic_id, "offset")), '[]')
@@ -255,7 +261,11 @@ class Judge:
         waits = [] if heard else [c for c, v in zip(cases, verdicts, strict=True) if v.waits]
         if len(cases) >= BATCH and not all(v.waits for v in verdicts):
             self._more = True
-        judged = cases, [v.waits for v in verdicts], [v.again_at for v in verdicts]
+        judged = (
+            lines(cases),
+            lines(v.waits for v in verdicts),
+            lines(v.again_at for v in verdicts),
+        )
         changes = [change for v in verdicts for change in v.changes]
         if not changes:
             await db.execute(JUDGED_ALONE, *judged)
@@ -308,18 +318,16 @@ class Judge:
         columns = self._deliveries(recorded)
         return bool(columns[0]) and not (await db.execute(DELIVER_ALONE, *columns)).endswith(" 0")
 
-    def _deliveries(
-        self, recorded: Iterable[tuple[DocumentChanged, datetime]]
-    ) -> tuple[list[Any], ...]:
+    def _deliveries(self, recorded: Iterable[tuple[DocumentChanged, datetime]]) -> tuple[str, ...]:
         newest = {(d.agency, d.case): (d.document, at, _shrinks(d)) for d, at in recorded}
         key = self._rt.keys.index_key
         return (
-            [agency for agency, _ in newest],
-            [case for _, case in newest],
-            [UUID(Handles(key, agency).of("case", case)) for agency, case in newest],
-            [document for document, _, _ in newest.values()],
-            [at for _, at, _ in newest.values()],
-            [shrinks for *_, shrinks in newest.values()],
+            lines(agency for agency, _ in newest),
+            lines(case for _, case in newest),
+            lines(Handles(key, agency).of("case", case) for agency, case in newest),
+            lines(document for document, _, _ in newest.values()),
+            lines(at for _, at, _ in newest.values()),
+            lines(shrinks for *_, shrinks in newest.values()),
         )
 
     async def run(self) -> None:

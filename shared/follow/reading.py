@@ -7,7 +7,8 @@ from pydantic_core import from_json
 
 from shared.broker import envelope_told, place_in, told_in
 from shared.contracts import EVENTS, Envelope
-from shared.sealing import NOTHING, Codec, Poison
+from shared.db import NOTHING
+from shared.sealing import Codec, Poison
 from shared.views import View
 
 from .record import Read, Record
