@@ -190,7 +190,8 @@ async def _fill(
     await views.until_sent(len(cases) * holders, first=True)
     while not await rt.service.settled(rt):
         with suppress(TimeoutError):
-            await asyncio.wait_for(rt.applier.moved.wait(), 0.5)
+            async with asyncio.timeout(0.5):
+                await rt.applier.moved.wait()
     return time.perf_counter() - began
 
 
