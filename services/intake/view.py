@@ -10,7 +10,7 @@ from shared import offices
 from shared.auth import Principal
 from shared.basis import DIRECTORY_TYPES, POOL_TYPES, World, world
 from shared.blocks import NOT_BLOCKED
-from shared.contracts import Recorded
+from shared.contracts import Envelope, Recorded
 from shared.contracts.intake import (
     CaseClosed,
     CaseDisposed,
@@ -29,11 +29,12 @@ from shared.views import View
 from . import family, index, matching, outreach, staffing, watching, worklist
 
 OPENED = """
-insert into cases (id, lead, status, opened_at, household)
-select * from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[])
+insert into cases (id, lead, status, opened_at, household, led_by, led_at)
+select * from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[], $6::text[],
+                     $7::timestamptz[])
 on conflict do nothing"""
 STATUS = "update cases set status = $2 where id = $1"
-LEAD = "update cases set lead = $2 where id = $1"
+LEAD = "update cases set lead = $2, led_by = $3, led_at = $4 where id = $1"
 PARTY = """
 insert into party (agency, case_id) select * from unnest($1::text[], $2::uuid[])
 on conflict do nothing"""
@@ -60,12 +61,13 @@ KEEPS = (*DIRECTORY_TYPES, *POOL_TYPES)
 
 async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> None:
     parties: list[tuple[str, UUID]] = []
-    opened: list[tuple[UUID, str, str, datetime, UUID]] = []
+    opened: list[tuple[UUID, str, str, datetime, UUID, str | None, datetime]] = []
     for recorded in events:
+        e = recorded.envelope
         match recorded.event:
             case CaseOpened() as case:
-                at = recorded.envelope.occurred_at
-                opened.append((case.case, case.lead, "open", at, case.household))
+                led = (_by(case.lead, e), e.at)
+                opened.append((case.case, case.lead, "open", e.occurred_at, case.household, *led))
                 parties.append((case.lead, case.case))
             case LeadOffered(case=case_id, to=agency) | LeadAccepted(case=case_id, lead=agency):
                 parties.append((agency, case_id))
@@ -85,9 +87,10 @@ async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> Non
     if parties:
         await db.execute(PARTY, *map(list, zip(*parties, strict=True)))
     for recorded in events:
+        e = recorded.envelope
         match recorded.event:
             case LeadAccepted(case=case_id, lead=lead):
-                await db.execute(LEAD, case_id, lead)
+                await db.execute(LEAD, case_id, lead, _by(lead, e), e.at)
             case CaseClosed(case=case_id):
                 await db.execute(STATUS, case_id, "closed")
             case CaseReopened(case=case_id):
@@ -97,6 +100,11 @@ async def project(key: bytes, db: Connection, events: Sequence[Recorded]) -> Non
     if ended := _may_be_disposed(events):
         await db.execute(index.FORGET, ended)
         await db.execute(matching.FORGET, ended)
+
+
+def _by(lead: str, of: Envelope) -> str | None:
+    """Who of the lead's staff made it the lead."""
+    return of.actor if of.agency == lead else None
 
 
 def _may_be_disposed(events: Sequence[Recorded]) -> list[UUID]:

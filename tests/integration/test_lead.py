@@ -192,7 +192,15 @@ async def test_who_led_it_under_a_programme_that_passed_is_a_stranger_and_the_ne
         ]
         return [len(one) for one in found]
 
+    async def waiting(agency: str) -> list[tuple[str, str, int]]:
+        """What it has to take over: from whom, under which programme, for how many days."""
+        client = intake.client(agency, "intake_worker")
+        found = (await client.get("/v1/takeovers")).json()
+        assert all(case.path.endswith(one["case"]) for one in found)
+        return [(one["former"], one["programme"], one["days"]) for one in found]
+
     assert await named("city") == [1, 1, 1]
+    assert await waiting("shakyo") == []
     assert (await case.call("shakyo", "GET")).status_code == 404
     await rt.clock.move(rt.pool, over)  # type: ignore[attr-defined]
     assert (await case.call("city", "GET")).status_code == 404
@@ -201,9 +209,14 @@ async def test_who_led_it_under_a_programme_that_passed_is_a_stranger_and_the_ne
     lead = (await case.call("shakyo", "GET", "/lead-agency")).json()
     assert lead == {"lead": "", "offered": "shakyo"}
     assert (await case.call("clinic", "GET")).status_code == 404
+    assert await waiting("shakyo") == [("city", "visits", 0)]
+    await rt.clock.move(rt.pool, over + timedelta(days=3, hours=1))  # type: ignore[attr-defined]
+    assert await waiting("shakyo") == [("city", "visits", 3)]
+    assert await waiting("city") == await waiting("clinic") == []
     assert "worries_recorded" in "".join(await case.facts("shakyo"))
     assert (await case.accept()).status_code == 200
     lead = (await case.call("shakyo", "GET", "/lead-agency")).json()
     assert lead == {"lead": "shakyo", "offered": None}
     assert (await named("shakyo"))[0] == 1
+    assert await waiting("shakyo") == []
     assert await named("city") == [0, 0, 0]

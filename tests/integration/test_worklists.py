@@ -18,6 +18,7 @@ LISTS = (
     "/v1/cases", "/v1/cases?mine=true", "/v1/cases?q=吉田 よしだ", "/v1/outreach", "/v1/outreach?mine=true",
     "/v1/next-actions", "/v1/next-actions?mine=true", "/v1/circulations", "/v1/messages", "/v1/notices",
     "/v1/reviews", "/v1/enquiries", "/v1/transfers", "/v1/calls-due", "/v1/deputyships",
+    "/v1/takeovers",
 )  # fmt: skip
 Asked = list[tuple[str, Any]]
 

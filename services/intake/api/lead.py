@@ -1,21 +1,24 @@
 """The lead agency (主担当) of a case: there is always exactly one; it is handed over by consent of both."""
 
 from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
+from shared.audit import content_free
 from shared.basis import World
 from shared.contracts import Event, sealed_fields
 from shared.contracts.codes import lead_minimum
 from shared.contracts.intake import LeadAccepted, LeadDeclined, LeadOffered
-from shared.http import Body, Receipt, Route, Text
+from shared.http import Body, Call, Receipt, Route, Text
 from shared.problems import bad_input
 
-from .. import view
+from .. import succession, view
 from ..domain import case as cases
-from .common import Agency, OnCase, OnCaseDep
+from .common import Agency, OnCase, OnCaseDep, worker
 from .given import given, no_live_basis
 
 router = APIRouter(route_class=Route)
@@ -39,6 +42,28 @@ class Lead(BaseModel):
 
     lead: str
     offered: str | None
+
+
+class Takeover(BaseModel):
+    """`since` when, and for how many whole days, nobody leads it; `former`: who led it till then."""
+
+    case: UUID
+    programme: str
+    former: str
+    since: datetime
+    days: int
+
+
+@router.get("/v1/takeovers")
+@content_free
+async def list_takeovers(call: Annotated[Call, Depends(worker)]) -> list[Takeover]:
+    """Open cases that the caller's agency is to take over with a programme that it runs now, the longest
+    without a lead first; each until somebody accepts it (`POST /v1/cases/{id}/lead-agency/acceptance`).
+    """
+    return [
+        Takeover(**one._asdict(), days=(call.now() - one.since).days)
+        for one in await succession.waiting(call.rt, call.who)
+    ]
 
 
 @router.get("/v1/cases/{id}/lead-agency")

@@ -3,9 +3,13 @@ create table cases (
     lead text not null,
     status text not null,
     opened_at timestamptz not null,
-    household uuid not null
+    household uuid not null,
+    -- Who of the lead's staff made it the lead, and when: it passes with the programme of his desk (L2).
+    led_by text,
+    led_at timestamptz not null
 );
 create index cases_household on cases (household);
+create index cases_led on cases (lead, led_by) where status = 'open';
 create table party (
     agency text not null,
     case_id uuid not null,
