@@ -4,16 +4,25 @@ import asyncio
 import re
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from operate.stack import Stack
 from services.views.ways import mailing
@@ -23,6 +32,8 @@ from tests.integration._kit import PATIENCE, until
 from tests.integration._service import service_on
 from tests.integration.test_views import KNEE, Town
 
+PASSWORD = "open-sesame"
+CN, PEM = x509.NameOID.COMMON_NAME, Encoding.PEM
 CONTACT = "生駒市 福祉政策課 0743-00-0006"
 
 
@@ -33,6 +44,7 @@ class Server:
 
     def __init__(self) -> None:
         self.got: list[tuple[str, EmailMessage]] = []
+        self.heard: list[str] = []
         self.refuses: dict[str, str] = {}
         self.data: list[str | None] = []
         self.kills: asyncio.subprocess.Process | None = None
@@ -40,6 +52,7 @@ class Server:
     async def handle_RCPT(
         self, server: Any, session: Any, envelope: Any, address: str, options: Any
     ) -> str:
+        self.heard.append(address)
         if address in self.refuses:
             return self.refuses[address]
         envelope.rcpt_tos.append(address)
@@ -58,11 +71,16 @@ class Server:
         return answer or "250 OK"
 
 
-@pytest.fixture
-def smtp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def smtp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    port = free_port()
     given = {
         "HOST": "127.0.0.1", "PORT": str(port), "TLS": "none", "SENDER": "tsunagu@city.example",
         "FAX": "{number}@fax.city.example", "PAGES": "http://service", "CONTACT": CONTACT,
@@ -74,6 +92,68 @@ def smtp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     control = Controller(server, hostname="127.0.0.1", port=port)
     control.start()
     yield server
+    control.stop()
+
+
+class Authority:
+    """Signs certificates of mail servers; `file` holds its own."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._name = folder / name, x509.Name([x509.NameAttribute(CN, name)])
+        self._folder.mkdir()
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self.file = self._folder / "ca.pem"
+        own = self._made(self._name, self._key, x509.BasicConstraints(ca=True, path_length=0))
+        self.file.write_bytes(own.public_bytes(PEM))
+
+    def server(self, address: str) -> ssl.SSLContext:
+        """Of a server with that address."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
+        signed = self._made(x509.Name([]), key, name)
+        file = self._folder / f"{address}.pem"
+        secret = key.private_bytes(PEM, PrivateFormat.PKCS8, NoEncryption())
+        file.write_bytes(secret + signed.public_bytes(PEM))
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(file)
+        return context
+
+    def _made(
+        self, name: x509.Name, key: ec.EllipticCurvePrivateKey, more: x509.ExtensionType
+    ) -> x509.Certificate:
+        now = datetime.now(UTC)
+        return (
+            x509.CertificateBuilder(self._name, name, key.public_key(), x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(more, critical=True)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+            )
+            .sign(self._key, hashes.SHA256())
+        )
+
+
+def login(server: Any, session: Any, envelope: Any, mechanism: str, given: Any) -> AuthResult:
+    known = isinstance(given, LoginPassword) and given == LoginPassword(
+        b"tsunagu", PASSWORD.encode()
+    )
+    return AuthResult(success=known, handled=False)
+
+
+@contextmanager
+def secured(server: Server, tls: str, certificate: ssl.SSLContext | None) -> Iterator[int]:
+    """The port of a mail server that takes nothing without TLS and a login; without a certificate it
+    offers no TLS.
+    """
+    given: dict[str, Any] = {"authenticator": login, "auth_required": certificate is not None}
+    if tls == "tls":
+        given |= {"ssl_context": certificate, "auth_require_tls": False}
+    elif certificate:
+        given |= {"tls_context": certificate, "require_starttls": True}
+    control = Controller(server, hostname="127.0.0.1", port=free_port(), **given)
+    control.start()
+    yield control.port
     control.stop()
 
 
@@ -260,3 +340,36 @@ async def test_killed_in_mid_sending_it_sends_nothing_twice(sheets: Sheets, smtp
         await sheets.settled()
     assert len(smtp.got) == 1
     assert await sheets.astray() == [("given_up", "unsure")]
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH")
+@pytest.mark.parametrize("tls", ["tls", "starttls"])
+async def test_it_leaves_by_tls_and_login_and_tells_nothing_to_who_is_not_the_citys_server(
+    sheets: Sheets, tmp_path: Path, tls: str
+) -> None:
+    """A certificate of an unknown authority, one of another server, no TLS at all, a wrong password: the
+    server hears neither sender nor address, and staff see why.
+    """
+    ours, others = Authority(tmp_path, "ours"), Authority(tmp_path, "others")
+    right, server, why = ours.server("127.0.0.1"), Server(), []
+    await sheets.office("mail", "office@care.example")
+    await sheets.issue("mail")
+    await sheets.fold()
+    wrong: list[tuple[ssl.SSLContext | None, str]] = [
+        (others.server("127.0.0.1"), PASSWORD), (ours.server("127.0.0.2"), PASSWORD), (right, "wrong"),
+    ]  # fmt: skip
+    wrong += [(None, PASSWORD)] if tls == "starttls" else []
+    for certificate, password in (*wrong, (right, PASSWORD)):
+        with secured(server, tls, certificate) as port:
+            sheets.town.rt.state["mail"] = mailing.mail_of(sheets.town.rt).model_copy(
+                update={"tls": tls, "port": port, "ca_file": str(ours.file),
+                        "username": "tsunagu", "password": password}
+            )  # fmt: skip
+            await sheets.town.rt.pool.execute("update cover_post set retry_at = null")
+            assert await Mailing(sheets.town.rt).some() == 1
+        await sheets.fold()
+        why += await sheets.states()
+        assert len(server.got) == len(server.heard) == (len(why) > len(wrong))
+    untrusted, refused = ("waiting", "untrusted"), ("waiting", "login-refused")
+    told = [untrusted, untrusted, refused, *([untrusted] if tls == "starttls" else [])]
+    assert why == [*told, ("sent", None)]

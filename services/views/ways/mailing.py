@@ -134,11 +134,20 @@ def addressed(mail: Mail, letter: EmailMessage) -> smtplib.SMTP:
     except (NotTaken, smtplib.SMTPException, OSError) as error:
         if server:
             server.close()
-        if isinstance(error, NotTaken):
-            raise
-        login = isinstance(error, smtplib.SMTPAuthenticationError)
-        raise NotTaken("login-refused" if login else "no-answer") from None
+        raise NotTaken(_reason(error)) from None
     return server
+
+
+def _reason(error: Exception) -> NotSent:
+    match error:
+        case NotTaken(reason=reason):
+            return reason
+        case smtplib.SMTPAuthenticationError():
+            return "login-refused"
+        case ssl.SSLCertVerificationError() | smtplib.SMTPNotSupportedError():
+            return "untrusted"
+        case _:
+            return "no-answer"
 
 
 def handed(server: smtplib.SMTP, letter: EmailMessage) -> None:

@@ -10,9 +10,10 @@ from .disclosure import DisclosureEvent
 
 NotSent = Literal[
     "no-answer", "deferred", "login-refused", "address-refused", "refused", "unsure", "expired",
-    "no-address",
+    "no-address", "untrusted",
 ]  # fmt: skip
-"""`unsure`: it broke off after the sheet was handed over, so it may have arrived; it is never sent
+"""`untrusted`: the mail server did not prove that it is ours, or offered no TLS; it was told nothing.
+`unsure`: it broke off after the sheet was handed over, so it may have arrived; it is never sent
 again by itself.
 """
 
