@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from shared import problems, simulation
+from shared import problems, simulation, unfit
 from shared.db import PASSING
 from shared.edge import Edge
 from shared.lookup import Lookup
@@ -31,8 +31,9 @@ def application(service: Service, rt: Runtime | None = None) -> FastAPI:
         made.router.routes.extend(simulation.router.routes)
     made.router.middleware_stack = Lookup(made.router)
     problems.install(made)
+    unfit.install(made)
     made.openapi = partial(_openapi, made.openapi)  # type: ignore[method-assign]
-    made.add_middleware(Edge, largest=service.largest_body)
+    made.add_middleware(Edge, largest=service.largest_body, too_large=unfit.too_large)
     return made
 
 

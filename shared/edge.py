@@ -2,10 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
-from fastapi import Request
+from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 
 from shared import problems, telemetry
@@ -13,11 +14,14 @@ from shared import problems, telemetry
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 log = structlog.get_logger()
+TooLarge = Callable[[Request], Awaitable[Response]]
 
 
 class Edge:
-    def __init__(self, inner: Any, largest: int) -> None:
-        self._inner, self._largest = inner, largest
+    """`too_large` answers a request whose length says so."""
+
+    def __init__(self, inner: Any, largest: int, too_large: TooLarge) -> None:
+        self._inner, self._largest, self._too_large = inner, largest, too_large
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -43,8 +47,8 @@ class Edge:
 
         try:
             if not length.isdigit() or int(length) > self._largest:
-                request = Request(scope)
-                await problems.answer(request, "too-large")(scope, receive, sending)
+                answer = await self._too_large(Request(scope))
+                await answer(scope, receive, sending)
             else:
                 await self._inner(scope, receiving, sending)
         except asyncio.CancelledError:  # the process ends, and this took longer than it may

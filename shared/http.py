@@ -250,6 +250,13 @@ def _header(pattern: str) -> Any:
     return Header(json_schema_extra={"pattern": pattern})
 
 
+async def principal(request: Request) -> Principal:
+    """Raises NoToken."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    rt: Runtime = request.app.state.runtime
+    return await rt.issuer.principal(token if scheme.lower() == "bearer" else "")
+
+
 async def caller(
     request: Request,
     response: Response,
@@ -259,8 +266,7 @@ async def caller(
 ) -> Call:
     """401 first; then wait for what the caller has seen elsewhere (`Tsunagu-After`)."""
     rt: Runtime = request.app.state.runtime
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    who = await rt.issuer.principal(token if scheme.lower() == "bearer" else "")
+    who = await principal(request)
     if idempotency_key is not None and not 0 < len(idempotency_key) <= 200:
         raise bad_input("header.idempotency-key", "1 to 200 characters / 1〜200文字")
     if tsunagu_after:

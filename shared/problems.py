@@ -178,8 +178,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(
         ErasedKey, lambda r, _: answer(r, "refused", reason="person-erased", allowed=[])
     )
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, failed)
 
 
 def _problem(request: Request, error: Exception) -> JSONResponse:
@@ -201,7 +201,7 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def _invalid(request: Request, error: Exception) -> JSONResponse:
+def invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     errors = [
         {
@@ -220,7 +220,7 @@ def _place(parts: Sequence[str | int], kind: str) -> str:
     return ".".join(names + ["…"] * (len(parts) - len(known)))
 
 
-def _http(request: Request, error: Exception) -> JSONResponse:
+def failed(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     known = {401: "no-valid-token", 404: "not-found", 405: "method-not-allowed", 413: "too-large"}
     return answer(request, known.get(error.status_code, "bad-input"))

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter
 
 from shared.audit import Readings
-from shared.auth import Issuer
+from shared.auth import Issuer, Principal
 from shared.clock import Clock
 from shared.contracts import Recorded
 from shared.db import Pool
@@ -81,6 +81,9 @@ class Runtime:
         return [one for one in opened if isinstance(one, Recorded)]
 
 
+Unfit = Literal["size", "form"]
+
+
 async def no_settle(rt: Runtime) -> bool:
     return True
 
@@ -107,5 +110,7 @@ class Service:
     follows_by_itself: bool = False
     """Metrics feeds its applier from Faust; the host then starts no follower."""
     largest_body: int = 1_500_000
+    unfit: Callable[[Runtime, Principal, Unfit], Awaitable[None]] | None = None
+    """Hears of a body that is refused before anybody reads it, and who sent it; before the answer."""
     audited: bool = False
     """Each GET leaves a row in its table `reading`, or is not answered."""

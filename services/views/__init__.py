@@ -5,6 +5,7 @@ from shared.runtime import Runtime, Service
 from .api import router
 from .delivery import DUE, Delivery
 from .domain.deadlines import fire, plan
+from .refusals import unfit
 from .resending import resending
 from .view import reached, view
 from .ways.mailing import Mailing
@@ -37,5 +38,6 @@ SERVICE = Service(
         Mailing(rt).run(),
     ],
     settled=settled,
+    unfit=unfit,
     reached=reached,
 )

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from shared.auth import Principal
 from shared.contracts.views import InputRefused, What
 from shared.decider import Decider
 from shared.http import Call
 from shared.journal import Context
-from shared.runtime import Runtime
+from shared.runtime import Runtime, Unfit
 
 QUIET = timedelta(minutes=1)
 """Who sends the same nonsense all day fills no journal."""
@@ -33,3 +34,13 @@ async def refused(rt: Runtime, agency: str, what: What, context: Context) -> Non
     if not last or context.at - last[-1] >= QUIET:
         event = InputRefused(agency=agency, what=what)
         await rt.journal.handle(DECIDER, stream, agency, event, context)
+
+
+async def unfit(rt: Runtime, who: Principal, what: Unfit) -> None:
+    """Of an agency's system that is subscribed; what staff type wrong is between them and their screen."""
+    subscribed = (await rt.journal.load(f"subscription/{who.agency}")).version
+    if "system" not in who.roles or not subscribed:
+        return
+    now = rt.clock.now()
+    context = Context(actor=who.subject, agency=who.agency, at=now, occurred_at=now)
+    await refused(rt, who.agency, what, context)

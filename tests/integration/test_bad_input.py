@@ -1,6 +1,7 @@
 """What an agency's system must not send: refused, on record, nothing disclosed, nobody else touched."""
 
 import socket
+from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -25,6 +26,18 @@ from tests.integration.test_webhooks import REFUSED, Endpoint
 __all__ = ["subscribers", "town"]
 
 
+UNFIT = (
+    b"", b"{", b"\xff", b"[]", b"null", b'{"handle": 5, "document": "one", "grade": ["placed"]}',
+    b'{"handle": {"a": 1}, "document": 1e999}', b"[" * 10_000,
+)  # fmt: skip
+"""No receipt: nothing, half, no text, of a wrong type, too deep."""
+
+
+async def in_pieces() -> AsyncIterator[bytes]:
+    for _ in range(16):
+        yield b" " * 100_000
+
+
 async def test_each_is_refused_and_on_record_once_and_changes_nothing(town: Town) -> None:
     care, clinic = Endpoint(town, town.care), Endpoint(town, town.clinic)
     for one in (care, clinic):
@@ -36,6 +49,7 @@ async def test_each_is_refused_and_on_record_once_and_changes_nothing(town: Town
         town.views.client(town.care, "system") as system,
         town.views.client(town.clinic, "system") as other,
         town.views.client("city", "operator") as carrier,
+        town.views.client(town.clinic, "agency_worker") as staff,
     ):
         page = (await system.get("/v1/feed")).json()
         before = [page["items"], (await other.get("/v1/feed")).json()["items"]]
@@ -58,6 +72,10 @@ async def test_each_is_refused_and_on_record_once_and_changes_nothing(town: Town
             (system.post("/v1/receipts", json=receipt), 409, None),
             (other.post("/v1/receipts", json=receipt), 404, None),
             (system.post("/v1/receipts", content=b"{" + b" " * 1_500_001), 413, None),
+            (other.post("/v1/receipts", content=in_pieces()), 413, None),
+            *((system.post("/v1/receipts", content=body, headers={"content-type": "application/json"}),
+               422, None) for body in UNFIT),
+            (staff.post("/v1/receipts", content=b"[]"), 422, None),
         ):  # fmt: skip
             answer = await call
             assert answer.status_code == status, answer.text
@@ -68,8 +86,9 @@ async def test_each_is_refused_and_on_record_once_and_changes_nothing(town: Town
     assert after == before
     assert {(one.agency, one.what) for one in await town.views.written(InputRefused)} == {
         (town.care, "key"), (town.care, "webhook"), (town.care, "receipt"), (town.clinic, "cursor"),
+        (town.care, "size"), (town.care, "form"), (town.clinic, "size"),
     }  # fmt: skip
-    assert len(await town.views.written(InputRefused)) == 4
+    assert len(await town.views.written(InputRefused)) == 7
     assert len(await town.views.written(ReceiptRefused)) == 1
     assert len(await town.views.written(SubscriptionRegistered)) == 2
     assert not await town.views.written(KeyRotated, WebhookRegistered, ReceiptRecorded)

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from ..event import AgencyCode, Event, S, event
 
 By = Literal["agency", "operator"]
-What = Literal["key", "webhook", "cursor", "receipt"]
+What = Literal["key", "webhook", "cursor", "receipt", "size", "form"]
+"""`size`, `form`: a body that is too large, or is not what the endpoint takes."""
 
 
 class SubscriptionEvent(Event):
