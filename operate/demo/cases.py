@@ -24,7 +24,9 @@ WITHIN_30, LATER = (3, 28), (31, 90)
 
 @dataclass
 class Consultation:
-    """One case in the making. `story` collects its steps; `days` are those of its referrals."""
+    """One case in the making. `story` collects its steps; `busy` are days of what comes before its end. `by`:
+    who of the lead works it, if it is not the one at the window.
+    """
 
     story: Story
     ikoma: Ikoma
@@ -37,6 +39,7 @@ class Consultation:
     crowd: Crowd
     case: str = ""
     busy: list[date] = field(default_factory=list)
+    by: Actor | None = None
 
     @property
     def random(self) -> Random:
@@ -44,7 +47,7 @@ class Consultation:
 
     @property
     def staff(self) -> Actor:
-        return worker(self.lead)
+        return self.by or worker(self.lead)
 
     def open(self) -> str:
         """First contact with as much of the sheet as is known."""

@@ -20,8 +20,11 @@ PARKED = "select count(*) from parked"
 HELD = "select (select count(*) from held) + (select count(*) from unsent)"
 BY_ITSELF = frozenset(
     f"jp.tsunagu.{name}.v1"
-    for name in ("consent.expired", "sitting.item_removed", "matter.review_overdue")
-)
+    for name in (
+        "consent.expired", "sitting.item_removed", "matter.review_overdue",
+        "programme.contract_begun", "programme.contract_expired",
+    )
+)  # fmt: skip
 """Events that no intent asked for: timers and reactions write them."""
 
 Place = tuple[str, int]

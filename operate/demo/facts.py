@@ -42,6 +42,7 @@ class Fact:
     value: Any
     subjects: frozenset[str] | None
     recorded_by: str
+    actor: str
     occurred: datetime
     recorded: datetime
     not_to: frozenset[str] = frozenset()
@@ -128,6 +129,7 @@ def _fields(
             value=value,
             subjects=about,
             recorded_by=one.agency,
+            actor=one.intent.actor.subject,
             occurred=one.occurred.astimezone(UTC),
             recorded=one.at,
             not_to=frozenset(values.get("not_to") or ()),

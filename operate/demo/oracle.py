@@ -14,6 +14,7 @@ from typing import Any
 from operate.demo.content import Content, Item
 from operate.demo.facts import Fact, facts
 from operate.demo.ledger import Done
+from operate.demo.programme import Programmes
 from shared.contracts.event import CONSENTABLE
 
 
@@ -58,6 +59,7 @@ class Oracle:
         self._pools: dict[str, dict[str, Seat]] = defaultdict(dict)
         self._consents: dict[str, Consent] = {}
         self._households: dict[str, set[str]] = defaultdict(set)
+        self._programmes = Programmes()
         for one in done:
             self._learn(one)
         self._facts: dict[str, list[Fact]] = defaultdict(list)
@@ -71,6 +73,7 @@ class Oracle:
 
     def _learn(self, one: Done) -> None:
         body, when = one.body, one.occurred.astimezone(UTC)
+        self._programmes.learn(one)
         match one.intent.kind:
             case "agency":
                 self._purposes[one.id] = frozenset(body["purposes"])
@@ -127,7 +130,8 @@ class Oracle:
         """Kinds of basis that cover the fact; none: it is not shown."""
         if fact.sealed or agency in fact.not_to:
             return frozenset()
-        bases = {"own_record"} if fact.recorded_by == agency else set()
+        keeper = self._programmes.keeper(fact.recorded_by, fact.actor, fact.recorded, self._at)
+        bases = {"own_record"} if keeper == agency else set()
         about = fact.subjects or self._households[fact.case]
         consenting = {one.person for one in reaching if fact.data_class in one.classes}
         if about and about <= consenting and fact.data_class in CONSENTABLE:

@@ -9,7 +9,7 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
-from operate.demo import setting
+from operate.demo import programme, setting
 from operate.demo.cases import Consultation
 from operate.demo.casting import Casting, scaled
 from operate.demo.diary import Diary
@@ -59,7 +59,8 @@ class Year:
         """Every personal value, each once, in the order of first use."""
         found: dict[str, None] = {}
         for intent in self.intents:
-            if intent.service != "metrics" and intent.kind not in ("agency", "member"):
+            setting = intent.chain.startswith("setting/")
+            if intent.service != "metrics" and intent.kind != "member" and not setting:
                 _gather(intent.body, found)
         return list(found)
 
@@ -102,7 +103,8 @@ class _Planner:
         discussed, before = self._cases()
         diary = Diary(ikoma, self.random, self.pen, self._story, discussed, before)
         held = diary.sittings(self.scale)
-        intents = [*setting.directory(ikoma), *setting.pools(ikoma)]
+        contracts = programme.directory(ikoma, setting.OPERATOR)
+        intents = [*setting.directory(ikoma), *contracts, *setting.pools(ikoma)]
         for story in self.stories:
             intents += story.intents()
         intents = self._repeating(sorted(intents, key=lambda one: (one.at, one.id)))
@@ -115,6 +117,8 @@ class _Planner:
 
     def _cases(self) -> tuple[list[Discussed], list[Before]]:
         roles = self.casting.roles()
+        special = {*roles.several, *roles.statutory, *roles.wanted}
+        latest, visited = programme.passes(self.ikoma) - programme.EARLY, False
         discussed: list[Discussed] = []
         before: list[Before] = []
         for number, day in enumerate(self.casting.days()):
@@ -125,7 +129,11 @@ class _Planner:
             else:
                 made = self._consultation(number, day)
                 wanted = roles.wanted.get(number) or self.casting.by_chance(made.outcome)
-                consultation(made, wanted)
+                if number not in special and day < latest and not visited:
+                    programme.visited(made)
+                    visited = True
+                else:
+                    consultation(made, wanted)
         return discussed, before
 
     def _consultation(self, number: int, day: date, home: Household | None = None) -> Consultation:

@@ -20,6 +20,7 @@ from operate.demo.ledger import Ledger
 from operate.demo.mishap import Killing, redeliver
 from operate.demo.oracle import Oracle
 from operate.demo.plan import Year
+from operate.demo.programme import FIRST, NEXT
 from operate.demo.rights import readings, retractions
 from operate.demo.setting import PLANNER
 from operate.demo.verdict import AgencyVerdict, Verdict
@@ -86,9 +87,11 @@ class Replay:
 
     @property
     def _subscribers(self) -> list[str]:
-        """The most active of the year; in a very small one, windows beside them."""
+        """Those between whom a programme passes, then the most active of the year; in a very small one,
+        windows beside them.
+        """
         windows = [code for codes in self.ikoma.windows.values() for code in codes]
-        return list(dict.fromkeys([*self.year.agencies, *windows]))[
+        return list(dict.fromkeys([FIRST, NEXT, *self.year.agencies, *windows]))[
             : MANY if self.ikoma.every == 1 else FEW
         ]
 

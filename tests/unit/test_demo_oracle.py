@@ -235,3 +235,27 @@ def test_copies_are_compared_by_content_whatever_the_handles() -> None:
     assert difference([document("a")], [document("a", "b")]).surplus == 1
     assert difference([document("a")], [document("a"), document("a")]).doubled == 1
     assert difference([document("a", "b")], [document("a"), document("b")]).documents == 3
+
+
+def test_12_a_programmes_records_pass_with_its_contract(told: Told) -> None:
+    """Those of its desk; what the body recorded before it was seated there is its own."""
+    told.tell("record", {"method": "phone", "text": "自主"}, CARE, case="case")
+    for agency, begins, ends in (
+        (CARE, "2026-04-01", "2026-09-30"), (COUNCIL, "2026-10-02", "2027-03-31"),
+    ):  # fmt: skip
+        terms = {"agency": agency, "begins_on": begins, "last_on": ends}
+        told.tell("contract", terms, path="/v1/programmes/homon/contracts")
+    told.tell("desk", {"programme": "homon"}, path="/v1/desks/madoguchi")
+    seat = f"/v1/desks/madoguchi/members/{CARE}.worker-1"
+    told.tell("seat", {"agency": CARE}, path=seat)
+    told.tell("record", {"method": "visit", "text": "訪問"}, CARE, case="case")
+
+    def texts(at: datetime) -> list[str]:
+        found = [Oracle(told.done, at).held(agency) for agency in (CARE, COUNCIL)]
+        shown = [one.get("case", Content((), "")).items for one in found]
+        return [" ".join(sorted(i.value for i in items if i.field == "text")) for items in shown]
+
+    midnight = datetime(2026, 10, 1, tzinfo=TOKYO)
+    assert texts(midnight - timedelta(seconds=1)) == ['"自主" "訪問"', ""]
+    assert texts(midnight) == ['"自主"', ""]
+    assert texts(midnight + timedelta(days=1)) == ['"自主"', '"訪問"']

@@ -57,6 +57,7 @@ def test_a_small_year_has_some_of_each_kind(seed: int) -> None:
     marked = [i for i in made.intents if i.kind == "section-situation"]
     assert any(i.body["situation"].get("not_to") for i in marked)
     assert len({i.expect for i in made.intents if i.expect}) >= 2
+    assert (found["contract"], found["seat"], found["takeover"]) == (2, 2, 1)
 
 
 def test_some_is_typed_late_and_one_of_it_in_another_month(sixty: Year) -> None:
