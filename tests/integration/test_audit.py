@@ -26,6 +26,7 @@ FREE = {
     "/v1/lists/{name}",
     "/v1/messages",
     "/v1/reviews",
+    "/v1/takeovers",
     "/v1/transfers",
     "/v1/transfers/{id}",
 }
