@@ -19,7 +19,7 @@ from shared.audit import Reading
 from shared.auth import Principal
 from shared.contracts import Recorded
 from shared.contracts.codes import labels
-from shared.db import REFUSED
+from shared.db import REFUSED, Connection
 from shared.decider import Anything, Refused
 from shared.journal import ALONE, Beside, Born, Context, Past, Written
 from shared.problems import Problem, bad_input, not_found
@@ -200,6 +200,7 @@ class Call:
         guarded: Callable[[Past], int] = lambda past: past.version,
         born: Sequence[Born] = (),
         beside: Beside = ALONE,
+        db: Connection | None = None,
     ) -> Receipt:
         """`check` (422) → 412 → decide (409) → written; to a repeat the stored answer instead of
         any of them.
@@ -207,7 +208,7 @@ class Call:
         `location`: path with `{id}`; 201 if this made the stream, else 200. `past`: the stream, if
         it was loaded for this call already, or NEW. `guarded`: the version that If-Match speaks of,
         if that is a part of the stream. `born`: streams that begin in the same transaction;
-        `beside`: what else changes in it.
+        `beside`: what else changes in it. `db`: the caller's own, if that has begun.
         """
         context = self.context(body.occurred_at, basis)
         try:
@@ -215,12 +216,22 @@ class Call:
             if check:
                 await check()
         except (Problem, Refused):
-            written = await self.rt.journal.repeat(context)
+            written = await self.rt.journal.repeat(context, db)
             if written is None:
                 raise
         else:
             written = await self.rt.journal.handle(
-                decider, stream, key, command, context, self.if_match, past, guarded, born, beside
+                decider,
+                stream,
+                key,
+                command,
+                context,
+                self.if_match,
+                past,
+                guarded,
+                born,
+                beside,
+                db,
             )
         commands.labels("repeat" if written.repeated else "new").inc()
         return self.receipt(written, location)

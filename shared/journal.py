@@ -196,8 +196,8 @@ class Journal:
         (past,) = await self.load_all([stream], db)
         return past
 
-    async def load_all(self, streams: Sequence[str], db: Connection) -> list[Past]:
-        """The same for several, in their order, in the caller's transaction."""
+    async def load_all(self, streams: Sequence[str], db: Connection | Pool) -> list[Past]:
+        """The same for several, in their order; in the caller's transaction, if that is a connection."""
         found: list[Past] = []
         for past in await self._pasts(streams, db) if streams else ():
             if isinstance(past, Damaged):
@@ -210,7 +210,7 @@ class Journal:
         return await asyncio.gather(*[self._loads.ask(stream) for stream in streams])
 
     async def _pasts(
-        self, streams: Sequence[str], db: Connection | None = None
+        self, streams: Sequence[str], db: Connection | Pool | None = None
     ) -> list[Past | Damaged]:
         return await self.opened(streams, await (db or self.pool).fetch(LOAD, list(set(streams))))
 
@@ -222,9 +222,9 @@ class Journal:
             of[row["stream"]].append((row["version"], one))
         return [_past(stream, of[stream]) for stream in streams]
 
-    async def repeat(self, context: Context) -> Written | None:
+    async def repeat(self, context: Context, db: Connection | None = None) -> Written | None:
         """What an earlier command with the same key did. Raises KeyReused for another body."""
-        row = context.command and await self.pool.fetchrow(REPEAT, context.command.bytes)
+        row = context.command and await (db or self.pool).fetchrow(REPEAT, context.command.bytes)
         if not row:
             return None
         if row["digest"] not in (context.digest, NO_DIGEST):
@@ -243,18 +243,20 @@ class Journal:
         guarded: Callable[[Past], int] = lambda past: past.version,
         born: Sequence[Born] = (),
         beside: Beside = ALONE,
+        db: Connection | None = None,
     ) -> Written:
         """Decide on the stream as it is and append. Losing a race is tried again silently,
         unless the caller named the version that it had seen. A command key that is taken already
         answers as `repeat` does. `past`: the stream, if it was loaded for this command already.
         `guarded`: the version that `expected` speaks of, where it is not the stream's last. `born`:
         streams that begin with this command, or not at all. `beside`: what changes with it, or not at all.
+        `db`: the caller's own transaction; a race that is lost in it is raised, and `announce` is his.
 
         Raises Refused, Stale, KeyReused, TooLarge, ErasedKey, Behind.
         """
         while True:
             try:
-                past = past or await self.load(stream)
+                past = past or await self.load(stream, db)
                 if expected not in (None, seen := guarded(past)):
                     raise Stale(seen)
                 events = decider.decide(past.fold(decider), command)
@@ -263,16 +265,19 @@ class Journal:
                 begun = replace(context, command=None)
                 others = [Addition(name, of, 0, first, begun) for name, of, first in born]
                 point("journal.decided")
-                await self.append_all(self.pool, [addition, *others], written, beside)
+                await self.append_all(db or self.pool, [addition, *others], written, beside)
             except (*LOST, *FINAL) as error:
-                if repeated := await self.repeat(context):
+                if db and isinstance(error, LOST):
+                    raise
+                if repeated := await self.repeat(context, db):
                     return repeated
                 if isinstance(error, LOST):
                     past = None
                     continue
                 raise
-            point("journal.committed")
-            self._written()
+            if db is None:
+                point("journal.committed")
+                self._written()
             return written
 
     async def append(

@@ -1,7 +1,8 @@
 """Which cases have run out, which keys go with one, and their destruction: at once, and after every start."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -20,8 +21,8 @@ from shared.contracts.intake import (
     PersonJoined,
 )
 from shared.contracts.retention import Kept, Rule, rule
-from shared.db import PASSING, RACED
-from shared.journal import Context
+from shared.db import PASSING, RACED, Connection, Pool
+from shared.journal import Context, Past
 from shared.kill import point
 from shared.runtime import Runtime
 
@@ -45,6 +46,8 @@ select j.id, j.stream, j.agency, j.at, j.correlation from journal j
    and not exists (select from journal d where d.stream = j.stream
                      and d.type in ('{CaseDisposed.TYPE}', '{CaselessDisposed.TYPE}'))
  order by j.seq"""
+ALONE = "set local lock_timeout = '2s'; select pg_advisory_xact_lock(hashtext('disposal'))"
+"""A trigger of the journal lets nobody write beside who holds it."""
 CONTENT = "delete from attachment where case_id = any($1::uuid[])"
 
 log = structlog.get_logger()
@@ -78,13 +81,21 @@ class Other(NamedTuple):
     run_out_on: date | None
 
 
-async def others(rt: Runtime, case: UUID) -> list[Other]:
+@asynccontextmanager
+async def alone(rt: Runtime) -> AsyncIterator[Connection]:
+    """A transaction beside which nobody writes to the journal: what it reads there is so when it commits."""
+    async with rt.pool.acquire() as db, db.transaction():
+        await db.execute(ALONE)
+        yield db
+    rt.journal.announce()
+
+
+async def others(rt: Runtime, db: Connection | Pool, case: UUID) -> list[Other]:
     """Those that stand together with it: their time counts for it too, and what holds them (L18)."""
     found = []
-    for other in await joined.cases(rt, case):
-        if other == case:
-            continue
-        past = await rt.journal.load(f"case/{other}")
+    names = [other for other in await joined.cases(db, case) if other != case]
+    pasts = await rt.journal.load_all([f"case/{other}" for other in names], db)
+    for other, past in zip(names, pasts, strict=True):
         state: cases.Case = past.fold(cases.DECIDER)
         day, rule = closed_on(past.events), await rule_of(rt, state.lead)
         goes = state.status in ("closed", "disposed") and not state.disposal.held
@@ -93,29 +104,32 @@ async def others(rt: Runtime, case: UUID) -> list[Other]:
     return found
 
 
-async def cases_of(rt: Runtime, people: Iterable[UUID]) -> dict[UUID, set[UUID]]:
+async def cases_of(db: Connection | Pool, people: Iterable[UUID]) -> dict[UUID, set[UUID]]:
     """Person → all cases that he has ever joined, from the journal."""
     found: dict[UUID, set[UUID]] = {person: set() for person in people}
-    for row in await rt.pool.fetch(CASES_OF, [str(person) for person in found]):
+    for row in await db.fetch(CASES_OF, [str(person) for person in found]):
         found[UUID(row["person"])].add(UUID(row["key"]))
     return found
 
 
-async def keys_of(rt: Runtime, case: UUID, people: Iterable[UUID]) -> tuple[set[UUID], list[str]]:
+async def keys_of(
+    rt: Runtime, db: Connection, case: UUID, people: Iterable[UUID]
+) -> tuple[set[UUID], list[str]]:
     """Who is erased with the case, and the keys that go: the household's, those of notices that were
     taken into it, and of each person all of whose other cases are disposed of.
     """
-    joined = await cases_of(rt, people)
-    others = {other for of in joined.values() for other in of} - {case}
-    gone = {other for other in others if await _gone(rt, other)}
+    joined = await cases_of(db, people)
+    others = sorted({other for of in joined.values() for other in of} - {case})
+    pasts = await rt.journal.load_all([f"case/{other}" for other in others], db)
+    gone = {other for other, past in zip(others, pasts, strict=True) if _gone(past)}
     erased = {person for person, of in joined.items() if of <= gone | {case}}
     notices = [row["id"] for row in await rt.reads.fetch(NOTICES, case)]
     keys = [f"text/{of}" for of in (case, *notices)] + [f"person/{p}" for p in sorted(erased)]
     return erased, keys
 
 
-async def _gone(rt: Runtime, case: UUID) -> bool:
-    state: cases.Case = (await rt.journal.load(f"case/{case}")).fold(cases.DECIDER)
+def _gone(past: Past) -> bool:
+    state: cases.Case = past.fold(cases.DECIDER)
     return state.disposal.step == "approved" or state.status == "disposed"
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from shared.contracts import Recorded
 from shared.contracts.intake import RightsRequested
+from shared.db import Connection, Pool
 from shared.http import Call
 from shared.runtime import Runtime
 
@@ -35,7 +36,7 @@ async def items(call: Call, people: frozenset[UUID], before: UUID | None = None)
     """What the controller's agencies recorded about them, under whatever id (L18), in the order of their
     cases and of time; `before`: as it was held, and joined, when this event was written.
     """
-    people = await joined.same(call.rt, people, before)
+    people = await joined.same(call.rt.pool, people, before)
     mine = await controller(call.rt, call.who.agency)
     found: list[Item] = []
     for case in await _cases(call.rt, people):
@@ -59,7 +60,7 @@ async def _events(rt: Runtime, case: UUID) -> list[Recorded]:
 
 
 async def _cases(rt: Runtime, people: Iterable[UUID]) -> list[UUID]:
-    joined = await cases_of(rt, people)
+    joined = await cases_of(rt.pool, people)
     return sorted({case for of in joined.values() for case in of})
 
 
@@ -67,7 +68,7 @@ async def strangers(call: Call, people: Sequence[UUID]) -> set[UUID]:
     """Those of whom the controller's agencies hold no case."""
     mine = await controller(call.rt, call.who.agency)
     unknown = set(people)
-    for person, of in (await cases_of(call.rt, people)).items():
+    for person, of in (await cases_of(call.rt.pool, people)).items():
         for case in of:
             past = await call.load(f"case/{case}")
             if mine & {e.envelope.agency for e in past.events}:
@@ -77,7 +78,7 @@ async def strangers(call: Call, people: Sequence[UUID]) -> set[UUID]:
 
 async def corrects(call: Call, people: Iterable[UUID], events: Sequence[UUID]) -> bool:
     """Are all of these events of cases of the person?"""
-    known = await joined.same(call.rt, people)
+    known = await joined.same(call.rt.pool, people)
     cases = {str(case) for case in await _cases(call.rt, known)}
     rows = await call.rt.pool.fetch(OF_IDS, list(events))
     return len(rows) == len(set(events)) and all(row["key"] in cases for row in rows)
@@ -88,10 +89,9 @@ async def requests(rt: Runtime, agency: str) -> list[str]:
     return [row["stream"] for row in await rt.pool.fetch(REQUESTS, agency)]
 
 
-async def asked_for(rt: Runtime, people: Iterable[UUID]) -> bool:
+async def asked_for(rt: Runtime, db: Connection | Pool, people: Iterable[UUID]) -> bool:
     """Does a request of one of these people wait for its answer?"""
-    for row in await rt.pool.fetch(ASKED_FOR, [str(person) for person in people]):
-        state: rights.Request = (await rt.journal.load(row["stream"])).fold(rights.DECIDER)
-        if state.status in ("open", "decided"):
-            return True
-    return False
+    rows = await db.fetch(ASKED_FOR, [str(person) for person in people])
+    pasts = await rt.journal.load_all([row["stream"] for row in rows], db)
+    states: list[rights.Request] = [past.fold(rights.DECIDER) for past in pasts]
+    return any(state.status in ("open", "decided") for state in states)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from shared.contracts.intake import CasesMerged, MergeUndone
-from shared.runtime import Runtime
+from shared.db import Connection, Pool
 
 STANDING = f"""
 standing as (
@@ -29,12 +29,14 @@ together (id) as (
 select id from together"""
 
 
-async def cases(rt: Runtime, case: UUID) -> list[UUID]:
+async def cases(db: Connection | Pool, case: UUID) -> list[UUID]:
     """It, and all cases that merges which hold have joined with it, either way."""
-    return [UUID(row["id"]) for row in await rt.pool.fetch(CASES, str(case))]
+    return [UUID(row["id"]) for row in await db.fetch(CASES, str(case))]
 
 
-async def same(rt: Runtime, people: Iterable[UUID], before: UUID | None = None) -> frozenset[UUID]:
+async def same(
+    db: Connection | Pool, people: Iterable[UUID], before: UUID | None = None
+) -> frozenset[UUID]:
     """All ids of these people, by merges that still hold; `before`: that were said before this event."""
-    rows = await rt.pool.fetch(PEOPLE, [str(person) for person in people], before)
+    rows = await db.fetch(PEOPLE, [str(person) for person in people], before)
     return frozenset(UUID(row["id"]) for row in rows)

@@ -12,6 +12,7 @@ from shared.basis import World
 from shared.contracts import Event, Recorded, readable
 from shared.contracts.codes import labels
 from shared.contracts.intake import CaseOpened, LeadAccepted, PersonDescribed, StaffAssigned
+from shared.db import Connection
 from shared.directory import Offices
 from shared.http import (
     Body,
@@ -265,6 +266,17 @@ async def on_led_case(id: PathId, call: Caller) -> OnCase:
     call.need(*OFFICERS)
     on.reads()
     return on
+
+
+async def again(on: OnCase, db: Connection) -> OnCase:
+    """As it stands in this transaction (404 if the lead has gone to others meanwhile)."""
+    past, staff_past = await on.call.rt.journal.load_all(
+        [f"case/{on.case}", assignment_of(on.call, on.case)], db
+    )
+    found = OnCase(on.call, on.case, past, staff_past, await view.the_offices(on.call.rt))
+    if found.lead != on.lead or on.call.who.subject in found.staff.blocked:
+        raise not_found()
+    return found
 
 
 async def worker(call: Caller) -> Call:

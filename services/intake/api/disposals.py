@@ -23,13 +23,14 @@ from shared.contracts.intake import (
     HoldPlaced,
 )
 from shared.contracts.retention import CASELESS, Kept
+from shared.db import Connection, Pool
 from shared.decider import Refused
 from shared.erasure import signature
 from shared.http import After, Body, Call, Limit, Page, Receipt, Route, Text, to_uuid
 
 from .. import caseless, disposal, holding
 from ..domain.disposal import Disposal
-from .common import NO_ID, OnCase, OnLedCaseDep, officer, stands_in
+from .common import NO_ID, OnCase, OnLedCaseDep, again, officer, stands_in
 
 router = APIRouter(route_class=Route)
 
@@ -117,7 +118,7 @@ async def _run_out_on(call: Call, row: dict[str, Any]) -> RunOut | None:
     """None: its time runs, or that of a case that stands together with it."""
     rule, closed_on = row["rule"], row["at"].astimezone(TOKYO).date()
     case = row["id"] if row["kind"] == "case" else None
-    others = await disposal.others(call.rt, case) if case else []
+    others = await disposal.others(call.rt, call.rt.pool, case) if case else []
     day = _last(rule.run_out_on(closed_on), others)
     if day is None or day > call.now().astimezone(TOKYO).date():
         return None
@@ -177,18 +178,20 @@ async def lift(on: OnLedCaseDep, body: Step) -> Receipt:
 @router.post("/v1/cases/{id}/disposal")
 async def propose(on: OnLedCaseDep, body: Step) -> Receipt:
     """After its time, and that of all that merges joined with it, has run out; another person decides."""
-    rule = await disposal.rule_of(on.call.rt, on.lead)
+    rt = on.call.rt
+    rule = await disposal.rule_of(rt, on.lead)
     closed_on = disposal.closed_on(on.events) or on.call.now().date()
     day = rule.run_out_on(closed_on) if rule else closed_on
+    others = await disposal.others(rt, rt.pool, on.case)
     event = DisposalProposed(
         case=on.case,
         rule=rule.code if rule else "none",
-        run_out_on=_last(day, await disposal.others(on.call.rt, on.case)) or day,
+        run_out_on=_last(day, others) or day,
         by=on.call.who.subject,
     )
 
     async def check() -> None:
-        await _run_out(on)
+        await _run_out(on, rt.pool)
 
     return await on.write(event, body, check=check)
 
@@ -197,8 +200,17 @@ async def propose(on: OnLedCaseDep, body: Step) -> Receipt:
 async def approve(on: OnLedCaseDep, body: Step) -> Receipt:
     """By a second person. The keys are destroyed at once; from then on nobody can open anything."""
     rt = on.call.rt
-    people, keys = await disposal.keys_of(rt, on.case, on.state.people)
-    joined = [other.case for other in await disposal.others(rt, on.case)]
+    async with disposal.alone(rt) as db:
+        receipt = await _approve(await again(on, db), body, db)
+    await disposal.carry_out(rt)
+    return receipt
+
+
+async def _approve(on: OnCase, body: Step, db: Connection) -> Receipt:
+    """`db`: in which nobody writes beside us."""
+    rt = on.call.rt
+    people, keys = await disposal.keys_of(rt, db, on.case, on.state.people)
+    joined = [other.case for other in await disposal.others(rt, db, on.case)]
     master = rt.keys.keyring_master_key
     assert master is not None
     event = DisposalApproved(
@@ -211,11 +223,9 @@ async def approve(on: OnLedCaseDep, body: Step) -> Receipt:
     )
 
     async def check() -> None:
-        await _run_out(on)
+        await _run_out(on, db)
 
-    receipt = await on.write(event, body, check=check)
-    await disposal.carry_out(rt)
-    return receipt
+    return await on.write(event, body, check=check, db=db)
 
 
 @router.post("/v1/cases/{id}/disposal/decline")
@@ -223,18 +233,19 @@ async def decline(on: OnLedCaseDep, body: Step) -> Receipt:
     return await on.write(DisposalDeclined(case=on.case, by=on.call.who.subject), body)
 
 
-async def _run_out(on: OnCase) -> None:
+async def _run_out(on: OnCase, db: Connection | Pool) -> None:
     if on.state.status != "closed":
         return  # the decider says so
-    rule = await disposal.rule_of(on.call.rt, on.lead)
+    rt = on.call.rt
+    rule = await disposal.rule_of(rt, on.lead)
     closed_on = disposal.closed_on(on.events)
     today = on.call.now().astimezone(TOKYO).date()
-    others = await disposal.others(on.call.rt, on.case)
+    others = await disposal.others(rt, db, on.case)
     run_out_on = _last(rule.run_out_on(closed_on), others) if rule and closed_on else None
     if run_out_on is None or run_out_on > today:  # whichever of them it is: no more is told (L14)
         raise Refused("retention-has-not-run-out", on.state.status, ("hold", "reopening"))
     people = on.state.people.union(*(other.people for other in others))
-    if await holding.asked_for(on.call.rt, people):
+    if await holding.asked_for(rt, db, people):
         raise Refused("a-request-waits", on.state.status, ("hold", "reopening"))
 
 

@@ -23,7 +23,7 @@ async def recorded_in(on: OnCase, events: list[Recorded]) -> list[Consent | Grou
     L22, L18); what else is told there stays there.
     """
     given = list(consents(events).values())
-    others = [case for case in await joined.cases(on.call.rt, on.case) if case != on.case]
+    others = [case for case in await joined.cases(on.call.rt.pool, on.case) if case != on.case]
     if others:
         pasts = await on.call.loads(*(f"case/{case}" for case in others))
         told = [e for past in pasts for e in past.events if isinstance(e.event, PersonFlagged)]
@@ -33,7 +33,7 @@ async def recorded_in(on: OnCase, events: list[Recorded]) -> list[Consent | Grou
 
 async def _stopped(on: OnCase, consent: Consent, flagged: list[Recorded]) -> Consent:
     person = consent.recorded.person
-    for other in sorted(await joined.same(on.call.rt, [person]) - {person}):
+    for other in sorted(await joined.same(on.call.rt.pool, [person]) - {person}):
         consent = stopped_by(consent, flagged, other)
     return consent
 
