@@ -61,6 +61,7 @@ class Place:
     kafka: Mapping[str, Any]
     master: str | None
     codes: str
+    index: str | None = None
 
     def settings(self, instance: str | None = None) -> Kafka:
         return Kafka(**self.kafka, instance=instance)

@@ -45,7 +45,7 @@ def environment(stack: Stack, place: Place) -> Iterator[None]:
             "KEYRING_DATABASE_URL": place.keyring,
             "KEYRING_MASTER_KEY": place.master,
             "KEYRING_CODES_KEY": place.codes,
-            "INDEX_KEY": new_key(),
+            "INDEX_KEY": place.index or new_key(),
             "HTTP_PORT": "0",
             "CLOCK": "simulated",
             "DEVELOPMENT": "true",
@@ -59,8 +59,8 @@ class Running:
     """The service, those who call it, and what the others tell it."""
 
     def __init__(self, stack: Stack, rt: Runtime, place: Place) -> None:
-        self.stack, self.rt, self.app = stack, rt, application(rt.service, rt)
-        self.place = place
+        self.stack, self.rt, self.place = stack, rt, place
+        self.app = application(rt.service, rt)
         self._versions: Counter[str] = Counter()
         self._offsets: Counter[str] = Counter()
 
@@ -149,13 +149,14 @@ class Running:
 async def service_on(
     stack: Stack, name: str, keys_of: Place | None = None
 ) -> AsyncIterator[Running]:
-    """`keys_of`: where a service is at work whose keyring this one shares."""
+    """`keys_of`: where a service is at work whose keyring and keys this one shares."""
     plain_logs()
     found = host.load(name)
     async with fresh(stack, name) as place:
+        place = replace(place, index=new_key())
         if keys_of:
-            shared = {"keyring": keys_of.keyring, "master": keys_of.master, "codes": keys_of.codes}
-            place = replace(place, **shared)
+            names = ("keyring", "master", "codes", "index")
+            place = replace(place, **{name: getattr(keys_of, name) for name in names})
         with environment(stack, place):
             async with host.runtime(found, Http()) as rt:
                 rt.recovering = False
