@@ -41,7 +41,8 @@ class View:
     """`project` writes the tables of `ddl` (search_path is the numbered schema) and must commute
     between streams. `react` runs in the same transaction, in the promoted number only; its third
     argument is False while the follower is still catching up. It may append to the journal.
-    `unfolded`: columns (`table.column`) that `react` and loops write, so that no refold tells them.
+    `unfolded`: columns (`table.column`) and tables that `react` and loops write, so that no refold tells
+    them.
 
     Sets of event types; None: all. `kept`: they go into the table of that name as they came, and `touch`
     is told of their cases. `projected`: they are given to `project`. What is neither only moves the

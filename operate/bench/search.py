@@ -140,7 +140,7 @@ class Searched:
         return found
 
     async def matches(self) -> dict[str, Any]:
-        """What the matching role is shown: all persons are compared, when it asks."""
+        """What the matching role is shown; the first time, those who were not compared yet are."""
         asked = [Request("GET", "/v1/matches")] * 3
         answers = await ask(self.port, self.headers(LARGE, "matcher"), asked)
         return {"ms": [round(took) for _, took, _, _ in answers], "bytes": answers[-1][2]}

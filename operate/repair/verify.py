@@ -35,7 +35,7 @@ select c.relname::text as name,
   from pg_class c
   join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
   left join pg_index i on i.indrelid = c.oid and i.indisprimary
- where c.relnamespace = to_regnamespace($1) and c.relkind = 'r'
+ where c.relnamespace = to_regnamespace($1) and c.relkind = 'r' and c.relname <> all($2::text[])
  group by c.relname order by c.relname"""
 COMPARE = """
 with kept as (select concat_ws('/', {keys}) as key, md5(row({columns})::text) as digest

@@ -2,7 +2,7 @@
 
 from shared.runtime import Service
 
-from . import disposal
+from . import disposal, likely
 from .api import router
 from .domain.deadlines import fire, plan
 from .view import view
@@ -31,7 +31,7 @@ SERVICE = Service(
     view=view,
     plan=plan,
     fire=fire,
-    tasks=lambda rt: [disposal.run(rt)],
+    tasks=lambda rt: [disposal.run(rt), likely.run(rt)],
     settled=disposal.settled,
     largest_body=7_500_000,  # an attachment, in base64
     audited=True,

@@ -124,6 +124,7 @@ def view(rt: Runtime) -> View:
         ("intake", "referral", "meetings"),
         ddl,
         partial(project, rt.keys.index_key),
+        unfolded=frozenset(("uncompared", "likely", "compared")),
         kept=frozenset(KEEPS),
     )
 

@@ -148,7 +148,17 @@ async def test_a_write_takes_no_other_steps_where_the_person_is_known(desks: Des
 
 
 async def _rows(desks: Desks) -> dict[str, int]:
-    tables = ("cases", "party", "search", "marks", "enquiry", "merges", "kept")
+    tables = (
+        "cases",
+        "party",
+        "search",
+        "marks",
+        "uncompared",
+        "likely",
+        "enquiry",
+        "merges",
+        "kept",
+    )
     counted = ", ".join(f"(select count(*) from {name}) as {name}" for name in tables)
     row = await desks.running.rt.reads.fetchrow(f"select {counted}")
     assert row is not None

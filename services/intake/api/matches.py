@@ -27,7 +27,7 @@ from shared.http import (
 from shared.journal import Past
 from shared.problems import bad_input, not_found
 
-from .. import matching
+from .. import likely, matching
 from ..domain import match
 from .common import WORKERS, blocked_from, worker
 
@@ -108,18 +108,19 @@ async def list_matches(
 ) -> Page[Match]:
     """By id. Those that a desk called different come no more, unless `status` is `answered`."""
     start = to_uuid(after) if after else UUID(int=0)
-    asked = set(await matching.asked(call.rt))
-    found = [pair for pair in await matching.pairs(call.rt) if pair.id > start]
-    states = await matching.states(call.rt, [pair.id for pair in found if pair.id in asked])
+    asked = None if status is None else status != "none"
+    await likely.compare(call.rt)
     items: list[Match] = []
-    for pair in found:
-        state = states.get(pair.id, match.Match())
-        if state.status == status or (status is None and state.answer != "different"):
-            call.reads(f"match/{pair.id}", ROLE)
-            items.append(_shown(pair, state))
-        if len(items) == limit:
-            break
-    return Page(items=items, next=str(items[-1].id) if len(items) == limit else None)
+    while len(items) < limit and (found := await likely.pairs(call.rt, start, limit, asked)):
+        states = await matching.states(call.rt, [pair.id for pair in found if pair.asked])
+        for pair in found:
+            state = states.get(pair.id, match.Match())
+            if state.status == status or (status is None and state.answer != "different"):
+                items.append(_shown(pair, state))
+        start = found[-1].id
+    for item in items[:limit]:
+        call.reads(f"match/{item.id}", ROLE)
+    return Page(items=items[:limit], next=str(items[limit - 1].id) if len(items) >= limit else None)
 
 
 @router.get("/v1/matches/{id}")
@@ -149,7 +150,7 @@ async def get_match(id: PathId, call: Matcher) -> MatchFile:
 async def enquire(id: PathId, call: Matcher, body: Enquiry) -> Receipt:
     """Asks the desk that leads one of the two cases; it is not told of the other."""
     found = to_uuid(id)
-    pair = next((pair for pair in await matching.pairs(call.rt) if pair.id == found), None)
+    pair = await likely.of_id(call.rt, found)
     if pair is None:
         raise not_found()
     side = next((side for side in pair.sides if side.case == body.asked_of), None)
@@ -212,11 +213,11 @@ async def answer(
     return await call.handle(match.DECIDER, f"match/{id}", str(id), event, body, past=past)
 
 
-def _shown(pair: matching.Pair, state: match.Match) -> Match:
+def _shown(pair: likely.Pair, state: match.Match) -> Match:
     return Match(
         id=pair.id,
-        points=pair.likeness.points,
-        agrees=dict(pair.likeness.levels),
+        points=pair.points,
+        agrees=dict(pair.levels),
         sides=[Side(case=s.case, lead=s.lead, person=s.person) for s in pair.sides],
         status=state.status,
         answer=readable(state.answer),

@@ -136,6 +136,29 @@ create index marks_birth on marks (birth, initial);
 create index marks_phone on marks (phone);
 create index marks_address on marks (address);
 create index marks_person on marks (person);
+-- Who is to be compared with all others, since something of him changed.
+create table uncompared (
+    case_id uuid not null,
+    person uuid not null,
+    primary key (case_id, person)
+);
+-- Two who may be one, as those found who compared them; and by which rule: the row is the lock of who compares.
+create table likely (
+    id uuid primary key,
+    case_a uuid not null,
+    person_a uuid not null,
+    case_b uuid not null,
+    person_b uuid not null,
+    points double precision not null,
+    levels jsonb not null
+);
+create index likely_a on likely (case_a, person_a);
+create index likely_b on likely (case_b, person_b);
+create table compared (
+    one boolean primary key default true check (one),
+    rule bigint not null
+);
+insert into compared (rule) values (0);
 create table enquiry (
     match uuid primary key,
     cases uuid[] not null,
