@@ -1,6 +1,6 @@
 """Merged cases, judged as one: facts joined, consents only as confirmed, undone as if it had never been."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,9 +14,11 @@ from shared.contracts.intake import (
     ConsentConfirmed,
     ConsentRecorded,
     MergeUndone,
+    PersonDescribed,
     PersonJoined,
     SituationRecorded,
 )
+from shared.contracts.views import ItemRef
 from tests.integration._service import Running, service_on
 from tests.integration.test_views import Town
 
@@ -105,6 +107,37 @@ async def test_what_was_disclosed_through_a_merge_is_an_incident_to_look_at(two:
     assert "年金" not in str(account)
     client = two.views.client("city", "privacy_officer")
     assert (await client.get(f"/v1/merges/{uuid4()}")).status_code == 404
+
+
+async def test_a_correction_through_a_merge_is_no_retraction_and_ends_with_it(two: Two) -> None:
+    """L17: the newest shows, in whichever of the two it was told; the merged one's own document never
+    tells what was told in the other. Undone, each shows its own, and what came through is given back.
+    """
+
+    def lives(case: UUID, person: UUID, address: str) -> PersonDescribed:
+        return PersonDescribed(case=case, person=person, address=address)
+
+    there = two.given_there(two.care, classes=("contact",))
+    here = two.consent(two.care, classes=("contact",))
+    await two.tell(here, there, lives(two.other, two.twin, "西町1"))
+    confirmed = [ConsentConfirmed(merge=two.merge.merge, consent=c.consent) for c in (here, there)]
+    await two.tell(two.merge, *confirmed)
+    told = []
+    for step in (
+        lives(two.case, two.hana, "東町2"),
+        lives(two.other, two.twin, "西町3"),
+        MergeUndone(merge=two.merge.merge, reason="別の方"),
+    ):
+        await two.tell(step)
+        last = [d for d in await two.documents(two.care) if d.case == two.case][-1]
+        told.append((addresses(last.items), addresses(last.withdrawn)))
+    assert told == [(1, 0), (1, 0), (1, 1)]
+    own = [d for d in await two.documents(two.care) if d.case == two.other]
+    assert [(addresses(d.items), d.withdrawn) for d in own] == [(1, ())] * 2
+
+
+def addresses(refs: Sequence[ItemRef]) -> int:
+    return sum(ref.field == "address" for ref in refs)
 
 
 async def test_a_document_does_not_grow_by_a_merge_that_may_be_undone(two: Two) -> None:

@@ -63,9 +63,50 @@ async def test_a_merged_case_answers_with_the_file_in_which_it_goes_on(desks: Me
     assert (shown["status"], shown["merged"], shown["into"]) == ("undone", one, two)
 
 
+async def test_a_fact_of_a_merged_case_is_corrected_where_it_was_told(desks: Merging) -> None:
+    """Asked in the case that staff go on in: so it stays right when the merge is undone (L17, L18)."""
+    one, two = await desks.open("city", HANA), await desks.open("city", TYPED)
+    hana, typed = [(await desks.file(case))["people"][0] for case in (one, two)]
+    words = {"method": "phone", "text": "西町にお住まい"}
+    line = await desks.call("POST", f"/v1/cases/{one}/records", **words)
+    asked = f"/v1/cases/{two}/records/{line.json()['id']}"
+    before = await desks.file(two)
+    assert (await desks.call("GET", asked)).status_code == 404
+    merge = (await desks.merge(one, two, {"merged": hana, "into": typed})).json()["id"]
+
+    (shown,) = (await desks.call("GET", f"/v1/cases/{two}/records")).json()
+    assert (shown["case"], shown["text"]) == (one, "西町にお住まい")
+    assert "西町" in (await desks.call("GET", f"/v1/cases/{two}/records/print")).text
+    right = {"method": "phone", "text": "東町にお住まい", "reason": "聞き違い"}
+    corrected = await desks.call("POST", f"{asked}/correction", **right)
+    assert corrected.status_code == 200, corrected.text
+    part = {"id": hana, "address": "生駒市東町2"}
+    saved = await desks.call("PUT", f"/v1/cases/{two}/sections/person", person=part)
+    assert saved.json()["stream"] == f"case/{one}"
+    section = f"/v1/cases/{{}}/sections/person?person={hana}"
+    fields = (await desks.call("GET", section.format(two))).json()["fields"]
+    assert fields["address"]["value"] == "生駒市東町2"
+    told = [
+        e["values"].get("text")
+        for e in (await desks.call("GET", f"/v1/cases/{two}/history")).json()
+    ]
+    assert [text for text in told if text] == ["西町にお住まい", "東町にお住まい"]
+
+    assert (await desks.undo(merge)).status_code == 200
+    assert await desks.file(two) == before
+    assert (await desks.call("GET", f"/v1/cases/{two}/records")).json() == []
+    assert (await desks.call("POST", f"{asked}/correction", **right)).status_code == 404
+    assert (await desks.call("GET", section.format(two))).json()["fields"] == {}
+    (kept,) = (await desks.call("GET", f"/v1/cases/{one}/records")).json()
+    assert (kept["text"], kept["corrected"]) == ("東町にお住まい", 1)
+    assert (await desks.call("GET", section.format(one))).json()["fields"] == fields
+
+
 async def test_a_merge_gives_no_standing(desks: Merging) -> None:
     """The agency of the merged case reads what it read, and learns nothing of the other (L14, L18)."""
     one, two = await desks.open("shakyo", TYPED), await desks.open("city", HANA)
+    words = {"method": "phone", "text": "西町にお住まい"}
+    line = await desks.call("POST", f"/v1/cases/{one}/records", "shakyo", **words)
     before = await desks.file(one, by="shakyo")
     await desks.call("GET", "/v1/matches", "center", "matcher")
     refused = await desks.merge(one, two)
@@ -81,6 +122,9 @@ async def test_a_merge_gives_no_standing(desks: Merging) -> None:
     assert await desks.file(one, by="shakyo") == before
     assert (await desks.call("GET", f"/v1/cases/{two}", "shakyo")).status_code == 404
     assert (await desks.file(two))["merged"] == []
+    assert (await desks.call("GET", f"/v1/cases/{two}/records")).json() == []
+    theirs = f"/v1/cases/{two}/records/{line.json()['id']}"
+    assert (await desks.call("GET", theirs)).status_code == 404
     for by in ("shakyo", "city", "clinic"):
         assert (await desks.call("GET", path, by)).status_code == 404
     assert (await desks.call("GET", path, "center", "matcher")).status_code == 200

@@ -24,6 +24,7 @@ from shared.sealing import ErasedKey
 
 from ..domain import attachment, files
 from ..domain.pictures import NotAFile
+from . import joint
 from .common import OnCase, OnCaseDep, all_known
 
 router = APIRouter(route_class=Route)
@@ -81,7 +82,7 @@ class AttachmentLine(BaseModel):
 
 
 class OnAttachment:
-    """A file of a case that the caller sees (404 otherwise)."""
+    """A file that the caller sees of a case, or of one that goes on with it (404 otherwise)."""
 
     def __init__(self, on: OnCase, id: UUID, past: Past) -> None:
         self.on, self.id, self.past = on, id, past
@@ -102,7 +103,7 @@ class OnAttachment:
 
 
 async def on_attachment(on: OnCaseDep, attachment: PathId) -> OnAttachment:
-    return OnAttachment(on, *await on.within("attachment", attachment))
+    return OnAttachment(*await joint.within(on, "attachment", attachment))
 
 
 OnAttachmentDep = Annotated[OnAttachment, Depends(on_attachment)]
@@ -151,8 +152,12 @@ async def add_attachment(on: OnCaseDep, body: NewAttachment) -> Receipt:
 
 @router.get("/v1/cases/{id}/attachments")
 async def list_attachments(on: OnCaseDep) -> list[AttachmentLine]:
-    pasts = await on.streams("attachment")
-    seen = [past for past in pasts if on.sees(past.events[0])]
+    """Those too of the cases that go on with this one."""
+    return [line for file in await joint.files(on) for line in await _of(file)]
+
+
+async def _of(on: OnCase) -> list[AttachmentLine]:
+    seen = [past for past in await on.streams("attachment") if on.sees(past.events[0])]
     on.reads(e for past in seen for e in past.events)
     return [_line(past) for past in seen]
 

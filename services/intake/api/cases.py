@@ -30,19 +30,18 @@ from shared.http import (
 )
 from shared.journal import NEW
 
-from .. import family, view
+from .. import view
 from ..domain import case as cases
 from .common import (
     NO_ID,
     Fact,
-    OnCase,
     OnCaseDep,
     fact,
-    stands_in,
     still_there,
     taken_on,
     worker,
 )
+from .joint import files
 from .sheet import Person, Situation, Worries, check
 
 router = APIRouter(route_class=Route)
@@ -151,28 +150,19 @@ async def list_cases(
 @router.get("/v1/cases/{id}")
 async def get_case(on: OnCaseDep) -> CaseFile:
     """A merged case answers with the file in which it goes on, to who has standing there too."""
-    files = await _joined(on)
-    first = files[0]
+    there = await files(on)
+    first = there[0]
     on.call.shows(first.version)
     return CaseFile(
         id=first.case,
-        merged=[file.case for file in files[1:]],
+        merged=[file.case for file in there[1:]],
         status=first.state.status,
         lead=first.lead,
         version=first.version,
         coordinator=first.state.coordinator and first.state.coordinator[0],
-        people=sorted({person for file in files for person in file.state.people}),
-        facts=[fact(file, e) for file in files for e in file.shown()],
+        people=sorted({person for file in there for person in file.state.people}),
+        facts=[fact(file, e) for file in there for e in file.shown()],
     )
-
-
-async def _joined(on: OnCase) -> list[OnCase]:
-    """The case in which this one goes on, then those that go on there; only where the caller stands,
-    and only this one where he does not stand in the first: a merge gives no standing.
-    """
-    ids = await family.family(on.call.rt, on.case)
-    files = [on if id == on.case else await stands_in(on.call, id) for id in ids]
-    return [file for file in files if file] if files[0] else [on]
 
 
 @router.post("/v1/cases/{id}/screenings")

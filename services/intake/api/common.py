@@ -156,17 +156,6 @@ class OnCase:
         names = await view.streams_of(self.call.rt, self.case, *kinds)
         return await self.call.loads(*names)
 
-    async def within(self, kind: str, id: str) -> tuple[UUID, Past]:
-        """A stream of the case that the caller sees (404 otherwise); it is read."""
-        found = to_uuid(id)
-        past = await self.call.load(f"{kind}/{found}")
-        if not past.events or past.events[0].envelope.key != str(self.case):
-            raise not_found()
-        if not self.sees(past.events[0]):
-            raise not_found()
-        self.reads(past.events)
-        return found, past
-
     def hears(self, told: Recorded) -> bool:
         """Of a stream that several cases share: what was told in this one as if it were its own."""
         here = getattr(told.event, "told_in", None) == self.case

@@ -18,9 +18,12 @@ class Reader(BaseModel):
 
 
 class RecordLine(BaseModel):
-    """One line as it stands now. `corrected`: how often; `next_done`: None without a next action."""
+    """One line as it stands now. `case`: in which it was written; `corrected`: how often; `next_done`:
+    None without a next action.
+    """
 
     id: UUID
+    case: UUID
     version: int
     occurred_at: datetime
     recorded_by: str
@@ -77,7 +80,7 @@ def folded(past: Past) -> RecordLine:
                 read_at |= dict.fromkeys(to)
             case RecordRead(reader=reader):
                 read_at[reader] = e.envelope.occurred_at
-    values = line.model_dump(exclude={"case", "record", "reason"}, warnings=False)
+    values = line.model_dump(exclude={"record", "reason"}, warnings=False)
     return RecordLine(
         id=line.record,
         version=past.version,

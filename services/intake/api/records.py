@@ -29,6 +29,7 @@ from shared.problems import Problem
 from .. import worklist
 from ..domain import record
 from .common import OnCase, OnCaseDep, Staff, all_known, names, still_own, worker
+from .joint import files, within
 from .line import RecordFile, RecordLine, Version, contacts, folded
 from .page import page
 
@@ -117,7 +118,7 @@ class ToRead(BaseModel):
 
 
 class OnRecord:
-    """A line of a case that the caller sees (404 otherwise)."""
+    """A line that the caller sees of a case, or of one that goes on with it (404 otherwise)."""
 
     def __init__(self, on: OnCase, id: UUID, past: Past) -> None:
         self.on, self.id, self.past = on, id, past
@@ -131,7 +132,7 @@ class OnRecord:
 
 
 async def on_record(on: OnCaseDep, record: PathId) -> OnRecord:
-    return OnRecord(on, *await on.within("record", record))
+    return OnRecord(*await within(on, "record", record))
 
 
 OnRecordDep = Annotated[OnRecord, Depends(on_record)]
@@ -163,7 +164,9 @@ async def list_records(
     since: Annotated[date | None, Query()] = None,
     until: Annotated[date | None, Query()] = None,
 ) -> list[RecordLine]:
-    """Oldest first: all lines for the lead agency, for others their own; days are those of Tokyo."""
+    """Oldest first: all lines for the lead agency, for others their own; those too of the cases that go on
+    with this one. Days are those of Tokyo.
+    """
     return await _lines(on, since, until)
 
 
@@ -177,7 +180,7 @@ async def print_records(
     return page(
         "records.html",
         case=on.case,
-        names=names(on),
+        names={who: name for file in await files(on) for who, name in names(file).items()},
         lines=await _lines(on, since, until),
         printed=on.call.now(),
         by=on.call.who.agency,
@@ -280,13 +283,16 @@ def _notes(line: Contact, body: NewRecord) -> tuple[PersonNoted, ...]:
 
 
 async def _lines(on: OnCase, since: date | None, until: date | None) -> list[RecordLine]:
-    pasts = await on.streams("record")
-    seen = [past for past in pasts if on.sees(past.events[0])]
-    on.reads(e for past in seen for e in past.events)
-    lines = [folded(past) for past in seen]
-    within = [
+    lines = [line for file in await files(on) for line in await _of(file)]
+    asked = [
         line
         for line in lines
         if (since or date.min) <= line.occurred_at.astimezone(TOKYO).date() <= (until or date.max)
     ]
-    return sorted(within, key=lambda line: (line.occurred_at, line.id))
+    return sorted(asked, key=lambda line: (line.occurred_at, line.id))
+
+
+async def _of(on: OnCase) -> list[RecordLine]:
+    seen = [past for past in await on.streams("record") if on.sees(past.events[0])]
+    on.reads(e for past in seen for e in past.events)
+    return [folded(past) for past in seen]

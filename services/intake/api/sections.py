@@ -25,6 +25,7 @@ from shared.problems import bad_input
 
 from ..domain import case as cases
 from .common import OnCase, OnCaseDep
+from .joint import of_person
 from .sheet import (
     Health,
     Involved,
@@ -106,6 +107,7 @@ async def get_section(
     """Of one person where the section is a person's: `?person=`."""
     if (name in OF_PERSON) != (person is not None):
         raise bad_input("query.person", "name the person of the section / 対象者を指定してください")
+    on = await of_person(on, person) if person else on
     version = _last(on.past, name, person)
     on.call.shows(version)
     fields: dict[str, Value] = {}
@@ -124,13 +126,16 @@ async def get_section(
 
 @router.put("/v1/cases/{id}/sections/{name}")
 async def save_section(name: OfPerson | OfCase, on: OnCaseDep, body: Section) -> SectionReceipt:
-    """The part of the body that bears the section's name is saved; If-Match guards that section only."""
+    """The part of the body that bears the section's name is saved; If-Match guards that section only. Of a
+    person of a case that goes on with this one, it is saved there: the receipt says where.
+    """
     part: Part | None = getattr(body, name)
     if part is None:
         raise bad_input(f"body.{name}", "this section is missing / この項目がありません")
     check(on.call, part)
-    events = part.events(on.case)
     person = part.id if isinstance(part, Person) else getattr(part, "person", None)
+    on = await of_person(on, person) if person else on
+    events = part.events(on.case)
     if isinstance(part, Person) and part.id in on.state.people:
         events = events[1:]
     receipt = await on.write(
