@@ -11,6 +11,7 @@ from uuid import UUID
 
 from shared.contracts import Recorded
 from shared.contracts.intake import (
+    CaselessDisposed,
     MatchAnswered,
     MatchEnquired,
     NoticeReceived,
@@ -48,6 +49,13 @@ with gone as (
       where s.case_id = any($1::uuid[]) and c.id = s.case_id and c.status = 'disposed'
      returning s.case_id, s.person)
 insert into uncompared select * from gone order by 1, 2 on conflict do nothing"""
+DISPOSED = "insert into forgotten select * from unnest($1::uuid[]) on conflict do nothing"
+FORGET_NOTICE = """
+with gone as (
+     delete from marks s using forgotten f
+      where s.case_id = any($1::uuid[]) and s.person = s.case_id and f.id = s.case_id
+     returning s.case_id, s.person)
+insert into uncompared select * from gone order by 1, 2 on conflict do nothing"""
 ASKED = """
 insert into enquiry (match, cases, agency, asked_at, waits) values ($1, $2, $3, $4, true)
 on conflict (match) do update set agency = excluded.agency, asked_at = excluded.asked_at, waits = true"""
@@ -60,6 +68,8 @@ async def project(key: bytes, db: Connection, events: Iterable[Recorded]) -> Non
     found: dict[Place, dict[str, Any]] = {}
     terms: dict[Place, dict[str, list[int]]] = defaultdict(dict)
     taken: list[tuple[UUID, UUID]] = []
+    disposed: list[UUID] = []
+    notices: list[UUID] = []
     for recorded in events:
         match recorded.event:
             case PersonDescribed(case=case, person=person) as told:
@@ -67,8 +77,11 @@ async def project(key: bytes, db: Connection, events: Iterable[Recorded]) -> Non
             case NoticeReceived(notice=id, about=name, place=address):
                 about = PersonDescribed(case=id, person=id, name=name, address=address)
                 _mark(key, found, terms, (id, id), about)
+                notices.append(id)
             case NoticeTaken(notice=id, into=case):
                 taken.append((id, case))
+            case CaselessDisposed(caseless=id):
+                disposed.append(id)
     if found:
         rows = [
             (*place, *(marked.get(mark) for mark in MARKS), terms[place])
@@ -77,6 +90,10 @@ async def project(key: bytes, db: Connection, events: Iterable[Recorded]) -> Non
         await db.execute(MARK, *by_column(rows, 10))
     if taken:
         await db.execute(TAKEN, *by_column(taken, 2))
+    if disposed:
+        await db.execute(DISPOSED, disposed)
+    if ended := [*notices, *disposed]:
+        await db.execute(FORGET_NOTICE, ended)
     for recorded in events:
         match recorded.event:
             case MatchEnquired() as e:

@@ -17,6 +17,7 @@ from services.intake.domain.matching import likeness, looked_at, marks, traits
 from shared.contracts import Event
 from shared.contracts.intake import (
     CaseDisposed,
+    CaselessDisposed,
     CaseOpened,
     NoticeReceived,
     NoticeTaken,
@@ -107,6 +108,20 @@ async def test_what_is_kept_is_what_comparing_all_with_all_finds(
     await likely.compare(intake.rt)
     del known[gone]
     assert await kept(intake) == all_with_all(known)
+
+
+async def test_nothing_is_kept_to_compare_by_of_a_notice_that_was_disposed_of(
+    intake: Running,
+) -> None:
+    for turn in (1, -1):
+        notice = uuid4()
+        received = NoticeReceived(
+            notice=notice, to="city", kind="memo", about="𠮷田 葛󠄀花", text="心配"
+        )
+        gone = CaselessDisposed(caseless=notice, approval=uuid4())
+        for event in (received, gone)[::turn]:
+            await intake.tell(event)
+    assert not await intake.rt.reads.fetch("select from marks")
 
 
 async def test_another_rule_compares_all_again(

@@ -136,6 +136,10 @@ create index marks_birth on marks (birth, initial);
 create index marks_phone on marks (phone);
 create index marks_address on marks (address);
 create index marks_person on marks (person);
+-- Notices that were disposed of: nothing of them is kept to compare by, whichever came first.
+create table forgotten (
+    id uuid primary key
+);
 -- Who is to be compared with all others, since something of him changed.
 create table uncompared (
     case_id uuid not null,
