@@ -262,7 +262,7 @@ async def again(on: OnCase, db: Connection) -> OnCase:
     past, staff_past = await on.call.rt.journal.load_all(
         [f"case/{on.case}", assignment_of(on.call, on.case)], db
     )
-    found = OnCase(on.call, on.case, past, staff_past, await view.the_offices(on.call.rt))
+    found = OnCase(on.call, on.case, past, staff_past, await the_offices(on.call.rt))
     if found.lead != on.lead or on.call.who.subject in found.staff.blocked:
         raise not_found()
     return found
