@@ -15,7 +15,7 @@ from uuid import UUID
 import structlog
 from uuid_utils.compat import uuid8
 
-from shared.db import REFUSED, Connection, by_column
+from shared.db import PASSING, REFUSED, Connection, by_column
 from shared.runtime import Runtime
 
 from .domain.matching import LOOKED_AT, Level, likeness, rule_mark
@@ -94,7 +94,7 @@ async def run(rt: Runtime) -> None:
     while True:
         try:
             await compare(rt)
-        except (REFUSED, OSError, TimeoutError) as error:
+        except (REFUSED, *PASSING) as error:
             log.warning("likely.waits", error=type(error).__name__)
         await asyncio.sleep(EVERY_SECONDS)
 
