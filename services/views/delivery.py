@@ -36,7 +36,7 @@ from .seal import Seal, sealed_to
 from .view import newest_documents
 
 BATCH, OPENED_TOGETHER = 100, 25
-HEARTBEAT_SECONDS, LOOK_SECONDS, IDLE_SECONDS = 120.0, 0.5, 0.5
+HEARTBEAT_SECONDS, LOOK_SECONDS, IDLE_SECONDS = 120.0, 0.5, 0.1
 RETRY, AGAIN_SOON = "30 seconds", "1 second"
 
 DUE = """(document, edition, d.ended) is distinct from (sent_document, sent_edition, sent_ended)
