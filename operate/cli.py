@@ -212,8 +212,8 @@ def agency_status(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(found))
     else:
-        shown = Console(highlight=False)
-        shown.print(sharing.table(found), width=None if shown.is_terminal else WIDE)
+        width = None if sys.stdout.isatty() else WIDE
+        Console(highlight=False, width=width).print(sharing.table(found))
     raise typer.Exit(1 if sharing.needy(found) else 0)
 
 

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from operate.console.answers import Broker, Sharing, SharingPage
+from operate.console.words import moment
 from operate.install import Refused
 from operate.stack import Stack
 
@@ -83,7 +84,7 @@ def _compared(found: dict[str, Any]) -> str:
     if broker.at is None:
         return "the broker was never compared: ./tsunagu topics watch does"
     lines = [f"  {one.kind} {one.name}: {one.what}" for one in broker.differences]
-    head = f"broker compared {broker.at.astimezone():%Y-%m-%d %H:%M}"
+    head = f"broker compared {moment(broker.at)}"
     told = f"{len(lines)} differences" if lines else "it holds what it should"
     late = "; nobody has compared it since" if broker.stale else ""
     return escape("\n".join([f"{head}: {told}{late}", *lines]))

@@ -6,11 +6,8 @@ from typing import Any, NamedTuple
 
 from shared.contracts import EVENTS
 from shared.contracts.views import (
-    DocumentChanged,
     FileMade,
     InputRefused,
-    RetractionConfirmed,
-    RetractionOverdue,
     SubscriptionEvent,
 )
 from shared.runtime import Runtime
@@ -33,32 +30,11 @@ select stream, type, data from journal
 FILES = """
 select substr(stream, 14) as agency, max(at) as at from journal
  where stream >= 'subscription/' and stream < 'subscription0' and type = $1 group by 1"""
-RETRACTIONS = """
-select split_part(j.stream, '/', 2) as agency, count(*) as unconfirmed, min(j.at) as since,
-       count(*) filter (where exists (
-           select from journal o
-            where o.stream = j.stream and o.type = $3
-              and (o.data ->> 'document')::int = (j.data ->> 'document')::int)) as overdue
-  from journal j
- where j.type = $1
-   and (j.data ->> 'cause' = 'content_ended' or jsonb_array_length(j.data -> 'withdrawn') > 0)
-   and not exists (select from journal c
-                    where c.stream = j.stream and c.type = $2
-                      and (c.data ->> 'document')::int >= (j.data ->> 'document')::int)
- group by 1"""
 COVERS = """
 select agency, count(*) filter (where state = 'waiting') as waiting,
        count(*) filter (where state = any($1)) as astray
   from cover_post group by 1"""
 COMPARED = "select at, differences from broker_compared"
-
-
-class Retractions(NamedTuple):
-    """Documents of which the agency has not yet given back what they withdrew; the oldest `since`."""
-
-    unconfirmed: int = 0
-    overdue: int = 0
-    since: datetime | None = None
 
 
 class Covers(NamedTuple):
@@ -86,14 +62,6 @@ async def lives(rt: Runtime) -> dict[str, Ways]:
 async def files(rt: Runtime) -> dict[str, datetime]:
     """When the newest file was made for each agency."""
     return {row["agency"]: row["at"] for row in await rt.reads.fetch(FILES, FileMade.TYPE)}
-
-
-async def retractions(rt: Runtime) -> dict[str, Retractions]:
-    types = DocumentChanged.TYPE, RetractionConfirmed.TYPE, RetractionOverdue.TYPE
-    rows = await rt.reads.fetch(RETRACTIONS, *types)
-    return {
-        row["agency"]: Retractions(row["unconfirmed"], row["overdue"], row["since"]) for row in rows
-    }
 
 
 async def covers(rt: Runtime) -> dict[str, Covers]:

@@ -43,7 +43,7 @@ from shared.protection import PROTECTION_TYPES
 from shared.runtime import Runtime
 from shared.views import View
 
-from . import merges
+from . import merges, owed
 from .account import receive
 from .domain.facts import FACT_EVENTS
 from .judge import LAST, START, WORLD_TYPES, Judge
@@ -190,6 +190,7 @@ def view(rt: Runtime) -> View:
             await db.execute(PLACELESS)
             await db.execute(NO_FEEDS)
         await receive(db, events)
+        await owed.fold(db, events)
         for recorded in events:
             match recorded.event:
                 case SubscriptionEvent() as event:

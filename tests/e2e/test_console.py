@@ -266,12 +266,17 @@ async def test_how_sharing_stands_with_an_agency_is_told_in_words(
     )
     for shown in (
         "一時停止",
-        "Webhook 停止中2027-02-03 10:32から・status-503",
+        "Webhook 停止中 2027-02-03 10:32から・status-503",
         "期限超過 1",
         "報告なし",
     ):
         assert shown in delta, shown
-    for shown in ("有効", "4分遅れ・最終確認 10:32", "2／5／6", "ファイル最終 2027-02-03 13:05"):
+    for shown in (
+        "有効",
+        "4分遅れ・最終確認 10:32",
+        "届いた 2・登録 5・閲覧 6",
+        "ファイル(最終 2027-02-03 13:05)",
+    ):
         assert shown in beta, shown
     for need in ("overdue", "parked", "astray", "breaker"):
         assert f"{words.NEEDS[need]} <span" in text

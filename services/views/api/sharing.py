@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from shared.http import Caller, Page, Route
 
-from .. import account, sharing
+from .. import account, owed, sharing
 from ..domain import subscription
 from ..domain.way import Ways
 from ..ways.endpoints import states
@@ -84,7 +84,7 @@ async def list_sharing(call: Caller) -> Page[Sharing]:
     call.need("operator")
     rt, now = call.rt, call.now()
     lives, files, hooks = await sharing.lives(rt), await sharing.files(rt), await states(rt)
-    back, covers = await sharing.retractions(rt), await sharing.covers(rt)
+    back, covers = await owed.owed(rt), await sharing.covers(rt)
     rows = {row["agency"]: row for row in await account.freshness(rt, None)}
     broker = await sharing.compared(rt)
     items = []
@@ -101,7 +101,7 @@ async def list_sharing(call: Caller) -> Page[Sharing]:
                 file_at=files.get(agency),
                 freshness=shown,
                 receipts=_receipts(row),
-                retractions=Retractions(**back.get(agency, sharing.Retractions())._asdict()),
+                retractions=Retractions(**back.get(agency, owed.Owed())._asdict()),
                 covers=Covers(**covers.get(agency, sharing.Covers())._asdict()),
                 parked=shown.refused + (shown.webhook.parked if shown.webhook else 0),
                 differences=sum(one["agency"] == agency for one in broker.differences),
