@@ -59,7 +59,7 @@ with behind as (
      select *, (document, ended) is distinct from (sent_document, sent_ended) as late,
             (document, edition, ended) is distinct from (sent_document, sent_edition, sent_ended)
                 as unsent
-       from delivery where $1::text is null or agency = $1)
+       from delivery where {of})
 select coalesce(s.agency, d.agency) as agency, coalesce(s.public_key is not null, false) as subscribed,
        count(d.*) filter (where not d.ended) as documents,
        count(d.*) filter (where s.public_key is not null and unsent) as undelivered,
@@ -70,9 +70,12 @@ select coalesce(s.agency, d.agency) as agency, coalesce(s.public_key is not null
        count(d.*) filter (where not d.ended and document > coalesce(receipt_document, 0)) as unreceived,
        count(d.*) filter (where not d.ended and document > coalesce(placed_document, 0)) as unplaced,
        count(d.*) filter (where not d.ended and document > coalesce(opened_document, 0)) as unopened
-  from subscription s full join behind d using (agency)
- where $1::text is null or $1 in (s.agency, d.agency)
+  from subscription s {join} join behind d using (agency)
+ where {shown}
  group by 1, 2 order by 1"""
+OF_ALL = FRESHNESS.format(of="true", join="full", shown="true")
+OF_AGENCY = FRESHNESS.format(of="agency = $1", join="full", shown="$1 in (s.agency, d.agency)")
+OF_CASE = FRESHNESS.format(of="case_id = $1", join="right", shown="true")
 NOTHING = {"subscribed": False, "documents": 0, "undelivered": 0, "refused": 0}
 LEADS = [CaseOpened.TYPE, LeadAccepted.TYPE]
 
@@ -138,7 +141,16 @@ async def receive(db: Connection, events: Sequence[Recorded]) -> None:
         await db.execute(WRONG, *by_column(sorted(wrong), 2))
 
 
-async def freshness(rt: Runtime, agency: str | None) -> list[dict[str, Any]]:
-    """Of one agency, or of all that ever subscribed or held a document."""
-    rows = [dict(row) for row in await rt.pool.fetch(FRESHNESS, agency)]
-    return rows or [{"agency": agency, **NOTHING}] if agency else rows
+async def freshness(rt: Runtime) -> list[dict[str, Any]]:
+    """Of all agencies that ever subscribed or held a document."""
+    return [dict(row) for row in await rt.pool.fetch(OF_ALL)]
+
+
+async def freshness_of(rt: Runtime, agency: str) -> dict[str, Any]:
+    row = await rt.pool.fetchrow(OF_AGENCY, agency)
+    return dict(row) if row else {"agency": agency, **NOTHING}
+
+
+async def freshness_in(rt: Runtime, case: UUID) -> list[dict[str, Any]]:
+    """Of each agency that ever held a document of the case, and of no other case."""
+    return [dict(row) for row in await rt.pool.fetch(OF_CASE, case)]

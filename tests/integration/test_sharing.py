@@ -121,9 +121,22 @@ async def test_operators_see_how_sharing_stands_with_each_agency_and_nothing_of_
     await town.judged()
     await watch.at(10, 54)
     said = {"ja": "4分遅れ・最終確認 10:32", "en": "4 minutes behind, last confirmed 10:32"}
-    path = f"/v1/agencies/{clinic}/freshness"
-    for role, agency in (("supervisor", "city"), ("agency_worker", clinic)):
-        assert (await watch.get(path, role, agency)).json()["words"] == said
+    whole, led = f"/v1/agencies/{clinic}/freshness", f"/v1/cases/{town.case}/freshness"
+    for role, agency in (("operator", "city"), ("agency_worker", clinic)):
+        assert (await watch.get(whole, role, agency)).json()["words"] == said
+    assert (await watch.get("/v1/freshness")).json()["items"][0]["words"] == said
+    of_case = (await watch.get(led, "coordinator")).json()
+    assert {one["agency"]: one["words"]["ja"] for one in of_case} == {
+        clinic: said["ja"],
+        care: "システム連携なし",
+        "city": "システム連携なし",
+    }
+    # Nobody else learns from it how much another agency is told.
+    assert (await watch.get(led, "operator")).status_code == 403
+    assert (await watch.get("/v1/freshness", "supervisor")).status_code == 403
+    for path in (whole, led):
+        assert (await watch.get(path, "supervisor", care)).status_code == 404
+    assert (await watch.get(whole, "supervisor")).status_code == 404
     seen = await watch.seen()
     assert (seen[clinic]["freshness"]["words"], seen[clinic]["freshness"]["undelivered"]) == (
         said,

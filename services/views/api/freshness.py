@@ -7,12 +7,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from shared.calendar import TOKYO
-from shared.http import Call, Caller, Page, Route
+from shared.http import Caller, Page, PathId, Route, to_uuid
 from shared.problems import not_found
 
 from .. import account
 from ..ways.endpoints import states
-from .common import Code
+from .common import Code, led
 
 router = APIRouter(route_class=Route)
 UNITS = (
@@ -21,7 +21,7 @@ UNITS = (
     (timedelta(minutes=1), 1, "分", "minute"),
 )
 """With the least number of each that is said: nobody has to divide 90 minutes into hours."""
-WATCHERS = ("operator", "supervisor", "privacy_officer")
+STAFF = ("intake_worker", "coordinator", "supervisor", "privacy_officer")
 
 
 class Words(BaseModel):
@@ -68,21 +68,31 @@ class Freshness(BaseModel):
 
 @router.get("/v1/freshness")
 async def list_freshness(call: Caller) -> Page[Freshness]:
-    """How far each subscribed agency's topic is behind. No case content."""
-    call.need(*WATCHERS)
-    return Page(items=[one for one in await _all(call, None) if one.subscribed])
+    """How far each subscribed agency's topic is behind, all cases together."""
+    call.need("operator")
+    hooks, now = await states(call.rt), call.now()
+    rows = [row for row in await account.freshness(call.rt) if row["subscribed"]]
+    return Page(items=[fresh(row, hook(hooks.get(row["agency"])), now) for row in rows])
 
 
 @router.get("/v1/agencies/{code}/freshness")
 async def get_freshness(code: Code, call: Caller) -> Freshness:
-    if call.who.agency != code and not call.who.roles & set(WATCHERS):
+    """For who works there, and operators: how much an agency holds is for nobody else to see (L16)."""
+    if call.who.agency != code and "operator" not in call.who.roles:
         raise not_found()
-    return (await _all(call, code))[0]
+    hooks, row = await states(call.rt, code), await account.freshness_of(call.rt, code)
+    return fresh(row, hook(hooks.get(code)), call.now())
 
 
-async def _all(call: Call, agency: str | None) -> list[Freshness]:
-    hooks, rows = await states(call.rt, agency), await account.freshness(call.rt, agency)
-    return [fresh(row, hook(hooks.get(row["agency"])), call.now()) for row in rows]
+@router.get("/v1/cases/{case}/freshness")
+async def list_case_freshness(case: PathId, call: Caller) -> list[Freshness]:
+    """For staff of who leads the case or led it: which agency has what is known of it now, and since
+    when it is behind. Of this case alone.
+    """
+    id = to_uuid(case)
+    await led(call, id)
+    call.need(*STAFF)
+    return [fresh(row, None, call.now()) for row in await account.freshness_in(call.rt, id)]
 
 
 def hook(state: dict[str, Any] | None) -> Hook | None:

@@ -85,7 +85,7 @@ async def list_sharing(call: Caller) -> Page[Sharing]:
     rt, now = call.rt, call.now()
     lives, files, hooks = await sharing.lives(rt), await sharing.files(rt), await states(rt)
     back, covers = await owed.owed(rt), await sharing.covers(rt)
-    rows = {row["agency"]: row for row in await account.freshness(rt, None)}
+    rows = {row["agency"]: row for row in await account.freshness(rt)}
     broker = await sharing.compared(rt)
     items = []
     for agency in sorted({*lives, *rows, *covers}):
