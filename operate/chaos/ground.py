@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -26,8 +27,8 @@ SETTLING = 4.0
 """Seconds of a settling in which faults go on; after them it is let come to its end."""
 PATIENT = {"FOLLOWER_INVALID_IN_A_ROW": "100000", "FOLLOWER_PARKED": "100000"}
 """More poison comes at once than an operator's limit would let pass."""
-BACK = 120.0
-"""Seconds in which a part that was ended must be back."""
+BACK = 300.0
+"""Seconds in which a part that was ended must be back, on whatever machine."""
 
 
 class Skewed(Clock):
@@ -121,9 +122,17 @@ class Ground:
             await proxy.start()
         await asyncio.gather(*(self.start(part) for part in self.clock.parts))
 
+    async def drain(self, service: str) -> None:
+        """Starts a service where nobody finds it: it sends what it has written, and is asked nothing."""
+        more = {**self.environment(service), "HTTP_PORT": "0"}
+        await asyncio.to_thread(partial(self.stack.start, service, more, wait=False))
+
     async def start(self, part: str) -> None:
-        more = self.environment(part) if part in self.clock.parts else {}
-        await asyncio.to_thread(self.stack.start, part, more)
+        service = part in self.clock.parts
+        more = self.environment(part) if service else {}
+        await asyncio.to_thread(partial(self.stack.start, part, more, wait=not service))
+        if service:  # it may have much to take back, or to read again
+            await self.ready(part)
 
     async def stop(self, part: str) -> None:
         await asyncio.to_thread(self.stack.stop, part)

@@ -27,6 +27,8 @@ WINDOW = 1_000
 IDS = "select id from journal"
 TIME = "update simulated_clock set at = $1"
 """Time itself does not go back with the data."""
+DRAINS = 0.5
+"""Seconds between two looks at what a service has still to send."""
 TAIL = 3
 """Record batches that each partition loses at most."""
 
@@ -158,8 +160,9 @@ async def _stop(ground: Ground, service: str) -> None:
     """When all of its journal is on its topic: what is in neither would be gone for good."""
     await ground.stop(service)
     while await _unsent(ground, service):
-        await ground.start(service)
-        await asyncio.sleep(1)
+        await ground.drain(service)
+        while await _unsent(ground, service):  # noqa: ASYNC110 (a topic is waited for)
+            await asyncio.sleep(DRAINS)
         await ground.stop(service)
 
 
