@@ -163,6 +163,7 @@ class Beside(NamedTuple):
 
 
 ALONE = Beside()
+WRITE_ALONE = WRITE.format("")
 
 
 class _Write(NamedTuple):
@@ -262,8 +263,10 @@ class Journal:
                 events = decider.decide(past.fold(decider), command)
                 written = Written(stream, past.version + len(events), past.version == 0)
                 addition = Addition(stream, key, past.version, events, context)
-                begun = replace(context, command=None)
-                others = [Addition(name, of, 0, first, begun) for name, of, first in born]
+                others = [
+                    Addition(name, of, 0, first, replace(context, command=None))
+                    for name, of, first in born
+                ]
                 point("journal.decided")
                 await self.append_all(db or self.pool, [addition, *others], written, beside)
             except (*LOST, *FINAL) as error:
@@ -344,7 +347,7 @@ class Journal:
         db: Connection | Pool, writes: Sequence[_Write], beside: Beside = ALONE
     ) -> None:
         await db.execute(
-            WRITE.format(beside.statement),
+            WRITE_ALONE if beside is ALONE else WRITE.format(beside.statement),
             *stored(
                 [envelope for write in writes for envelope in write.envelopes],
                 [wire for write in writes for wire in write.wires],

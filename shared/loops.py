@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-PACE_SECONDS = 0.005
+PACE_SECONDS, WIDEST_SECONDS = 0.005, 0.02
+LATER = 4
+"""So much wider than it was late does a round leave the next."""
 Item = TypeVar("Item")
 
 
@@ -22,16 +24,19 @@ def slips() -> Iterator[None]:
 
 def pace() -> Callable[[], Awaitable[None]]:
     """Await it at the start of each round: rounds that come close upon each other begin PACE_SECONDS
-    apart, so that what arrives meanwhile goes together; one that comes alone does not wait.
+    apart, so that what arrives meanwhile goes together; one that comes alone does not wait. A process that
+    wakes late has more to do, and its rounds come further apart, each with more.
     """
     clock = asyncio.get_running_loop().time
     earliest = 0.0
 
     async def round() -> None:
         nonlocal earliest
+        late = 0.0
         if (left := earliest - clock()) > 0:
             await asyncio.sleep(left)
-        earliest = clock() + PACE_SECONDS
+            late = clock() - earliest
+        earliest = clock() + min(PACE_SECONDS + LATER * late, WIDEST_SECONDS)
 
     return round
 
