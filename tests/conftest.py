@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from hypothesis import settings
 
 from operate import processes
 from operate.external import External
@@ -21,6 +22,9 @@ from operate.stack import Stack
 
 if TYPE_CHECKING:
     from tests.integration._kit import Kit
+
+settings.register_profile("promises", deadline=None)  # the machine is shared: no time is asserted
+settings.load_profile("promises")
 
 
 def free_block() -> int:

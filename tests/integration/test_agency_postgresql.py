@@ -56,9 +56,7 @@ def state(copy: Copy) -> Any:
     return copy.content(), copy.owed(), copy.position("t"), refused
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(changes, max_size=12), st.data())
 def test_whatever_arrives_both_hold_the_same(copy: Copy, sent: list[Change], data: Any) -> None:
     other = Copy(":memory:")

@@ -590,7 +590,6 @@ EVENTS = [(stream, n) for stream, length in enumerate(LENGTHS) for n in range(le
 
 @settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(

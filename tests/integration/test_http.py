@@ -637,7 +637,6 @@ FIELDS = st.sampled_from([*NewLine.model_fields, "unknown"])
 
 @settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(body=JSON | st.dictionaries(FIELDS, JSON | st.just("text"), max_size=6), text=st.text())

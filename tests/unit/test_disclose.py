@@ -306,7 +306,7 @@ def oracle(
     return {(fact["f"], fact["v"]) for fact in newest.values()}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(stories(), st.sampled_from(AGENCIES))
 def test_every_agency_holds_exactly_what_the_oracle_says(story: Any, agency: str) -> None:
     """L1: not one fact more, not one less."""
@@ -315,7 +315,7 @@ def test_every_agency_holds_exactly_what_the_oracle_says(story: Any, agency: str
     assert shown == oracle(agency, told, given_)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(stories(), st.randoms(use_true_random=False))
 def test_the_order_of_arrival_changes_nothing(story: Any, shuffler: random.Random) -> None:
     """L19"""

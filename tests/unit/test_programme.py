@@ -228,7 +228,7 @@ def some_offices(draw: st.DrawFn) -> Offices:
     return Offices({"visits": ""}, {"visits": terms}, desks, seats)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given_(some_offices(), WHO, DAYS, DAYS)
 def test_what_passed_is_told_by_the_stretch_as_by_the_record(
     found: Offices, agency: str, then: datetime, now: datetime
