@@ -119,3 +119,12 @@ def line(value: Any) -> str:
 def lines(column: Iterable[Any]) -> str:
     """A parameter of `LINES`."""
     return "\n".join(map(line, column))
+
+
+async def copy(
+    db: Connection, table: str, rows: bytes, columns: Sequence[str], **form: Any
+) -> None:
+    """Rows in the form of COPY. The driver takes a buffer as it is, which its types do not say; what has a
+    `read` it reads in another thread.
+    """
+    await db.copy_to_table(table, source=memoryview(rows), columns=columns, **form)  # type: ignore[arg-type]

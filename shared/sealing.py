@@ -242,17 +242,6 @@ select {", ".join(f"n{n}::{kind}" for n, kind in enumerate(KINDS, 1))}
 """What follows `insert into … COLUMNS`, with `stored` as its arguments."""
 
 
-def joined(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of texts, `NOTHING` for null, in the form of `stored`."""
-    columns = zip(*rows, strict=True) if rows else [()] * len(KINDS)
-    return ["\n".join(column) for column in columns]
-
-
-def texts(envelope: Envelope, wire: dict[str, Any]) -> list[str]:
-    """A row of them."""
-    return [*map(line, envelope), to_json(wire).decode()]
-
-
 def stored(envelopes: Sequence[Envelope], wires: Sequence[bytes]) -> list[str]:
     """Events, their wire forms as JSON, as the columns of a table, each one text, a line an event. JSON
     escapes a line's end; a value that held one would be refused for the columns that it leaves short.
@@ -280,14 +269,13 @@ def wire_schema(model: type[Event]) -> dict[str, Any]:
 __all__ = [
     "COLUMNS",
     "ENVELOPE",
+    "KINDS",
     "ROWS",
     "Codec",
     "ErasedKey",
     "Poison",
     "envelope_of",
-    "joined",
     "stored",
-    "texts",
     "upcast",
     "wire_schema",
 ]

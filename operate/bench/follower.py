@@ -81,12 +81,14 @@ async def followed(
 
 
 async def _read(rt: Runtime, records: int) -> int:
-    """How many the view has read, when it is so many or more."""
+    """How many the view has read, when it is so many or more; not asked before it can be."""
     while True:
         moved = rt.applier.moved
         if (done := int(await rt.pool.fetchval(READ, TOPIC))) >= records:
             return done
-        await moved.wait()
+        for _ in range(max(1, (records - done) // BATCH)):
+            await moved.wait()
+            moved = rt.applier.moved
 
 
 async def consumed(rt: Runtime, places: Mapping[TopicPartition, int]) -> float:

@@ -17,6 +17,7 @@ from operate.stack import Stack
 from shared import views
 from shared.broker import describe
 from shared.contracts.intake import CaseOpened
+from shared.db import pool
 from shared.runtime import Runtime
 
 CHUNK = 100_000
@@ -27,13 +28,15 @@ with written as (
                          correlation)
     select c, 'case/' || c, 1, c::text, $2, $3::jsonb || jsonb_build_object('case', c), now(), now(),
            'bench', 'city-fukushi', c
-      from (select gen_random_uuid() as c from generate_series(1, $1::int)) made
+      from (select uuidv7() as c from generate_series(1, $1::int)) made
     returning id, seq),
      published as (
     insert into sent (topic_id, partition, "offset", seqs)
     select $4, -1, min(seq), array_agg(seq) from written group by seq / 40)
 select id from written"""
-"""Of no partition, so that no comparison with the broker counts them as lost."""
+"""Ids as services make them, one after the other. Of no partition, so that no comparison with the broker
+counts them as lost.
+"""
 SHOWN = """
 with opened as (
     insert into cases (id, lead, status, opened_at, household)
@@ -62,8 +65,10 @@ async def figures(stack: Stack, sizes: Sizes, seconds: float, repeats: int) -> l
         many = await _answers(stack, seconds, repeats)
     await asyncio.to_thread(stack.stop, "intake")
     async with runtime(stack, "intake") as rt:
+        await settle(stack)
         before = await _rates(rt, seconds, repeats)
         await fill(rt, sizes.published, shown=False)
+        await settle(stack)
         after = await _rates(rt, seconds, repeats)
     cases = f"with {sizes.many:,} cases ÷ with {sizes.few:,}"
     rows = f"after {sizes.published:,} more published rows ÷ before"
@@ -86,6 +91,13 @@ async def fill(rt: Runtime, rows: int, *, shown: bool) -> None:
             if shown:
                 await views.enter(db)
                 await db.execute(SHOWN, [row["id"] for row in made], timeout=600)
+
+
+async def settle(stack: Stack) -> None:
+    """What PostgreSQL does by itself after so many rows, done before anything is measured."""
+    async with pool(stack.admin_database_url("intake"), size=1) as db:
+        await db.execute("vacuum (analyze)", timeout=600)
+        await db.execute("checkpoint", timeout=600)
 
 
 async def _answers(stack: Stack, seconds: float, repeats: int) -> tuple[list[float], list[float]]:

@@ -54,8 +54,10 @@ async def _measure(stack: Stack, asked: argparse.Namespace) -> None:
                 print(json.dumps(figure.document()), flush=True)
             return
         if asked.after:
+            await growth.settle(stack)
             _shown("fresh", [await _archive(stack, rt, asked.rows) for _ in range(REPEATS)])
             await growth.fill(rt, asked.after, shown=False)
+            await growth.settle(stack)
             _shown(
                 f"after {asked.after:,}",
                 [await _archive(stack, rt, asked.rows) for _ in range(REPEATS)],

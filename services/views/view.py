@@ -71,7 +71,7 @@ PROJECTED_TYPES = frozenset(
         *(event.TYPE for event in (MembersCalled, MembersAsked)),
     )
 )
-TOUCH = "select touch($1)"
+TOUCH = "select touched($1)"
 DEPEND = """
 insert into depends (upon, case_id) select * from unnest($1::text[], $2::uuid[])
 on conflict do nothing"""
@@ -185,13 +185,14 @@ def view(rt: Runtime) -> View:
         """Own events steer delivery, also of a database that was set back and has its journal again;
         then, unless still catching up, judge what changed.
         """
-        own = [(e.event, e.envelope.at) for e in events if isinstance(e.event, DocumentChanged)]
+        ours = [e for e in events if e.event.TOPIC == "views"]
+        own = [(e.event, e.envelope.at) for e in ours if isinstance(e.event, DocumentChanged)]
         if await judge.deliver(db, own):  # the database was set back: cursors lead nowhere now
             await db.execute(PLACELESS)
             await db.execute(NO_FEEDS)
-        await receive(db, events)
+        await receive(db, ours)
         await owed.fold(db, events)
-        for recorded in events:
+        for recorded in ours:
             match recorded.event:
                 case SubscriptionEvent() as event:
                     await subscribed(db, event, recorded.envelope.version)

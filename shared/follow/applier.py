@@ -9,9 +9,9 @@ import structlog
 from shared import telemetry, views
 from shared.contracts import Recorded
 from shared.db import PASSING, RACED, Connection, Pool
-from shared.kept import keep
+from shared.kept import keep, line
 from shared.kill import point
-from shared.sealing import Codec, texts
+from shared.sealing import Codec
 from shared.settings import Limits
 from shared.views import View
 
@@ -221,12 +221,12 @@ class Applier(Standing):
         events = [read.event for read in reads if isinstance(read.event, Recorded)]
         if not events:
             return
-        rows = [
-            row or texts(event.envelope, event.wire)
-            for _, _, _, event, row in reads
+        lines = [
+            told or line(event.envelope, event.wire)
+            for _, _, _, event, told in reads
             if isinstance(event, Recorded) and event.envelope.type in view.kept
         ]
-        await keep(db, rows)
+        await keep(db, lines)
         await view.fold(db, events)
         if self.promoted:
             try:

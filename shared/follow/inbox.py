@@ -49,9 +49,12 @@ async def take(
     """How a batch begins, in one trip: its places move, its streams are locked, and the inbox advances
     if it is the next of all of them, as `whole` says. Raises Overtaken.
     """
-    expected = [[whole[stream][n] for stream in streams] for n in (0, 1)] if whole else [None] * 2
+    befores = versions = None
+    if whole:
+        befores = {stream: before for stream, (before, _) in whole.items() if before}
+        versions = "\n".join([str(whole[stream][1]) for stream in streams])
     try:
-        taken = await db.fetchrow(TAKE, service, *place, streams, *expected)
+        taken = await db.fetchrow(TAKE, service, *place, "\n".join(streams), befores, versions)
     except asyncpg.SerializationError as race:
         raise Overtaken from race
     assert taken is not None

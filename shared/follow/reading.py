@@ -5,13 +5,14 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from shared.broker import envelope_told, place_in, told_in
+from shared.broker import BETWEEN, envelope_told, place_in, told_in
 from shared.contracts import EVENTS, Envelope
-from shared.db import NOTHING
 from shared.sealing import Codec, Poison
 from shared.views import View
 
 from .record import Read, Record
+
+SHUT = Read(Record("", 0, 0, None, None, ()), None, 0, None)
 
 
 async def read(codec: Codec, view: View, records: Iterable[Record]) -> list[Read]:
@@ -19,12 +20,12 @@ async def read(codec: Codec, view: View, records: Iterable[Record]) -> list[Read
     knows already, only the place in its stream is looked at; a type that nobody knows may be read one
     day. Raises errors of the keyring.
     """
-    passed = frozenset[bytes]()
+    passed, kept = frozenset[bytes](), view.kept
     if view.read is not None:
         passed = frozenset(name.encode() for name in EVENTS.keys() - view.read)
     reads: list[Read] = []
     sealed: list[tuple[Envelope, dict[str, Any]]] = []
-    where: list[int] = []
+    ready: list[tuple[int, Record, Envelope, bytes | None]] = []
     for record in records:
         try:
             headers = dict(record.headers)
@@ -46,21 +47,13 @@ async def read(codec: Codec, view: View, records: Iterable[Record]) -> list[Read
             poison = Poison("the value is not a JSON object")
             reads.append(Read(record, envelope.stream, envelope.version, poison))
             continue
-        row = _row(told, value) if envelope.type in view.kept else None
-        where.append(len(reads))
+        line = None
+        if envelope.type in kept and b"\n" not in value:  # what was laid out in lines is made anew
+            line = b"%b%b%b" % (told, BETWEEN, value)
+        ready.append((len(reads), record, envelope, line))
         sealed.append((envelope, wire))
-        reads.append(Read(record, envelope.stream, envelope.version, None, row))
+        reads.append(SHUT)
     events = await codec.open(sealed, only=view.opens)
-    for n, event in zip(where, events, strict=True):
-        of, stream, version, _, texts = reads[n]
-        reads[n] = Read(of, stream, version, event, texts)
+    for (n, record, envelope, line), event in zip(ready, events, strict=True):
+        reads[n] = Read(record, envelope.stream, envelope.version, event, line)
     return reads
-
-
-def _row(told: list[str], value: bytes) -> list[str] | None:
-    """As `kept` takes it: JSON that was laid out in lines is made anew."""
-    if b"\n" in value:
-        return None
-    told[10:] = [text or NOTHING for text in told[10:]]
-    told.append(value.decode())
-    return told

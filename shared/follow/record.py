@@ -1,6 +1,5 @@
 """What a view is fed: a record of a topic, what was made of it, and what became of a batch."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -29,15 +28,15 @@ class Record(NamedTuple):
 
 
 class Read(NamedTuple):
-    """What was made of a record. `event` None: of a type that is not read here. `row`: its texts, for
-    `kept`, if it is kept and there was no need to make them.
+    """What was made of a record. `event` None: of a type that is not read here. `line`: as
+    `keep` takes it, if it is kept and there was no need to make it.
     """
 
     record: Record
     stream: str | None
     version: int
     event: Recorded | Poison | None
-    row: Sequence[str] | None = None
+    line: bytes | None = None
 
 
 Taken = tuple[Record, Envelope, dict[str, Any]]
