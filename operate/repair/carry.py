@@ -10,8 +10,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
-from uuid import UUID
 
+from asyncpg.pgproto.pgproto import UUID  # made in C
 from pydantic_core import from_json
 
 from operate.repair import refold

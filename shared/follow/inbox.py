@@ -16,10 +16,11 @@ select stream, version from inbox where view = $1 and stream = any($2::text[])
  order by stream for update"""
 ADVANCE = """
 insert into inbox as i (view, stream, version)
-select $1, n.stream, n.version from unnest($2::text[], $3::int[]) n (stream, version) order by n.stream
+select $1, n.stream, n.version
+  from unnest(string_to_array($2, chr(10)), string_to_array($3, chr(10))::int[]) n (stream, version)
+ order by n.stream
 on conflict (view, stream) do update set version = excluded.version
- where i.version = coalesce(($4::jsonb ->> i.stream)::int, 0)
-returning stream"""
+ where i.version = coalesce(($4::jsonb ->> i.stream)::int, 0)"""
 APPLIED = "select version from inbox where view = $1 and stream = $2"
 
 Spans = dict[str, tuple[int, int]]
@@ -79,8 +80,10 @@ async def move(
     db: Connection, view: str, versions: Mapping[str, int], seen: Mapping[str, int]
 ) -> None:
     """Each stream to its version from where it was `seen`. Raises Overtaken."""
-    rows = await db.fetch(ADVANCE, view, list(versions), list(versions.values()), seen)
-    if len(rows) != len(versions):
+    streams, ends = "\n".join(versions), "\n".join(map(str, versions.values()))
+    befores = {stream: version for stream, version in seen.items() if version}
+    done = await db.execute(ADVANCE, view, streams, ends, befores)
+    if int(done.rpartition(" ")[2]) != len(versions):
         raise Overtaken
 
 
