@@ -6,22 +6,16 @@ import sys
 
 from operate.places import SERVICES
 
-HELD = "--held"
-"""Everything is imported, and then one line is awaited: the servers are there."""
-name, *held = sys.argv[2:4] or [""]
+words = sys.argv[1:]
 if (
-    sys.argv[1:2] == ["run"]
-    and name in SERVICES
-    and held in ([], [HELD])
+    words[:1] == ["run"]
+    and words[1:] in ([name] for name in SERVICES)
     and "DATABASE_URL" in os.environ
 ):
     gc.disable()  # a fifth of the time, and nothing that is imported goes again
-    from shared.host import load, run
+    from shared.host import run
 
-    load(name)
-    if held and not sys.stdin.readline():
-        sys.exit()
-    run(name)
+    run(words[1])
 else:
     from operate.cli import main
 

@@ -303,10 +303,14 @@ def hoisted(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def add_parts(words: Sequence[str]) -> None:
-    """Adds what is built apart; a command of this module starts without loading it."""
-    if words[:1] and words[0] in OWN:
+    """Adds what is built apart: of a command only what it is in, so that it starts at once."""
+    first = words[0] if words else ""
+    if first in OWN:
         return
+    known = {first} if first in {name for _, name in PARTS.values()} else {None}
     for module, (attribute, name) in PARTS.items():
+        if first[:1] not in ("", "-") and name not in known:
+            continue
         package = module.rpartition(".")[0]
         if importlib.util.find_spec(package) and importlib.util.find_spec(module):
             part = getattr(importlib.import_module(module), attribute)

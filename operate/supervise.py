@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from operate import control, processes, reconcile
+from operate.forkserver import ForkServer, Process
 from operate.install import ROOT, Refused
 from operate.places import HTTP, SERVICES, http_port, write_private
 from operate.stack import Stack
 
 TRIES = 3  # deaths before the first readiness that are forgiven
 SHORTEST, LONGEST = 0.1, 5.0  # seconds before a part is started again
+IMPORTED = ("operate.console.app", *(f"services.{name}" for name in SERVICES), "shared.host")
 
 
 @dataclass
@@ -35,8 +37,7 @@ class Part:
     environment: Callable[[], dict[str, str]] = dict
     options: dict[str, Any] = field(default_factory=dict)
     more: dict[str, str] = field(default_factory=dict)  # environment of one start
-    held: asyncio.Event | None = None  # a service that is imported before its servers are there
-    process: asyncio.subprocess.Process | None = None
+    process: Process | None = None
     task: asyncio.Task[None] | None = None
     state: str = "stopped"
     wanted: bool = False
@@ -84,6 +85,7 @@ class Supervisor:
         self.phase = "starting"
         self.training: asyncio.subprocess.Process | None = None
         self.agencies: asyncio.Task[None] | None = None
+        self.forks: ForkServer | None = None
 
     async def serve(self, until: asyncio.Event) -> None:
         """Brings everything up and keeps it so `until` it shall end."""
@@ -109,9 +111,9 @@ class Supervisor:
             path.unlink(missing_ok=True)
 
     async def bring_up(self) -> None:
-        """Services start with the servers: importing is most of it. They go on when those are there."""
-        servers = asyncio.Event()
-        firsts = [self.begin(self.parts[name], held=servers) for name in self.services]
+        """What services import is imported while the servers start."""
+        if self.services:
+            self.fork_from()
         if self.stack.external is None:
             await together(self.bring_up_postgres(), self.bring_up_kafka())
         else:
@@ -119,8 +121,7 @@ class Supervisor:
                 asyncio.to_thread(self.stack.provide_databases),
                 asyncio.to_thread(self.stack.provide_topics),
             )
-        servers.set()
-        await together(*firsts)
+        await together(*(self.begin(self.parts[name]) for name in self.services))
         self.phase = "ready"
         tell = partial(print, file=sys.stderr, flush=True)
         self.agencies = asyncio.create_task(reconcile.watch(self.stack, tell))
@@ -140,12 +141,11 @@ class Supervisor:
         await asyncio.to_thread(self.stack.kafka.wait, 60.0)
         await asyncio.to_thread(self.stack.provide_topics)
 
-    def begin(self, part: Part, held: asyncio.Event | None = None) -> asyncio.Future[None]:
-        """Starts a part; the answer is its first readiness. A service does nothing before `held`."""
+    def begin(self, part: Part) -> asyncio.Future[None]:
+        """Starts a part; the answer is its first readiness."""
         if part.name in HTTP:
             processes.check_free([http_port(self.stack.base_port, part.name)])
         part.wanted, part.deaths, part.state = True, 0, "starting"
-        part.held = held if part.name.partition("-")[0] in SERVICES else None
         part.first = asyncio.get_running_loop().create_future()
         part.first.add_done_callback(lambda done: done.cancelled() or done.exception())
         part.task = asyncio.create_task(self.keep(part))
@@ -172,22 +172,37 @@ class Supervisor:
             delay = SHORTEST if worked else min(2 * delay, LONGEST)
             await asyncio.sleep(delay)
 
-    async def spawn(self, part: Part) -> asyncio.subprocess.Process:
+    async def spawn(self, part: Part) -> Process:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         environment |= part.environment() | part.more
-        held = part.held if part.held and not part.held.is_set() else None
         with self.stack.places.log(part.name).open("ab") as log:
-            part.process = await asyncio.create_subprocess_exec(
-                *part.command(), *(["--held"] if held else []),
-                stdin=asyncio.subprocess.PIPE if held else asyncio.subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True, env=environment, **part.options,
-            )  # fmt: skip
+            part.process = await self.fork(part, environment, log.fileno())
+            if part.process is None:
+                part.process = await asyncio.create_subprocess_exec(
+                    *part.command(), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+                    start_new_session=True, env=environment, **part.options,
+                )  # fmt: skip
         processes.write(self.run, part.name, part.process.pid)
-        if held:
-            await held.wait()
-            if part.process.stdin:
-                part.process.stdin.write(b"go\n")
         return part.process
+
+    async def fork(self, part: Part, environment: dict[str, str], log: int) -> Process | None:
+        """A Python part from the fork server; None: it is to be started on its own."""
+        python, _, *words = part.command()
+        if python == sys.executable and (forks := self.forks or self.fork_from()):
+            try:
+                return await forks.start(words, environment, log, log)
+            except OSError as error:
+                print(f"{part.name} is started alone: {error}", file=sys.stderr, flush=True)
+                if self.forks is forks:
+                    forks.close()
+                    self.forks = None
+        return None
+
+    def fork_from(self) -> ForkServer | None:
+        with contextlib.suppress(OSError), self.stack.places.log("forkserver").open("ab") as log:
+            self.forks = ForkServer(IMPORTED, log)
+            processes.write(self.run, "forkserver", self.forks.pid)
+        return self.forks
 
     async def watch(self, part: Part) -> None:
         while True:
@@ -269,12 +284,12 @@ class Supervisor:
             shutil.rmtree(self.run / "training", ignore_errors=True)
         every = list(self.parts.values())
         await asyncio.gather(*(self.stop(part) for part in every if part.name in HTTP))
+        if self.forks:
+            self.forks.close()
         await asyncio.gather(*(self.stop(part) for part in every if part.name not in HTTP))
 
 
-async def finish(
-    process: asyncio.subprocess.Process, name: str, grace: float = processes.GRACE
-) -> None:
+async def finish(process: Process, name: str, grace: float = processes.GRACE) -> None:
     """Asks a child to end, and ends it if it does not."""
     for number in (processes.polite(name), signal.SIGKILL):
         if process.returncode is None:

@@ -12,8 +12,6 @@ from pathlib import Path
 
 SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "term": signal.SIGTERM}
 
-_asked = os.environ.get("TSUNAGU_KILL", "")
-
 
 def _stand(name: str) -> None:
     return None
@@ -46,5 +44,17 @@ def _armed(path: Path) -> Callable[[str], None]:
     return fall
 
 
-point = _armed(Path(_asked[1:])) if _asked[:1] == "@" else _counted(_asked) if _asked else _stand
-"""Each name stands once in the code; `operate.chaos.points` finds them there."""
+def _asked() -> Callable[[str], None]:
+    asked = os.environ.get("TSUNAGU_KILL", "")
+    return _armed(Path(asked[1:])) if asked[:1] == "@" else _counted(asked) if asked else _stand
+
+
+_fall: Callable[[str], None] | None = None
+
+
+def point(name: str) -> None:
+    """Each name stands once in the code; `operate.chaos.points` finds them there."""
+    global _fall
+    if _fall is None:  # at the first pass: a forked process has its environment by then
+        _fall = _asked()
+    _fall(name)

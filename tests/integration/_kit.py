@@ -4,11 +4,10 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from base64 import b64decode, b64encode
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +34,7 @@ from shared.sealing import Codec
 from shared.settings import Kafka
 from shared.timers import Timers
 from shared.views import View
+from tests.integration import _process
 
 PATIENCE = float(os.environ.get("PATIENCE", "60"))
 """Seconds until a wait is given up. No test depends on how long anything takes."""
@@ -318,24 +318,12 @@ class Kit:
 
     # Other processes
 
-    @asynccontextmanager
-    async def child(
+    def child(
         self, role: str, kill: str = "", **more: str
-    ) -> AsyncIterator[asyncio.subprocess.Process]:
+    ) -> AbstractAsyncContextManager[_process.Process]:
         """A process that plays a role of `_child`; `kill` names the kill point that ends it."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            CHILD,
-            role,
-            env={**os.environ, **more, "TSUNAGU_KILL": kill, "SPINE": self.place.text()},
-        )
-        try:
-            yield process
-        finally:
-            if process.returncode is None:
-                process.send_signal(signal.SIGKILL)
-                await process.wait()
+        more |= {"TSUNAGU_KILL": kill, "SPINE": self.place.text()}
+        return _process.running(CHILD, role, **more)
 
     async def falls(self, role: str, point: str, **more: str) -> None:
         """Run a role until it is killed at that point."""

@@ -5,7 +5,6 @@ import re
 import signal
 import socket
 import ssl
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -28,6 +27,7 @@ from operate.stack import Stack
 from services.views.ways import mailing
 from services.views.ways.mailing import Mailing
 from shared.contracts.views import CoverBounced, CoverNotSent, CoverSent
+from tests.integration import _process
 from tests.integration._kit import PATIENCE, until
 from tests.integration._service import service_on
 from tests.integration.test_views import KNEE, Town
@@ -47,7 +47,7 @@ class Server:
         self.heard: list[str] = []
         self.refuses: dict[str, str] = {}
         self.data: list[str | None] = []
-        self.kills: asyncio.subprocess.Process | None = None
+        self.kills: _process.Process | None = None
 
     async def handle_RCPT(
         self, server: Any, session: Any, envelope: Any, address: str, options: Any
@@ -203,9 +203,7 @@ class Sheets:
 
     async def falls(self, smtp: Server) -> None:
         """The loop in another process, killed when the server has the sheet and has not answered."""
-        process = smtp.kills = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.integration._views_child", "mailing"
-        )
+        process = smtp.kills = await _process.started("tests.integration._views_child", "mailing")
         async with asyncio.timeout(PATIENCE):
             assert await process.wait() == -signal.SIGKILL
         smtp.kills = None

@@ -2,15 +2,14 @@
 
 import asyncio
 import json
-import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 from uuid import uuid4
 
@@ -23,6 +22,7 @@ from operate.install import ROOT
 from operate.places import SERVICES
 from operate.stack import Stack
 from tests.conftest import City, free_block
+from tests.integration import _process
 from tests.integration._kit import until
 
 NAME = "𠮷川 葛󠄀子"
@@ -74,11 +74,13 @@ async def post(client: httpx.AsyncClient, path: str, body: Any) -> Any:
     return answer.json()
 
 
+@dataclass
 class Told:
     """What a command said, and how it ended."""
 
-    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
-        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
+    code: int
+    out: str
+    err: str
 
     def went_well(self) -> None:
         assert self.code == 0, self.err + self.out
@@ -90,13 +92,16 @@ class Told:
 
 
 async def tsunagu(stack: Stack, *words: str, kill: str = "") -> Told:
-    command = [sys.executable, "-m", "operate", "--state", str(stack.state), *words]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TSUNAGU_KILL": kill, "COLUMNS": "200"}
-    told = Told(
-        await asyncio.to_thread(
-            subprocess.run, command, env=environment, capture_output=True, text=True, timeout=250
+    words = ("operate", "--state", str(stack.state), *words)
+    with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+        process = await _process.started(
+            *words, out=out.fileno(), err=err.fileno(), TSUNAGU_KILL=kill, COLUMNS="200"
         )
-    )
+        async with asyncio.timeout(250):
+            code = await process.wait()
+        out.seek(0)
+        err.seek(0)
+        told = Told(code, out.read(), err.read())
     assert (told.code == -signal.SIGKILL) == bool(kill), told.err
     return told
 

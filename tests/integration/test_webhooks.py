@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from random import Random
@@ -21,6 +20,7 @@ from services.views.ways.cursor import Cursor
 from services.views.ways.post import Post
 from services.views.ways.webhooks import Webhooks
 from shared.contracts.views import InputRefused
+from tests.integration import _process
 from tests.integration._kit import PATIENCE, until
 from tests.integration.test_feed import Household, read_all, some_history
 from tests.integration.test_views import Town, town
@@ -286,7 +286,7 @@ async def test_sent_by_a_process_that_is_killed_again_and_again_nothing_is_lost_
     chance, copy, read = Random(3), Copy(":memory:"), Copy(":memory:")
     lived = await households(town, 6)
     endpoint = Endpoint(town, town.care)
-    process: asyncio.subprocess.Process | None = None
+    process: _process.Process | None = None
     left = 0
 
     def answer(change: Change) -> int:
@@ -302,9 +302,7 @@ async def test_sent_by_a_process_that_is_killed_again_and_again_nothing_is_lost_
         await endpoint.subscribe()
         for left in (4, 2):  # noqa: B007 (counted down by the endpoint)
             await some_history(town, lived, chance)
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.integration._views_child", "webhooks"
-            )
+            process = await _process.started("tests.integration._views_child", "webhooks")
             async with asyncio.timeout(PATIENCE):
                 assert await process.wait() == -signal.SIGKILL
             await town.rt.pool.execute("update webhook set leased_until = null")
