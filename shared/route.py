@@ -8,7 +8,11 @@ from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import request_body_to_args, request_params_to_args
+from fastapi.dependencies.utils import (
+    get_parameterless_sub_dependant,
+    request_body_to_args,
+    request_params_to_args,
+)
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
@@ -35,11 +39,16 @@ class Direct(APIRoute):
     """Answers as FastAPI does, in the same order: dependencies, then what is wrong with the rest."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:
-        self.given = given
         responses = RESPONSES | (given.get("responses") or {})
         super().__init__(path, endpoint, **{**given, "responses": responses})
+        self.after()
+
+    def after(self, *dependencies: Dependant) -> None:
+        """These are solved before all others of it."""
+        self.dependant.dependencies[:0] = dependencies
+        handler = self.get_route_handler()
         if self.direct:
-            self.app = _answering(self.get_route_handler())
+            self.app = _answering(handler)
 
     def get_route_handler(self) -> Handler:
         general = super().get_route_handler()
@@ -93,15 +102,13 @@ def _answering(handler: Handler) -> ASGIApp:
 def together(tag: str, *parts: APIRouter, dependencies: Sequence[Depends] = ()) -> APIRouter:
     """Their endpoints on one level: each further level would be searched anew at each request."""
     made = APIRouter()
+    first = [get_parameterless_sub_dependant(depends=one, path="") for one in dependencies]
     for part in parts:
         for route in part.routes:
             assert isinstance(route, Direct)
-            if not dependencies:
-                route.tags = [tag]
-                made.routes.append(route)
-                continue
-            own = {"tags": [tag], "dependencies": [*dependencies, *route.dependencies]}
-            made.routes.append(type(route)(route.path, route.endpoint, **(route.given | own)))
+            route.tags = [tag]
+            route.after(*first)
+            made.routes.append(route)
     return made
 
 
