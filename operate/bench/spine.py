@@ -105,12 +105,17 @@ def _memory(stack: Stack, suffix: str, when: str) -> list[Figure]:
     """Of the services together, and of each process."""
     parts = memory.by_part(stack)
     del parts["demo"]
-    together = sum(parts[name] for name in SERVICES)
+    together = sum(parts[name] for name in (*SERVICES, "forkserver") if name in parts)
     most = None if suffix else 700
     return [
         Figure(f"{name}_mb{suffix}", f"{what}, {when}", "MiB", [float(taken)], at_most=promised)
         for name, what, taken, promised in (
-            ("services", "the five services together", together, most),
+            (
+                "services",
+                "the five services and what they are forked from, together",
+                together,
+                most,
+            ),
             *((name, name, taken, None) for name, taken in parts.items()),
         )
     ]

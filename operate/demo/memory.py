@@ -12,8 +12,10 @@ MIB = 1024 * 1024
 
 
 def by_part(stack: Stack) -> dict[str, int]:
-    """MiB of each part, its children included, and of the demo itself."""
+    """MiB of each part, its children included, of the fork server and of the demo itself."""
     found = {"demo": _of(psutil.Process())}
+    if pid := stack.pid("forkserver"):
+        found["forkserver"] = _of(psutil.Process(pid))
     for part in stack.status()["parts"]:
         if part["pid"]:
             with contextlib.suppress(psutil.Error):
