@@ -24,6 +24,7 @@ from shared.kill import point
 from shared.runtime import Runtime
 from shared.telemetry import stuck
 
+from .domain.disclosure import retracts
 from .domain.document import Handles
 from .domain.joined import Merge, below, joined, near
 from .domain.verdict import Evidence, Held, Verdict, verdict
@@ -306,7 +307,9 @@ class Judge:
             ],
             beside=beside,
         )
-        self.made.wrote(one.id for one in written)
+        # What withdraws is read again: what the agency owes is counted from the record.
+        pairs = zip(written, changes, strict=True)
+        self.made.wrote(one.id for one, (_, d) in pairs if not retracts(d))
         point("views.recorded")
 
     async def deliver(
