@@ -29,7 +29,7 @@ from shared.settings import Kafka
 from tests.conftest import City
 from tests.e2e.test_story import BODY, Told, told
 from tests.integration._kit import PATIENCE, records_on, until
-from tests.integration._place import kafka_of
+from tests.integration._place import OF_TESTS, kafka_of
 from tests.unit.test_files import png
 
 __all__ = ["told"]
@@ -278,7 +278,7 @@ async def test_no_canary_is_seen_outside_the_copy_of_who_may_hold_it(
     kept = await stored(stack, [told.agencies[who] for who in ("window", "care")])
     assert kept > Filled.sent / 4, "some is refused; but much is kept"
     names = stack.kafka_admin().list_topics(timeout=10).topics
-    topics = [name for name in names if not name.startswith("__")]
+    topics = [name for name in names if not name.startswith(("__", OF_TESTS))]
     assert {f"view.{told.agencies[who]}" for who in ("care", "clinic")} <= set(topics)
     places = {
         f"topic {name}": b"".join(

@@ -24,6 +24,8 @@ from operate.stack import Stack
 from tests.integration._kit import Place, new_key
 
 PARTITIONS = 3
+OF_TESTS = "spine_"
+"""So the names of what one test alone has begin."""
 KEYRING = databases.OWNERS["keyring"]
 SHARED = ROOT / "shared" / "sql"
 
@@ -77,7 +79,7 @@ class Places:
             more = [ROOT / "services" / kind / "sql"] if kind else []
             made = self._migrated(f"spine_for_{kind}", "intake", [SHARED, *more])
             self._templates[kind] = asyncio.create_task(made)
-        template, name = await self._templates[kind], f"spine_{uuid4().hex[:12]}"
+        template, name = await self._templates[kind], f"{OF_TESTS}{uuid4().hex[:12]}"
         await asyncio.gather(
             asyncio.to_thread(make_topic, self._stack, name, **config),
             execute(
