@@ -1,10 +1,10 @@
 """The city's calendar: its time zone, its fiscal year, its working days."""
 
-import tomllib
 from datetime import date, datetime, timedelta
 from functools import cache
-from importlib.resources import files
 from zoneinfo import ZoneInfo
+
+from shared.contracts import lists
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 CLOSED = frozenset(((12, 29), (12, 30), (12, 31), (1, 2), (1, 3)))
@@ -21,8 +21,7 @@ def fiscal_year(day: date) -> int:
 @cache
 def holidays() -> frozenset[date]:
     """国民の祝日 and their substitutes, as far as the list goes."""
-    text = files("shared.contracts").joinpath("holidays.toml").read_text("utf-8")
-    return frozenset(tomllib.loads(text)["days"])
+    return frozenset(lists.read("holidays.toml")["days"])
 
 
 def working(day: date) -> bool:

@@ -1,14 +1,14 @@
 """Closed lists and legal bodies: dated data of a municipality, shipped as 要確認 until confirmed."""
 
-import tomllib
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import cache
-from importlib.resources import files
 from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema
+
+from . import lists
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 LegalType = Literal["statutory", "consented", "local"]
@@ -33,7 +33,7 @@ class Body(BaseModel):
 
 @cache
 def _configuration() -> dict[str, Any]:
-    return tomllib.loads(files(__package__).joinpath("codes.toml").read_text("utf-8"))
+    return lists.read("codes.toml")
 
 
 @cache
@@ -43,9 +43,8 @@ def _lists() -> dict[str, dict[str, Any]]:
 
 @cache
 def bodies() -> dict[str, Body]:
-    text = files(__package__).joinpath("bodies.toml").read_text("utf-8")
     today = datetime.now(TOKYO).date()
-    rows = [row for row in tomllib.loads(text)["body"] if row["from"] <= today]
+    rows = [row for row in lists.read("bodies.toml")["body"] if row["from"] <= today]
     rows.sort(key=lambda row: cast(date, row["from"]))
     return {row["code"]: Body.model_validate(row) for row in rows}
 

@@ -1,12 +1,12 @@
 """The table of grounds (L7, L8): dated data of a municipality, shipped as 要確認 until confirmed."""
 
-import tomllib
 from datetime import date
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from . import lists
 
 
 class Ground(BaseModel):
@@ -26,7 +26,7 @@ class Ground(BaseModel):
 
 @cache
 def _table() -> dict[str, Any]:
-    return tomllib.loads(files(__package__).joinpath("grounds.toml").read_text("utf-8"))
+    return lists.read("grounds.toml")
 
 
 @cache

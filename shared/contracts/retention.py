@@ -1,12 +1,12 @@
 """How long a case, or what ended without one, is kept, by controller: dated data, 要確認 until confirmed."""
 
-import tomllib
 from datetime import date
 from functools import cache
-from importlib.resources import files
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
+
+from . import lists
 
 ANY = "*"
 Caseless = Literal["notice", "watch", "reading"]
@@ -38,8 +38,7 @@ class Rule(BaseModel):
 
 @cache
 def _rows() -> list[dict[str, Any]]:
-    text = files(__package__).joinpath("retention.toml").read_text("utf-8")
-    rows: list[dict[str, Any]] = tomllib.loads(text)["rule"]
+    rows: list[dict[str, Any]] = lists.read("retention.toml")["rule"]
     return sorted(rows, key=lambda row: row["from"])
 
 

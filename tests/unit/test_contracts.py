@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Any, get_args
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from shared.contracts import (
     Structural,
     declared,
     intake,
+    lists,
     referral,
     sealed_fields,
 )
@@ -225,18 +227,15 @@ def test_bodies_share_as_their_legal_type_says() -> None:
         assert not body.confirmed, "only with the name of who confirmed it"
 
 
-def test_the_newest_row_of_a_body_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [
-        {"from": date(2026, 4, 1), "name": "new"},
-        {"from": date(2021, 4, 1), "name": "old"},
-    ]
-    same = {
-        "code": "juso", "legal_type": "consented", "citation": "要綱",
-        "counted_in_indicator_1": True, "confirmed": False,
-    }  # fmt: skip
-    monkeypatch.setattr(
-        "shared.contracts.codes.tomllib.loads", lambda _: {"body": [same | row for row in rows]}
+def test_the_newest_row_of_a_body_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    same = 'code = "juso"\nlegal_type = "consented"\ncitation = "要綱"\nconfirmed = false'
+    rows = (("2026-04-01", "new"), ("2021-04-01", "old"))
+    told = "\n".join(
+        f'[[body]]\nfrom = {begins}\nname = "{name}"\n{same}\ncounted_in_indicator_1 = true'
+        for begins, name in rows
     )
+    (tmp_path / "bodies.toml").write_text(told, "utf-8")
+    monkeypatch.setenv(lists.FOLDER, str(tmp_path))
     bodies.cache_clear()
     try:
         assert bodies()["juso"].name == "new"

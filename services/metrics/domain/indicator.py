@@ -1,11 +1,11 @@
 """The three indicators of the plan, and how running figures are counted, from indicators.toml."""
 
-import tomllib
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from shared.contracts import lists
 
 Number = int | float
 
@@ -44,7 +44,7 @@ class Running(BaseModel):
 
 @cache
 def _configuration() -> dict[str, Any]:
-    return tomllib.loads(files("services.metrics").joinpath("indicators.toml").read_text("utf-8"))
+    return lists.read("indicators.toml", "services.metrics")
 
 
 @cache
