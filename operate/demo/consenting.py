@@ -22,7 +22,6 @@ PURPOSES: tuple[tuple[str, ...], ...] = (
 )
 SHARES = (65, 20, 8, 7)
 TEXT = "R8-04"
-MONTHS = (90, 120, 180)
 WITHDRAWAL = "/v1/consents/{consent}/withdrawal"
 
 

@@ -133,6 +133,13 @@ def _gone(past: Past) -> bool:
     return state.disposal.step == "approved" or state.status == "disposed"
 
 
+def signed(rt: Runtime, of: UUID, keys: Iterable[str]) -> str:
+    """What an approval says for itself, so that a list of erasures that was changed is not believed."""
+    master = rt.keys.keyring_master_key
+    assert master is not None
+    return erasure.signature(master, of, keys)
+
+
 async def carry_out(rt: Runtime) -> None:
     """Destroy the keys of every approved disposal, those of long ago too, and say of each that it is done."""
     master = rt.keys.keyring_master_key

@@ -71,7 +71,7 @@ PROJECTED_TYPES = frozenset(
         *(event.TYPE for event in (MembersCalled, MembersAsked)),
     )
 )
-TOUCH = "select touched($1)"
+TOUCH = "select touch($1)"
 DEPEND = """
 insert into depends (upon, case_id) select * from unnest($1::text[], $2::uuid[])
 on conflict do nothing"""
@@ -191,7 +191,7 @@ def view(rt: Runtime) -> View:
             await db.execute(PLACELESS)
             await db.execute(NO_FEEDS)
         await receive(db, ours)
-        await owed.fold(db, events)
+        await owed.fold(db, ours)
         for recorded in ours:
             match recorded.event:
                 case SubscriptionEvent() as event:

@@ -16,7 +16,6 @@ from shared.contracts.intake import (
 )
 from shared.contracts.retention import CASELESS, Caseless
 from shared.decider import Refused
-from shared.erasure import signature
 from shared.http import Body, Call, Caller, PathId, Receipt, Route, to_uuid
 from shared.journal import Past
 from shared.problems import not_found
@@ -119,13 +118,11 @@ async def approve_caseless(on: OnCaselessDep, body: Nothing) -> Receipt:
     readings the rows go, but for those of cases that are kept.
     """
     rt, keys = on.call.rt, (f"text/{on.id}",)
-    master = rt.keys.keyring_master_key
-    assert master is not None
     event = CaselessDisposalApproved(
         caseless=on.id,
         by=on.call.who.subject,
         keys=keys,
-        signature=signature(master, on.id, keys),
+        signature=disposal.signed(rt, on.id, keys),
     )
     receipt = await on.step(event, body, check=on.run_out)
     await disposal.carry_out(rt)

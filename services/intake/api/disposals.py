@@ -25,7 +25,6 @@ from shared.contracts.intake import (
 from shared.contracts.retention import CASELESS, Kept
 from shared.db import Connection, Pool
 from shared.decider import Refused
-from shared.erasure import signature
 from shared.http import After, Body, Call, Limit, Page, Receipt, Route, Text, to_uuid
 
 from .. import caseless, disposal, holding
@@ -211,15 +210,13 @@ async def _approve(on: OnCase, body: Step, db: Connection) -> Receipt:
     rt = on.call.rt
     people, keys = await disposal.keys_of(rt, db, on.case, on.state.people)
     joined = [other.case for other in await disposal.others(rt, db, on.case)]
-    master = rt.keys.keyring_master_key
-    assert master is not None
     event = DisposalApproved(
         case=on.case,
         by=on.call.who.subject,
         people=tuple(sorted(people)),
         joined=tuple(joined),
         keys=tuple(keys),
-        signature=signature(master, on.case, keys),
+        signature=disposal.signed(rt, on.case, keys),
     )
 
     async def check() -> None:

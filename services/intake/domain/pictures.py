@@ -12,7 +12,7 @@ JPEG = b"\xff\xd8\xff"
 PNG_KEPT = {
     b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"sBIT", b"bKGD"
 }  # fmt: skip
-SOI, EOI, SOS, APP0, APP1, APP14, COM = 0xD8, 0xD9, 0xDA, 0xE0, 0xE1, 0xEE, 0xFE
+EOI, SOS, APP0, APP1, APP14, COM = 0xD9, 0xDA, 0xE0, 0xE1, 0xEE, 0xFE
 ORIENTATION = 0x0112
 JP2, JP2_TELLS = b"\0\0\0\x0cjP  \r\n\x87\n", {b"xml ", b"uuid", b"uinf"}
 BROKEN = "the file is broken; send it again / ファイルが壊れています。送り直してください。"
