@@ -14,9 +14,12 @@ WHERE = {
     "journal": ("intake", "referral", "meetings"),
     "timers": ("intake",),
     "keyring": ("intake",),
+    "keyring.read_back": ("views",),
     "stream": ("metrics",),
 }
-"""Who comes by the points of a module in an ordinary year; the others: every service."""
+"""Who comes by the points of a module, or by one of them, in an ordinary year; the others: every
+service.
+"""
 
 
 @cache
@@ -29,7 +32,7 @@ def points() -> dict[str, tuple[str, ...]]:
                 raise ValueError(f"the kill point {name} stands twice")
             part = path.relative_to(ROOT).parts
             own = (part[1],) if part[0] == "services" else SERVICES
-            found[name] = WHERE.get(name.partition(".")[0], own)
+            found[name] = WHERE.get(name) or WHERE.get(name.partition(".")[0], own)
     return found
 
 
