@@ -21,7 +21,7 @@ HELD = "select (select count(*) from held) + (select count(*) from unsent)"
 BY_ITSELF = frozenset(
     f"jp.tsunagu.{name}.v1"
     for name in (
-        "consent.expired", "sitting.item_removed", "matter.review_overdue",
+        "consent.expired", "sitting.item_removed", "matter.review_overdue", "task.overdue",
         "programme.contract_begun", "programme.contract_expired",
     )
 )  # fmt: skip

@@ -14,9 +14,9 @@ from shared.contracts import Recorded, sealed_fields
 from shared.contracts.intake import CaseScreened, ContactCorrected, ContactRecorded
 from shared.db import Connection, by_column
 from shared.runtime import Runtime
+from shared.staff import HIS, today
 
 from .index import digests
-from .staffing import HIS, today
 
 SCREENED = """
 insert into screening (case_id, outcome, screened_at)

@@ -24,6 +24,7 @@ from shared.contracts.referral import ReferralRequested
 from shared.db import Connection
 from shared.kept import all_of
 from shared.runtime import Runtime
+from shared.staff import HIS, today
 from shared.views import View
 
 from . import family, index, matching, outreach, staffing, watching, worklist
@@ -42,7 +43,7 @@ HERE: dict[str, str] = {"agency": "$1", "staff": "$5", "case": "c.id", "today": 
 CASES_OF = f"""
 select c.* from party p join cases c on c.id = p.case_id
  where p.agency = $1 and c.id > $2 and ($4::text is null or c.status = $4)
-   and {NOT_BLOCKED.format(**HERE)} and ($6::date is null or {staffing.HIS.format(**HERE)})
+   and {NOT_BLOCKED.format(**HERE)} and ($6::date is null or {HIS.format(**HERE)})
        {{}}
  order by c.id limit $3"""
 AMONG = "and p.case_id = any(array({}))"
@@ -149,7 +150,7 @@ async def cases_of(
     if words is None:
         return []
     some = AMONG.format(index.hits(len(words), first=7)) if query else ""
-    day = staffing.today(rt) if mine else None
+    day = today(rt) if mine else None
     given = who.agency, after, limit, status, who.subject, day, *words
     return [dict(row) for row in await rt.reads.fetch(CASES_OF.format(some), *given)]
 

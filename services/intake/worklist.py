@@ -25,8 +25,7 @@ from shared.contracts.intake import (
 )
 from shared.db import Connection, by_column
 from shared.runtime import Runtime
-
-from .staffing import HIS, today
+from shared.staff import HIS, today
 
 ACTIONS = """
 insert into next_action (record, case_id, agency, due, asked)

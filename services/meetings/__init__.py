@@ -1,4 +1,4 @@
-"""Meetings (会議): bodies and their members, matters before them, sittings, agenda, decisions."""
+"""Meetings (会議): bodies and their members, matters before them, sittings, agenda, decisions, tasks."""
 
 from shared.runtime import Service
 
@@ -8,7 +8,7 @@ from .view import view
 
 SERVICE = Service(
     name="meetings",
-    streams=("meeting", "sitting", "matter", "body"),
+    streams=("meeting", "sitting", "matter", "body", "task"),
     router=router,
     view=view,
     plan=plan,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from shared import blocks, offices
+from shared import blocks, offices, staff
 from shared.auth import Principal
 from shared.basis import CONSENT_TYPES, DIRECTORY_TYPES, POOL_TYPES, Consent, World, consents, world
 from shared.contracts import Recorded
@@ -34,7 +34,7 @@ from shared.offices import IS_MINE, what_is_mine
 from shared.runtime import Runtime
 from shared.views import View
 
-from . import agenda
+from . import agenda, tasks
 
 PARTY = """
 insert into party (agency, case_id, by, at)
@@ -116,6 +116,7 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
                 await db.execute(MEETING, m.meeting, m.host, m.bodies, m.local_name, m.planned_on)
                 invited += [(agency, m.meeting) for agency in m.invited]
     await blocks.fold(db, events)
+    await staff.fold(db, events)
     await offices.fold(db, events)
     inserts: tuple[tuple[str, list[Any]], ...] = (
         (PARTY, parties),
@@ -130,6 +131,7 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
             await db.execute(sql, *map(list, zip(*rows, strict=True)))
     for recorded in events:
         await _follow(db, recorded)
+    await tasks.project(db, events)
 
 
 async def _follow(db: Connection, recorded: Recorded) -> None:

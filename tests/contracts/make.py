@@ -37,7 +37,15 @@ ITEMS = (views.ItemRef(event=an_id(20), field="name", bases=BASES, warned=True),
 REFERRED = {"referral": REFERRAL, "case": CASE, "person": HANA}
 ON_MATTER = {"matter": MATTER, "case": CASE}
 AT_SITTING = {"meeting": MEETING, "case": CASE}
-TRANSFER, WATCH = an_id(41), an_id(46)
+TRANSFER, WATCH, TASK = an_id(41), an_id(46), an_id(50)
+TOLD: dict[str, Any] = {**AT_SITTING, "task": TASK, "subjects": (HANA,), "matter": MATTER}
+PROMISED: dict[str, Any] = {
+    **TOLD,
+    "text": "𠮷田さんの受診に同行する",
+    "owner": "care-centre",
+    "staff": "sato@care",
+    "due": date(2026, 6, 30),
+}
 LOOKED_AFTER = Named(name="𠮷田 花", phone="0743-00-0004", address="𩸽町1-2")
 STAFF: dict[str, Any] = {"case": CASE, "agency": "city-fukushi", "staff": "tanaka"}
 PROVIDED: dict[str, Any] = {"provision": an_id(22), "case": CASE}
@@ -493,6 +501,12 @@ SAMPLES: tuple[Event, ...] = (
     meetings.DecisionRecorded(
         **AT_SITTING, subjects=(HANA,), text="役割を分担", outcome="plan_adequate"
     ),
+    meetings.TaskAgreed(**PROMISED),
+    meetings.TaskCorrected(**PROMISED, reason="担当の機関の誤り"),
+    meetings.TaskDueChanged(**TOLD, due=date(2026, 7, 10), reason="受診日の変更"),
+    meetings.TaskDone(**TOLD, note="同行した"),
+    meetings.TaskDropped(**TOLD, reason="declined", note="本人が一人で行くとのこと"),
+    meetings.TaskOverdue(**AT_SITTING, task=TASK),
     views.DocumentChanged(
         **DISCLOSED,
         document=2,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest_asyncio
 
 from operate.stack import Stack
-from services.intake.staffing import today
+from shared.staff import today
 from tests.integration._service import Running, service_on
 
 HANA = "019c0000-0000-7000-8000-000000000002"

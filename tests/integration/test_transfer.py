@@ -10,7 +10,6 @@ from uuid_utils.compat import uuid7
 
 from operate.stack import Stack
 from services.intake.domain import deadlines, transfer
-from services.intake.staffing import today
 from shared.clock import SimulatedClock
 from shared.contracts.intake import (
     StaffAssigned,
@@ -20,6 +19,7 @@ from shared.contracts.intake import (
     TransferProposed,
 )
 from shared.journal import Addition, Journal
+from shared.staff import today
 from tests.integration._kit import Kit, context, timers_of
 from tests.integration._service import service_on
 from tests.integration.test_assignment import LINE, Office

@@ -50,7 +50,7 @@ STREAMS = {
         "rights",
     },
     "referral": {"referral", "agency", "resource", "programme", "desk"},
-    "meetings": {"meeting", "sitting", "matter", "plan", "body"},
+    "meetings": {"meeting", "sitting", "matter", "plan", "body", "task"},
     "views": {"disclosure", "subscription", "provision"},
     "metrics": {"survey", "course", "publication"},
 }

@@ -2,7 +2,7 @@
 
 from shared.route import together
 
-from . import agenda, bodies, materials, matters, meetings
+from . import agenda, bodies, materials, matters, meetings, tasks
 
-PARTS = (bodies, matters, materials, meetings, agenda)
+PARTS = (bodies, matters, materials, meetings, agenda, tasks)
 router = together("meetings", *[part.router for part in PARTS])

@@ -1,1 +1,1 @@
-"""The rules of meetings: members of bodies, matters, meetings, one case at one sitting. Pure."""
+"""The rules of meetings: members of bodies, matters, meetings, one case at one sitting, tasks. Pure."""

@@ -1,15 +1,24 @@
-"""Deadlines of meetings: a live matter is reviewed by a person every so many days (L5)."""
+"""Deadlines of meetings: a live matter is reviewed every so many days (L5), a task is done by its day."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from shared.calendar import TOKYO
 from shared.contracts import Envelope, Event
 from shared.contracts.codes import bodies
-from shared.contracts.meetings import MatterEnded, MatterReviewed, MatterSubmitted
+from shared.contracts.meetings import (
+    MatterEnded,
+    MatterReviewed,
+    MatterSubmitted,
+    TaskDone,
+    TaskDropped,
+    TaskDueChanged,
+    TaskTerms,
+)
 from shared.deadline import Due, Timer
 
-from . import matter
+from . import matter, task
 
 
 def review_due(event: Event, occurred_at: datetime) -> datetime | None:
@@ -27,14 +36,24 @@ def review_due(event: Event, occurred_at: datetime) -> datetime | None:
             return None
 
 
+def over(day: date) -> datetime:
+    """When that day is over."""
+    return datetime.combine(day + timedelta(days=1), time(), TOKYO)
+
+
 def plan(event: Event, envelope: Envelope) -> Iterable[Timer]:
     match event:
         case MatterSubmitted() | MatterReviewed():
             due = review_due(event, envelope.occurred_at)
             yield Timer(envelope.stream, due, envelope.stream, {"case": str(event.case)})
-        case MatterEnded():
+        case TaskTerms(due=day) | TaskDueChanged(due=day):
+            case = {"case": str(event.case)}
+            yield Timer(envelope.stream, over(day), envelope.stream, case)
+        case MatterEnded() | TaskDone() | TaskDropped():
             yield Timer(envelope.stream, None)
 
 
 def fire(stream: str, command: dict[str, Any], due: datetime) -> Due:
+    if stream.startswith("task/"):
+        return Due(task.DECIDER, command["case"], task.MarkOverdue())
     return Due(matter.DECIDER, command["case"], matter.MarkOverdue())

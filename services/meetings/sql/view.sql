@@ -70,3 +70,36 @@ create table offices (
     mark bigint not null
 );
 insert into offices (mark) values (0);
+create table task (
+    id uuid primary key,
+    meeting uuid not null,
+    case_id uuid not null,
+    host text not null,
+    owner text not null,
+    staff text,
+    due date not null,
+    matter uuid,
+    status text not null default 'open',
+    overdue boolean not null default false
+);
+create index task_open on task (owner, due, id) where status = 'open';
+create index task_of_meeting on task (meeting);
+-- Who works a case at an agency, and who stands in for whom (shared/staff.py).
+create table assignee (
+    agency text not null,
+    staff text not null,
+    case_id uuid not null,
+    assigned bool not null,
+    primary key (agency, staff, case_id)
+);
+create index assignee_of_case on assignee (case_id, agency) where assigned;
+create table deputyship (
+    id uuid primary key,
+    agency text not null,
+    staff text not null,
+    deputy text not null,
+    begins date not null,
+    until date not null,
+    ended bool not null default false
+);
+create index deputyship_staff on deputyship (agency, staff) where not ended;

@@ -38,6 +38,13 @@ from shared.contracts.meetings import (
     FactPromoted,
     MaterialSubmitted,
     MatterDecided,
+    TaskAgreed,
+    TaskCorrected,
+    TaskDone,
+    TaskDropped,
+    TaskDueChanged,
+    TaskTerms,
+    TaskTold,
 )
 from shared.contracts.referral import (
     ReferralAccepted,
@@ -79,6 +86,11 @@ FACT_EVENTS: tuple[type[Event], ...] = (
     ServiceStarted,
     ReferralCompleted,
     DecisionRecorded,
+    TaskAgreed,
+    TaskCorrected,
+    TaskDueChanged,
+    TaskDone,
+    TaskDropped,
     MaterialSubmitted,
     MatterDecided,
     FactPromoted,
@@ -175,8 +187,10 @@ def _standing(events: Iterable[Recorded]) -> dict[object, Recorded]:
 
 
 def _place(recorded: Recorded) -> object:
-    """A line of the 支援経過記録 is corrected whole, and so is the note of each person in it."""
+    """A line of the 支援経過記録 is corrected whole, and so are the note of each person in it and a task."""
     match recorded.event:
+        case TaskTerms(task=task):
+            return task
         case Contact(record=record):
             return record
         case PersonNoted(record=record, person=person):
@@ -215,7 +229,7 @@ def _facts(recorded: Recorded, household: frozenset[UUID]) -> Iterator[Fact]:
 
 
 def _sealed_by_matter(event: Event) -> bool:
-    return isinstance(event, MaterialSubmitted | MatterDecided | SituationRecorded)
+    return isinstance(event, MaterialSubmitted | MatterDecided | SituationRecorded | TaskTold)
 
 
 def _subjects(event: Event, mark: Coded | Personal, household: frozenset[UUID]) -> frozenset[UUID]:

@@ -1,0 +1,259 @@
+"""Tasks: who does what by when, agreed at a sitting for one case; the worklist of who answers for them."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
+from uuid_utils.compat import uuid7
+
+from shared.contracts import Recorded, readable
+from shared.contracts.codes import OneOf
+from shared.contracts.meetings import TaskAgreed, TaskDueChanged, TaskTerms
+from shared.http import Body, Call, Limit, Page, Receipt, Route, Text
+from shared.journal import NEW, Past
+from shared.problems import bad_input
+
+from .. import tasks as worklist
+from ..domain import sitting as sittings
+from ..domain import task as tasks
+from .agenda import on_decided
+from .common import NO_ID, Agency, Day, StaffDep, Subject, once
+from .on_meeting import OnMeeting, OnMeetingDep
+from .on_task import (
+    OnAgreedDep,
+    OnOwnDep,
+    OnTask,
+    OnTaskDep,
+    begun,
+    day_of,
+    fits,
+    may_know,
+    not_before,
+)
+
+router = APIRouter(route_class=Route)
+FIRST = date.min, NO_ID
+
+
+class Terms(Body):
+    """`owner` sat at the sitting; `staff`: who of it took it on. Empty `subjects`: the whole household."""
+
+    text: Text
+    owner: Agency
+    staff: Subject | None = None
+    due: Day
+    subjects: list[UUID] = Field([], max_length=20)
+
+    def fields(self) -> dict[str, Any]:
+        """As a TaskTerms has them."""
+        named = self.model_dump(include={"text", "owner", "staff", "due"})
+        return {**named, "subjects": once(self.subjects)}
+
+
+class NewTask(Terms):
+    case: UUID
+
+
+class Correction(Terms):
+    """The whole task as it should have been written."""
+
+    reason: Text
+
+
+class NewDue(Body):
+    due: Day
+    reason: Text
+
+
+class Completion(Body):
+    note: Text | None = None
+
+
+class Dropping(Body):
+    reason: Annotated[str, *OneOf("task_dropped")]
+    note: Text | None = None
+
+
+class TaskLine(BaseModel):
+    """`persons`: who of the caller's agency answers for it today, nobody: its desk; null: another agency's.
+    `text`: null where another agency recorded it, or it belongs to a matter: views discloses it by a basis.
+    """
+
+    id: UUID
+    meeting: UUID
+    case: UUID
+    host: str
+    owner: str
+    staff: str | None
+    persons: list[str] | None
+    subjects: list[UUID]
+    due: date
+    status: tasks.Status
+    overdue: bool
+    text: str | None
+    version: int
+
+
+class Change(BaseModel):
+    """What became of it, oldest first; words as in a TaskLine."""
+
+    type: str
+    agency: str
+    occurred_at: datetime
+    due: date | None
+    reason: str | None
+    note: str | None
+
+
+class TaskFile(TaskLine):
+    changes: list[Change]
+
+
+@router.post("/v1/meetings/{id}/tasks", status_code=201)
+async def agree(on: Annotated[OnMeeting, Depends(on_decided)], body: NewTask) -> Receipt:
+    """By the host, for a case that stayed on the agenda, on the day of the sitting or afterwards."""
+    call, task, item = on.call, uuid7(), on.item(body.case)
+    agreed = TaskAgreed(
+        task=task,
+        meeting=on.id,
+        case=body.case,
+        matter=item.item.matter if item.item else None,
+        **body.fields(),
+    )
+
+    async def check() -> None:
+        not_before(body.due, day_of(call, body))
+        await fits(call, on.past, item, body.subjects, body.owner, body.staff)
+
+    return await call.handle(
+        tasks.DECIDER,
+        f"task/{task}",
+        str(body.case),
+        tasks.Agree(agreed, begun(on.state, day_of(call, body)), item.status),
+        body,
+        check=check,
+        location="/v1/tasks/{id}",
+        past=NEW,
+    )
+
+
+@router.get("/v1/meetings/{id}/tasks")
+async def tasks_of_meeting(on: OnMeetingDep) -> list[TaskLine]:
+    """All for the host; for others what their agency is to do. By day."""
+    return await _shown(on.call, await worklist.tasks_of(on.call.rt, on.call.who, on.id))
+
+
+@router.get("/v1/tasks")
+async def list_tasks(
+    call: StaffDep,
+    mine: bool = False,
+    overdue: bool = False,
+    after: Annotated[str | None, Query(max_length=60)] = None,
+    limit: Limit = 50,
+) -> Page[TaskLine]:
+    """What the caller's agency is to do yet, by day. `mine`: in the cases that the caller works, or whose
+    worker he stands in for today; where nobody works the case, what he took on himself.
+    """
+    rows = await worklist.open_tasks(call.rt, call.who, mine, overdue, _place(after), limit)
+    more = f"{rows[-1]['due']}.{rows[-1]['id']}" if len(rows) == limit else None
+    return Page(items=await _shown(call, rows), next=more)
+
+
+@router.get("/v1/tasks/{id}")
+async def get_task(on: OnTaskDep) -> TaskFile:
+    on.call.shows(on.past.version)
+    persons = await worklist.answering(on.call.rt, on.terms.task)
+    line = _line(on.call, on.past, persons)
+    return TaskFile(**line.model_dump(), changes=[_change(on, e) for e in on.past.events])
+
+
+@router.post("/v1/tasks/{id}/correction")
+async def correct(on: OnAgreedDep, body: Correction) -> Receipt:
+    meeting = await on.call.load(f"meeting/{on.terms.meeting}")
+    item = await on.call.load(f"sitting/{on.terms.meeting}/{on.terms.case}")
+
+    async def check() -> None:
+        agreed = on.past.events[0].envelope.occurred_at
+        not_before(body.due, day_of(on.call, Body(occurred_at=agreed)))
+        sat = item.fold(sittings.DECIDER)
+        await fits(on.call, meeting, sat, body.subjects, body.owner, body.staff)
+
+    return await on.write(tasks.Correct(body.fields(), body.reason), body, check=check)
+
+
+@router.post("/v1/tasks/{id}/due")
+async def change_due(on: OnAgreedDep, body: NewDue) -> Receipt:
+    async def check() -> None:
+        not_before(body.due, day_of(on.call, body))
+
+    return await on.write(tasks.ChangeDue(body.due, body.reason), body, check=check)
+
+
+@router.post("/v1/tasks/{id}/completion")
+async def finish(on: OnOwnDep, body: Completion) -> Receipt:
+    return await on.write(tasks.Finish(body.note), body)
+
+
+@router.post("/v1/tasks/{id}/dropping")
+async def drop(on: OnAgreedDep, body: Dropping) -> Receipt:
+    return await on.write(tasks.Drop(body.reason, body.note), body)
+
+
+def _place(after: str | None) -> tuple[date, UUID]:
+    if after is None:
+        return FIRST
+    day, _, id = after.partition(".")
+    try:
+        return date.fromisoformat(day), UUID(id)
+    except ValueError:
+        raise bad_input(
+            "query.after", "use `next` as it was sent / next をそのまま付けてください"
+        ) from None
+
+
+async def _shown(call: Call, rows: Sequence[dict[str, Any]]) -> list[TaskLine]:
+    """Rows of the worklist with what the journal holds of them."""
+    there = [row for row in rows if await may_know(call, row["host"], row["matter"])]
+    pasts = await call.loads(*(f"task/{row['id']}" for row in there))
+    return [_line(call, past, row["persons"]) for row, past in zip(there, pasts, strict=True)]
+
+
+def _line(call: Call, past: Past, persons: list[str]) -> TaskLine:
+    state: tasks.Task = past.fold(tasks.DECIDER)
+    terms = state.terms
+    assert terms is not None
+    words = next(e for e in reversed(past.events) if isinstance(e.event, TaskTerms))
+    return TaskLine(
+        **terms.model_dump(include={"meeting", "case", "owner", "staff", "subjects"}),
+        id=terms.task,
+        host=past.events[0].envelope.agency,
+        persons=persons if terms.owner == call.who.agency else None,
+        due=state.due,
+        status=state.status,
+        overdue=state.overdue and state.status == "open",
+        text=_words(call, words, "text"),
+        version=past.version,
+    )
+
+
+def _change(on: OnTask, told: Recorded) -> Change:
+    return Change(
+        type=told.envelope.type.removeprefix("jp.tsunagu.task.").removesuffix(".v1"),
+        agency=told.envelope.agency,
+        occurred_at=told.envelope.occurred_at,
+        due=told.event.due if isinstance(told.event, TaskTerms | TaskDueChanged) else None,
+        reason=_words(on.call, told, "reason"),
+        note=_words(on.call, told, "note"),
+    )
+
+
+def _words(call: Call, told: Recorded, field: str) -> str | None:
+    """What the caller's agency wrote itself (L2), unless it is sealed to a matter (L12)."""
+    own = told.envelope.agency == call.who.agency
+    if not own or getattr(told.event, "matter", None):
+        return None
+    text: str | None = readable(getattr(told.event, field, None))
+    return text
