@@ -1,6 +1,7 @@
 """Data keys, wrapped by master keys, in a database of their own; cached for a short real time."""
 
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -17,6 +18,7 @@ from shared.together import Together
 CACHE_SECONDS = 45.0
 """Below the promised 60 s, so that a destroyed key is forgotten in time everywhere."""
 CACHE_KEYS = 100_000
+KEY_ID = re.compile(r"(codes|text|person)/[0-9A-Fa-f-]{32,36}")
 
 TABLES = ("codes_key", "data_key")
 """Visited in this order, and each in that of its ids, so that writers who race for new keys wait for each
@@ -73,8 +75,10 @@ class Keyring:
                 found[key_id] = kept[1]
             elif _table(key_id) not in self._wrap:
                 found[key_id] = SHUT
-            else:
+            elif KEY_ID.fullmatch(key_id):
                 missing.append(key_id)
+            else:
+                raise KeyMissing("wrong shape of an id")
         if missing:
             found |= await (self._makes if make else self._reads)(missing)
         return found

@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import re
 from base64 import b64encode
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -32,14 +31,13 @@ from shared.contracts import (
 )
 from shared.contracts.event import Coded, Personal
 from shared.db import LINES, line
-from shared.keyring import KeyMissing, Keyring
+from shared.keyring import KeyMissing, Keyring, Keys
 
 PAD = 64
 """Sealed values are padded with JSON white space, so that their length tells no code."""
 BREATH = 50
 BASE64 = SchemaValidator(core_schema.bytes_schema(), CoreConfig(val_json_bytes="base64"))
 """Three times as fast as the standard library's."""
-KEY_ID = re.compile(r"(codes|text|person)/[0-9A-Fa-f-]{32,36}")
 
 
 class Poison(Exception):
@@ -57,7 +55,7 @@ def upcast(type_: str, data: dict[str, Any]) -> tuple[type[Event], dict[str, Any
 def named(envelope: Envelope) -> str:
     """An event as sealed values are bound to it."""
     e = envelope
-    return f"{e.id}\x1f{e.stream}\x1f{e.version}\x1f{e.type}"
+    return f"{e.id!s}\x1f{e.stream}\x1f{e.version}\x1f{e.type}"
 
 
 def placed(field: str, mark: Coded | Personal) -> str:
@@ -88,9 +86,9 @@ class Codec:
         keys = await self._keyring.fetch(wanted, make=True) if wanted else {}
         for (event, envelope), data in zip(events, plain, strict=True):
             bound = named(envelope)
-            for name, place, kind, owner in _sealed(type(event)):
+            for name, place, kind, owner in _sealed(type(event))[0]:
                 if data[name] is not None:
-                    key_id = f"{kind}/{data[owner]}"
+                    key_id = kind + data[owner]
                     aad = bound_to(bound, place, key_id)
                     data[name] = _seal(keys[key_id], data[name], aad)
         return plain
@@ -109,41 +107,35 @@ class Codec:
         ready: list[_Row | Poison] = []
         wanted: set[str] = set()
         for envelope, wire in rows:
+            type_ = envelope.type
             try:
-                model, data = EVENTS.get(envelope.type), wire
+                model, data = EVENTS.get(type_), wire
                 if model is None:
-                    model, data = upcast(envelope.type, wire)
+                    model, data = upcast(type_, wire)
                 closed = shut or (only is not None and model.TYPE not in only)
-                sealed: list[tuple[str, str, str]] = []
-                for name, place, kind, owner in _sealed(model):
-                    if data.get(name) is not None:
-                        key_id = f"{kind}/{data[owner]}"
-                        if key_id not in wanted and not closed:
-                            if not KEY_ID.fullmatch(key_id):
-                                raise Poison(f"{envelope.type}: wrong shape of an id")
-                            wanted.add(key_id)
-                        sealed.append((name, place, key_id))
-                ready.append((envelope, wire, model, data, sealed, closed))
+                fields, validate = _sealed(model)
+                if not closed:
+                    for name, _, kind, owner in fields:
+                        if data.get(name) is not None:
+                            wanted.add(kind + data[owner])
+                ready.append((envelope, wire, data, fields, validate, closed))
             except Poison as poison:
                 ready.append(poison)
             except KeyError as field:
-                ready.append(Poison(f"{envelope.type} without {field}"))
+                ready.append(Poison(f"{type_} without {field}"))
             except (TypeError, ValueError, AttributeError):
-                ready.append(Poison(f"{envelope.type}: wrong shape"))
-        keys: Mapping[str, AESGCM | Unreadable] = {}
+                ready.append(Poison(f"{type_}: wrong shape"))
+        keys: Keys = {}
         try:
             if wanted:
                 keys = await self._keyring.fetch(wanted)
         except KeyMissing:
             keys = await self._one_by_one(wanted)
         opened: list[Recorded | Poison] = []
-        for n, row in enumerate(ready, 1):
-            if isinstance(row, Poison):
-                opened.append(row)
-            else:
-                opened.append(_open(ALL_SHUT if row[-1] else keys, row))
-            if n % BREATH == 0:  # what else there is to do does not wait for all of a batch
-                await asyncio.sleep(0)
+        for row in ready:
+            if opened and not len(opened) % BREATH:
+                await asyncio.sleep(0)  # what else there is to do does not wait for all of a batch
+            opened.append(row if isinstance(row, Poison) else _open(keys, row))
         return opened
 
     async def _one_by_one(self, wanted: set[str]) -> dict[str, AESGCM | Unreadable]:
@@ -169,43 +161,44 @@ class ErasedKey(Exception):
     """Nothing more can be written about a person whose keys were destroyed."""
 
 
+Sealed = tuple[str, str, str, str]
+"""Name of a field, as it is bound, the kind of its key with a slash, and the field that names whose key."""
 _Row = tuple[
-    Envelope, dict[str, Any], type[Event], dict[str, Any], list[tuple[str, str, str]], bool
+    Envelope, dict[str, Any], dict[str, Any], list[Sealed], Callable[[dict[str, Any]], Event], bool
 ]
-"""Envelope, wire form, model, data; name, place and key id of what is sealed in it; stays it shut?"""
+"""Envelope, wire form, data, what may be sealed in it, what makes the event; stays it shut?"""
 
 
 @cache
-def _sealed(model: type[Event]) -> list[tuple[str, str, str, str]]:
-    """Of each field that is sealed: its name, as it is bound, the kind of its key and the field that names
-    whose key.
-    """
-    return [(name, placed(name, mark), *mark.key) for name, mark in sealed_fields(model).items()]
+def _sealed(model: type[Event]) -> tuple[list[Sealed], Callable[[dict[str, Any]], Event]]:
+    fields = [
+        (name, placed(name, mark), f"{mark.key[0]}/", mark.key[1])
+        for name, mark in sealed_fields(model).items()
+    ]
+    return fields, model.__pydantic_validator__.validate_python
 
 
-class _AllShut(dict[str, AESGCM | Unreadable]):
-    def get(self, key_id: str, default: Any = None) -> Unreadable:
-        return SHUT
-
-
-ALL_SHUT = _AllShut()
-
-
-def _open(keys: Mapping[str, AESGCM | Unreadable], row: _Row) -> Recorded | Poison:
-    envelope, wire, model, data, fields, _ = row
+def _open(keys: Keys, row: _Row) -> Recorded | Poison:
+    envelope, wire, data, fields, validate, closed = row
     opened, event = dict(data), named(envelope)
     try:
-        for name, place, key_id in fields:
+        for name, place, kind, owner in fields:
+            if (value := data.get(name)) is None:
+                continue
+            if closed:
+                opened[name] = SHUT
+                continue
+            key_id = kind + data[owner]
             key = keys.get(key_id)
             if key is None:
                 return Poison(f"the key of {name} is not in the keyring")
             if isinstance(key, Unreadable):
                 opened[name] = key
                 continue
-            raw = _bytes(data[name])
+            raw = _bytes(value)
             aad = bound_to(event, place, key_id)
             opened[name] = from_json(key.decrypt(raw[:12], raw[12:], aad))
-        return Recorded(model.__pydantic_validator__.validate_python(opened), envelope, wire)
+        return Recorded(validate(opened), envelope, wire)
     except InvalidTag:
         return Poison(f"{envelope.type}: a sealed field does not belong to this event")
     except ValidationError as error:

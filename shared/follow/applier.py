@@ -1,7 +1,7 @@
 """A batch, applied in one transaction: inbox, projection, reactions, parking, positions."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 import structlog
@@ -62,7 +62,7 @@ class Applier(Standing):
         for n in range(0, len(streams), TOGETHER):
             await self.replay(streams[n : n + TOGETHER])
 
-    async def read(self, records: Iterable[Record]) -> list[Read]:
+    async def read(self, records: Sequence[Record]) -> list[Read]:
         """Each as what it is, or the Poison that it is. Raises errors of the keyring."""
         return await reading.read(self._codec, self.view, records)
 

@@ -133,7 +133,8 @@ class Follower:
                         await self._watch(new)
                     done |= batch.ends
                 now = asyncio.get_running_loop().time()
-                if self.applier.live and now < look_at:
+                behind = len(batch.records) == BATCH  # there is more where it came from
+                if (self.applier.live or behind) and now < look_at:
                     continue
                 look_at = now + DISPLAY_SECONDS
                 with suppress(*PASSING):
