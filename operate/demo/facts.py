@@ -20,7 +20,7 @@ from shared.contracts.intake import (
     SituationRecorded,
     WorriesRecorded,
 )
-from shared.contracts.meetings import DecisionRecorded, FactPromoted
+from shared.contracts.meetings import DecisionRecorded, FactPromoted, TaskAgreed, TaskDone
 from shared.contracts.referral import ReferralCompleted, ReferralDeclined, ReferralRequested
 
 OF_CASE: dict[str, type[Event]] = {
@@ -53,7 +53,7 @@ class Fact:
 def facts(done: Iterable[Done]) -> list[Fact]:
     """All facts of the year. What is put before a statutory body is left out: it is on no document."""
     done = list(done)
-    asked = {one.id: one for one in done if one.intent.kind == "referral"}
+    asked = {one.id: one for one in done if one.intent.kind in ("referral", "meeting-tasks")}
     matters = {one.id: one for one in done if one.intent.kind == "matter"}
     return [fact for one in done for fact in _of(one, asked, matters)]
 
@@ -75,6 +75,11 @@ def _of(one: Done, asked: Mapping[str, Done], matters: Mapping[str, Done]) -> It
         yield from _fields(one, OF_REFERRAL[kind], first["case"], body, about)
     elif kind == "meeting-decisions":
         yield from _fields(one, DecisionRecorded, body["case"], body, _named(body))
+    elif kind == "meeting-tasks":
+        yield from _fields(one, TaskAgreed, body["case"], body, _named(body))
+    elif kind == "task-completion":
+        agreed = asked[one.places["task"]].body
+        yield from _fields(one, TaskDone, agreed["case"], body, _named(agreed))
     elif kind == "matter-promotions":
         case = matters[one.places["matter"]].body["case"]
         yield from _fields(one, FactPromoted, case, body, frozenset({body["person"]}))

@@ -74,6 +74,9 @@ DECISIONS = words("""
     役割を分けて見守りを続ける 支援プランを適切と認める 家計の支援を加えて見直す
     担当を決めて伴走に移る
 """)
+PROMISES = words("""
+    受診に付き添う 家計の相談につなぐ 週に一度訪ねる 就労の見学を調整する 親族と話す場をつくる
+""")
 CALLERS = words("""
     隣に住む知人 別居の長女 民生委員 かかりつけの医師 配食の配達員 元の同僚
 """)
@@ -158,6 +161,9 @@ class Pen:
 
     def decision(self) -> str:
         return f"{self._one(DECISIONS)}。{self._number(4, 16)}週後に確かめる。"
+
+    def promise(self) -> str:
+        return f"{self._one(PROMISES)}。{self._number(1, 28)}日のうちに一度知らせる。"
 
     def reporter(self) -> str:
         return f"{self._one(CALLERS)}({self._number(2, 40)}年のつきあい)"

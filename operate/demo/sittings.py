@@ -1,4 +1,4 @@
-"""Sittings of the bodies: convened, agenda by case, held or cancelled, decisions."""
+"""Sittings of the bodies: convened, agenda by case, held or cancelled, decisions, who does what by when."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 
 from operate.demo.group import BODY as CONSENTED
 from operate.demo.group import Discussed
+from operate.demo.ikoma import LEAD
 from operate.demo.intent import Ref
 from operate.demo.phrases import Pen
 from operate.demo.statutory import BODY as STATUTORY
 from operate.demo.statutory import Before
-from operate.demo.story import Story, coordinator
+from operate.demo.story import Story, coordinator, member
 
 NAMES = {CONSENTED: "juso", STATUTORY: "shien", "sodankai": "sodankai"}
 OUTCOMES = ("plan_adequate", "continue", "continue", "revise", "end", "suspend")
@@ -31,6 +32,7 @@ class Sitting:
     invited: list[str]
     id: str = ""
     decisions: list[dict[str, Any]] = field(default_factory=list)
+    promised: int = 0
 
     def convene(self, called_off: bool = False) -> None:
         on = self.before(NOTICE)
@@ -90,3 +92,21 @@ class Sitting:
         self.post(typed, "holding", body, late_by=late)
         for decision in self.decisions:
             self.post(typed, "decisions", decision)
+            self.promise(typed, decision, [LEAD, *present])
+
+    def promise(self, typed: date | None, decision: dict[str, Any], present: list[str]) -> None:
+        """Who does what by when: the first and about half of the rest; of these some are not done in time."""
+        random = self.story.random
+        self.promised += 1
+        if self.promised > 1 and random.random() < 0.5:
+            return
+        days = random.randint(14, 60)
+        task = {"case": decision["case"], "text": self.pen.promise(), "owner": random.choice(present),
+                "due": self.day + timedelta(days=days), "subjects": decision["subjects"]}  # fmt: skip
+        id = self.post(typed, "tasks", task)
+        if typed and id and random.random() < 0.7:
+            self.story.add(
+                self.story.day(typed, random.randint(7, days)), "task-completion", "meetings",
+                "POST", "/v1/tasks/{task}/completion", {"note": self.pen.result()},
+                member(task["owner"]), refs={"task": id},
+            )  # fmt: skip

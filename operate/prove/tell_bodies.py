@@ -92,6 +92,20 @@ class Sittings(Scribe):
         stream, event, about, fields = self.chance.choice(put)
         self._fact(stream, event, who, about, **fields)
 
+    def _promise(self) -> None:
+        """What a sitting held to be done, and what came of it: a worker's judgement, or sealed to the matter
+        that it was agreed on (L22, L12).
+        """
+        matter = self._of(self.matters) if self.chance.random() < 0.5 else None
+        id, case = self._new(), self.matters[matter] if matter else self._case()
+        about, sealed = self._some(CASES[case]), "sealed" if matter else "judgement"
+        of: Plain = {"task": id, "meeting": id, "case": case, "subjects": about, "matter": matter}
+        who = self._recorder()
+        agreed = m.TaskAgreed(**of, text="x", owner="care", due=self.now.date())
+        self._fact(f"task/{id}", agreed, who, about, text=sealed)
+        if self.chance.random() < 0.5:
+            self._fact(f"task/{id}", m.TaskDone(**of, note="x"), "care", about, note=sealed)
+
     def _end_matter(self) -> None:
         if id := self._of(self.matters):
             event = m.MatterEnded(matter=id, case=self.matters[id])

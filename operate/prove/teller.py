@@ -49,6 +49,7 @@ class Teller(Facts, Given, Sittings, Offices):
             self._ground, self._review, self._end_basis, self._protect, self._protect, self._lift,
             self._name, self._name, self._leave, self._pledge, self._pledge,
             self._submit, self._call, self._call, self._put_before, self._put_before, self._end_matter,
+            self._promise, self._promise,
             self._contract, self._contract, self._end_contract, self._sit, self._sit,
             self._stand_up, self._close_desk,
         ]  # fmt: skip

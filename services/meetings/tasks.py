@@ -8,6 +8,7 @@ from uuid import UUID
 from shared.auth import Principal
 from shared.blocks import NOT_BLOCKED
 from shared.contracts import Recorded
+from shared.contracts.intake import CaseDisposed
 from shared.contracts.meetings import (
     TaskAgreed,
     TaskCorrected,
@@ -27,6 +28,7 @@ CORRECTED = """
 update task set owner = $2, staff = $3, overdue = overdue and due = $4, due = $4 where id = $1"""
 DUE = "update task set due = $2, overdue = false where id = $1"
 OVERDUE = "update task set overdue = true where id = $1"
+DISPOSED = "insert into disposed (case_id) values ($1) on conflict do nothing"
 OVER = "update task set status = $2 where id = $1"
 
 WORKED = "select a.staff from assignee a where a.agency = t.owner and a.case_id = t.case_id and a.assigned"
@@ -46,16 +48,19 @@ task t cross join lateral (
 """Tasks with who answers for each at its agency on that day: who works the case, else who took it on, and
 who stands in for them. Nobody: the desk.
 """
+THERE = f"""
+not exists (select from disposed where case_id = t.case_id)
+   and {NOT_BLOCKED.format(agency="$2", staff="$3", case="t.case_id")}"""
+"""A condition: the case is there for that member of staff."""
 TASKS = f"""
 select t.*, who.persons from {ANSWERING}
- where t.owner = $2 and t.status = 'open' and {NOT_BLOCKED.format(agency="$2", staff="$3", case="t.case_id")}
+ where t.owner = $2 and t.status = 'open' and {THERE}
    and (not $4 or $3 = any(who.persons)) and (not $5 or t.overdue)
    and (t.due, t.id) > ($6, $7)
  order by t.due, t.id limit $8"""
 OF_MEETING = f"""
 select t.*, who.persons from {ANSWERING}
- where t.meeting = $2 and $3 in (t.host, t.owner)
-   and {NOT_BLOCKED.format(agency="$3", staff="$4", case="t.case_id")}
+ where t.meeting = $4 and $2 in (t.host, t.owner) and {THERE}
  order by t.due, t.id"""
 ONE = f"select t.*, who.persons from {ANSWERING} where t.id = $2"
 
@@ -77,6 +82,8 @@ async def project(db: Connection, events: Iterable[Recorded]) -> None:
                 await db.execute(OVER, id, "done")
             case TaskDropped(task=id):
                 await db.execute(OVER, id, "dropped")
+            case CaseDisposed(case=case):
+                await db.execute(DISPOSED, case)
 
 
 async def open_tasks(
@@ -94,7 +101,7 @@ async def open_tasks(
 
 async def tasks_of(rt: Runtime, who: Principal, meeting: UUID) -> list[dict[str, Any]]:
     """Of a meeting, those that his agency agreed as its host or is to do."""
-    rows = await rt.reads.fetch(OF_MEETING, today(rt), meeting, who.agency, who.subject)
+    rows = await rt.reads.fetch(OF_MEETING, today(rt), who.agency, who.subject, meeting)
     return [dict(row) for row in rows]
 
 

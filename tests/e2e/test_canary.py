@@ -247,6 +247,14 @@ async def elsewhere(told: Told) -> None:
         "case": told.case, "outcome": "continue", "subjects": [told.hana], "text": canary(),
     }  # fmt: skip
     await host.post(f"/v1/meetings/{meeting}/decisions", json=decided)
+    promised = {
+        "case": told.case, "text": canary(), "owner": told.agencies["care"], "subjects": [told.hana],
+        "due": str((told.city.at + timedelta(days=30)).date()),
+    }  # fmt: skip
+    task = f"/v1/tasks/{(await told.write(host, f'/v1/meetings/{meeting}/tasks', promised, 201))['id']}"
+    later = str((told.city.at + timedelta(days=40)).date())
+    await told.write(host, f"{task}/due", {"due": later, "reason": canary()})
+    await told.write(host, f"{task}/dropping", {"reason": "declined", "note": canary()})
     paper = {
         "case": told.case, "way": "paper", "kind": "police", "receiver": canary(), "purpose": canary(),
         "items": [], "approver": "kacho", "ground": "police_enquiry", "citation": canary(),

@@ -10,7 +10,7 @@ from httpx import Response
 
 from operate.stack import Stack
 from shared.clock import SimulatedClock
-from shared.contracts.intake import CaseOpened, ConsentRecorded, PersonJoined
+from shared.contracts.intake import CaseDisposed, CaseOpened, ConsentRecorded, PersonJoined
 from shared.contracts.meetings import TaskAgreed, TaskDone, TaskOverdue
 from shared.contracts.referral import AgencyRegistered
 from shared.staff import today
@@ -211,6 +211,14 @@ async def test_pages_of_the_list_have_each_task_once(table: Table) -> None:
     assert [line["due"] for line in page["items"]][-1] == table.task(in_days=2)["due"]
     for wrong in ("x", "2026-01-01.x", "0000-00-00.", "%00"):
         assert await table.get(f"/v1/tasks?after={wrong}") == 422
+
+
+async def test_nothing_is_listed_of_a_case_that_was_disposed_of(table: Table) -> None:
+    path = await table.agree()
+    await table.running.tell(CaseDisposed(case=table.case, approval=uuid4()))
+    assert (await table.listed("tanaka"), await table.get(f"{table.meeting}/tasks")) == ([], [])
+    assert await table.agree() != path
+    assert await table.listed("tanaka") == []
 
 
 async def test_a_correction_gives_it_to_who_should_have_had_it(table: Table) -> None:

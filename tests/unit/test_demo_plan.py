@@ -49,6 +49,8 @@ def test_a_small_year_has_some_of_each_kind(seed: int) -> None:
     assert found["matter-promotions"] >= 1
     assert found["told"] >= 1
     assert found["meeting-cancellation"] >= 1
+    assert found["meeting-tasks"] >= 2
+    assert found["task-completion"] >= 1
     assert found["survey"] == 1
     assert found["course"] >= 2
     answers = [i.body["status"] for i in made.intents if i.kind == "consent"]

@@ -84,6 +84,10 @@ create table task (
 );
 create index task_open on task (owner, due, id) where status = 'open';
 create index task_of_meeting on task (meeting);
+-- Cases of which nothing is told any more.
+create table disposed (
+    case_id uuid primary key
+);
 -- Who works a case at an agency, and who stands in for whom (shared/staff.py).
 create table assignee (
     agency text not null,
