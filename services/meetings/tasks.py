@@ -16,6 +16,7 @@ from shared.contracts.meetings import (
     TaskDropped,
     TaskDueChanged,
     TaskOverdue,
+    TaskReopened,
 )
 from shared.db import Connection
 from shared.runtime import Runtime
@@ -27,6 +28,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8)"""
 CORRECTED = """
 update task set owner = $2, staff = $3, overdue = overdue and due = $4, due = $4 where id = $1"""
 DUE = "update task set due = $2, overdue = false where id = $1"
+REOPENED = "update task set status = 'open', due = $2, overdue = false where id = $1"
 OVERDUE = "update task set overdue = true where id = $1"
 DISPOSED = "insert into disposed (case_id) values ($1) on conflict do nothing"
 OVER = "update task set status = $2 where id = $1"
@@ -76,6 +78,8 @@ async def project(db: Connection, events: Iterable[Recorded]) -> None:
                 await db.execute(CORRECTED, e.task, e.owner, e.staff, e.due)
             case TaskDueChanged(task=id, due=day):
                 await db.execute(DUE, id, day)
+            case TaskReopened(task=id, due=day):
+                await db.execute(REOPENED, id, day)
             case TaskOverdue(task=id):
                 await db.execute(OVERDUE, id)
             case TaskDone(task=id):

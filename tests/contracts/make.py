@@ -506,6 +506,7 @@ SAMPLES: tuple[Event, ...] = (
     meetings.TaskDueChanged(**TOLD, due=date(2026, 7, 10), reason="受診日の変更"),
     meetings.TaskDone(**TOLD, note="同行した"),
     meetings.TaskDropped(**TOLD, reason="declined", note="本人が一人で行くとのこと"),
+    meetings.TaskReopened(**TOLD, due=date(2026, 7, 10), reason="別の日の同行だった"),
     meetings.TaskOverdue(**AT_SITTING, task=TASK),
     views.DocumentChanged(
         **DISCLOSED,

@@ -46,7 +46,7 @@ MOVES = st.one_of(
     st.tuples(st.just("deputy"), who, who, st.integers(-1, 1), st.integers(0, 1)),
     st.tuples(st.just("back"), place),
     st.tuples(st.just("task"), place, st.none() | who),
-    st.tuples(st.sampled_from(["done", "drop", "later"]), place),
+    st.tuples(st.sampled_from(["done", "drop", "later", "reopen"]), place),
     st.tuples(st.just("correct"), place, st.none() | who),
 )
 
@@ -142,6 +142,7 @@ class Told:
         commands: dict[str, tasks.Command] = {
             "done": tasks.Finish(),
             "drop": tasks.Drop("declined"),
+            "reopen": tasks.Reopen("誤り"),
             "later": tasks.ChangeDue(later, "予約"),
             "correct": tasks.Correct(terms, "誤り"),
         }
@@ -154,7 +155,7 @@ class Told:
             case "correct":
                 one[1], one[2] = staff, self.day
             case _:
-                one[3] = False
+                one[3] = word == "reopen"
 
     def answers(self, id: UUID) -> set[str]:
         case, staff, *_ = self.tasks[id]

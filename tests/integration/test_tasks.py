@@ -176,7 +176,9 @@ async def test_answers_come_in_the_order_that_tells_least(table: Table) -> None:
     assert (gone.status_code, gone.json()["reason"]) == (409, "meeting-is-cancelled")
     await table.call(f"{path}/dropping", "tanaka", reason="declined", note="本人の希望")
     again = await table.ask(f"{path}/completion", "mori", "care")
-    assert (again.status_code, again.json()["allowed"]) == (409, ["correction"])
+    assert (again.status_code, again.json()["allowed"]) == (409, ["correction", "reopening"])
+    await table.call(f"{path}/reopening", "tanaka", reason="別の人だった")
+    assert await table.listed("mori", "care") == [path]
 
 
 async def test_it_is_overdue_when_its_day_is_over_and_no_more_with_another(table: Table) -> None:

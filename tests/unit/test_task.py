@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.meetings.domain import deadlines, task
 from services.views.domain.facts import facts, replaced
-from shared.contracts import Envelope, Event, Recorded
+from shared.contracts import CONSENTABLE, Envelope, Event, Recorded
 from shared.contracts.meetings import (
     TaskAgreed,
     TaskCorrected,
@@ -18,11 +18,14 @@ from shared.contracts.meetings import (
     TaskDropped,
     TaskDueChanged,
     TaskOverdue,
+    TaskReopened,
 )
 from shared.decider import Refused
 from tests.unit._given import given
+from tests.unit._town import CASE, HANA, HOUR, KEN, town
+from tests.unit._town import MATTER as OF_TOWN
 
-TASK, MEETING, CASE, MATTER, HANA = (UUID(int=n) for n in range(1, 6))
+TASK, MEETING, MATTER = (UUID(int=n) for n in range(1, 4))
 JUNE, JULY = date(2026, 6, 30), date(2026, 7, 31)
 IDS = {"task": TASK, "meeting": MEETING, "case": CASE}
 TOLD: dict[str, Any] = {**IDS, "subjects": (HANA,), "matter": None}
@@ -31,6 +34,8 @@ agreed = TaskAgreed(**TOLD, **TERMS)
 later = TaskDueChanged(**TOLD, due=JULY, reason="予約が取れない")
 done, dropped = TaskDone(**TOLD, note="同行した"), TaskDropped(**TOLD, reason="declined")
 overdue = TaskOverdue(**IDS)
+reopened = TaskReopened(**TOLD, due=JUNE, reason="別の人だった")
+reopen = task.Reopen("別の人だった")
 finish, drop = task.Finish("同行した"), task.Drop("declined")
 change, late = task.ChangeDue(JULY, "予約が取れない"), task.MarkOverdue()
 correct = task.Correct({**TERMS, "owner": "city", "staff": None}, "機関の誤り")
@@ -70,6 +75,44 @@ def test_it_is_overdue_once_until_it_has_another_day() -> None:
     given(task.DECIDER, agreed, overdue, corrected).when(late).then()
 
 
+def test_what_was_reported_done_by_mistake_is_open_again() -> None:
+    for end in (done, dropped):
+        given(task.DECIDER, agreed, overdue, end).when(reopen).then(reopened)
+        given(task.DECIDER, agreed, overdue, end, reopened).when(late).then(overdue)
+    given(task.DECIDER, agreed).when(reopen).refused("task-is-open")
+    given(task.DECIDER).when(reopen).refused("task-is-none")
+    another = task.Reopen("別の人だった", JULY)
+    later_on = reopened.model_copy(update={"due": JULY})
+    given(task.DECIDER, agreed, done).when(another).then(later_on)
+    told = [Recorded(e, _envelope(e, n), {}) for n, e in enumerate([agreed, done, reopened], 1)]
+    assert {(f.type, f.field) for f in facts(told)} == {
+        (agreed.TYPE, "text"), (reopened.TYPE, "reason"),
+    }  # fmt: skip
+
+
+def test_its_words_are_with_who_wrote_them_and_where_a_ground_gives_judgement() -> None:
+    """L2, L22, L8: never by consent; and gone with the ground."""
+    case = town().consent("c", HANA, "care", classes=CONSENTABLE)
+    case.tell(agreed.model_copy(update={"case": CASE, "subjects": (HANA,)}), agency="lead")
+    assert ("text", "受診に同行") in case.values("lead")
+    assert ("text", "受診に同行") not in case.values("care")
+    begun = case.ground("g", "care").now()
+    assert ("text", "受診に同行") in case.values("care")
+    assert ("text", "受診に同行") not in case.values("care", begun + 2 * HOUR)
+
+
+def test_those_of_a_matter_are_opened_by_who_was_called_for_it() -> None:
+    """L5, L12"""
+    case = town().matter().pledge("doctor")
+    promised = {"case": CASE, "subjects": (KEN,), "matter": OF_TOWN, "text": "訪ねる"}
+    case.tell(agreed.model_copy(update=promised), agency="lead")
+    assert "訪ねる" in case.opens("doctor", "clinic")
+    assert case.opens("clerk", "council") == set()
+    assert not {value for agency in ("lead", "clinic") for value in case.values(agency)} & {
+        ("text", "訪ねる")
+    }
+
+
 def test_a_correction_says_all_of_it_anew_whatever_became_of_it() -> None:
     for so_far in ((), (done,), (dropped,), (later, overdue)):
         given(task.DECIDER, agreed, *so_far).when(correct).then(corrected)
@@ -92,6 +135,7 @@ def _envelope(event: Event, version: int = 1) -> Envelope:
         (agreed, datetime(2026, 6, 30, 15, tzinfo=UTC)),
         (corrected, datetime(2026, 6, 30, 15, tzinfo=UTC)),
         (later, datetime(2026, 7, 31, 15, tzinfo=UTC)),
+        (reopened, datetime(2026, 6, 30, 15, tzinfo=UTC)),
         (done, None),
         (dropped, None),
     ],
@@ -130,7 +174,7 @@ COMMANDS = st.one_of(
         st.sampled_from(["planned", "begun", "held", "cancelled"]),
         st.sampled_from(["absent", "added", "removed"]),
     ),
-    st.sampled_from([finish, drop, late, correct]),
+    st.sampled_from([finish, drop, late, correct, reopen]),
     st.builds(task.ChangeDue, st.sampled_from([JUNE, JULY]), st.just("予約")),
 )
 
@@ -144,7 +188,10 @@ def test_any_commands_are_carried_out_or_refused(commands: list[task.Command]) -
         try:
             new = task.decide(task.DECIDER.fold(written), command)
         except Refused:
-            assert ended or not written or isinstance(command, task.Agree)
+            wrong = isinstance(command, task.Agree) or (
+                isinstance(command, task.Reopen) and not ended
+            )
+            assert ended or not written or wrong
             continue
         for event in new:
             match event:
@@ -155,6 +202,9 @@ def test_any_commands_are_carried_out_or_refused(commands: list[task.Command]) -
                     assert not ended
                     assert not marked
                     marked = True
+                case TaskReopened(due=due):
+                    assert ended
+                    day, marked, ended = due, False, False
                 case TaskDueChanged(due=due) | TaskCorrected(due=due):
                     day, marked = due, marked and due == day
         written += new

@@ -68,6 +68,13 @@ class NewDue(Body):
     reason: Text
 
 
+class Reopening(Body):
+    """`due` empty: the day that it had."""
+
+    reason: Text
+    due: Day | None = None
+
+
 class Completion(Body):
     note: Text | None = None
 
@@ -200,6 +207,17 @@ async def finish(on: OnOwnDep, body: Completion) -> Receipt:
 @router.post("/v1/tasks/{id}/dropping")
 async def drop(on: OnAgreedDep, body: Dropping) -> Receipt:
     return await on.write(tasks.Drop(body.reason, body.note), body)
+
+
+@router.post("/v1/tasks/{id}/reopening")
+async def reopen(on: OnAgreedDep, body: Reopening) -> Receipt:
+    """What was reported done, or dropped, by mistake."""
+
+    async def check() -> None:
+        if body.due:
+            not_before(body.due, day_of(on.call, body))
+
+    return await on.write(tasks.Reopen(body.reason, body.due), body, check=check)
 
 
 def _place(after: str | None) -> tuple[date, UUID]:

@@ -14,6 +14,7 @@ from shared.contracts.meetings import (
     TaskDone,
     TaskDropped,
     TaskDueChanged,
+    TaskReopened,
     TaskTerms,
 )
 from shared.deadline import Due, Timer
@@ -46,7 +47,7 @@ def plan(event: Event, envelope: Envelope) -> Iterable[Timer]:
         case MatterSubmitted() | MatterReviewed():
             due = review_due(event, envelope.occurred_at)
             yield Timer(envelope.stream, due, envelope.stream, {"case": str(event.case)})
-        case TaskTerms(due=day) | TaskDueChanged(due=day):
+        case TaskTerms(due=day) | TaskDueChanged(due=day) | TaskReopened(due=day):
             case = {"case": str(event.case)}
             yield Timer(envelope.stream, over(day), envelope.stream, case)
         case MatterEnded() | TaskDone() | TaskDropped():

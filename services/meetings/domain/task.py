@@ -12,6 +12,7 @@ from shared.contracts.meetings import (
     TaskDropped,
     TaskDueChanged,
     TaskOverdue,
+    TaskReopened,
     TaskTerms,
 )
 from shared.decider import Decider, Refused
@@ -66,16 +67,24 @@ class Drop:
 
 
 @dataclass(frozen=True)
+class Reopen:
+    """`due` None: as it was."""
+
+    reason: str
+    due: date | None = None
+
+
+@dataclass(frozen=True)
 class MarkOverdue:
     """Of the timer."""
 
 
-Command = Agree | Correct | ChangeDue | Finish | Drop | MarkOverdue
+Command = Agree | Correct | ChangeDue | Finish | Drop | Reopen | MarkOverdue
 ALLOWED: dict[str, tuple[str, ...]] = {
     "none": (),
     "open": ("correction", "due", "completion", "dropping"),
-    "done": ("correction",),
-    "dropped": ("correction",),
+    "done": ("correction", "reopening"),
+    "dropped": ("correction", "reopening"),
 }
 
 
@@ -95,7 +104,9 @@ def decide(state: Task, command: Command) -> list[Event]:
     match command:
         case Correct(fields, reason):
             return [TaskCorrected(**{**told, **fields}, reason=reason)]
-        case _ if state.status != "open":
+        case Reopen(reason, due) if state.status != "open":
+            return [TaskReopened(**told, due=due or state.due, reason=reason)]
+        case _ if state.status != "open" or isinstance(command, Reopen):
             raise refused
         case ChangeDue(due, reason):
             return [TaskDueChanged(**told, due=due, reason=reason)] if due != state.due else []
@@ -118,6 +129,8 @@ def evolve(state: Task, event: Event) -> Task:
             return replace(state, status="done")
         case TaskDropped():
             return replace(state, status="dropped")
+        case TaskReopened(due=due):
+            return replace(state, status="open", due=due, overdue=False)
         case TaskOverdue():
             return replace(state, overdue=True)
         case _:

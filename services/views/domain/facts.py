@@ -43,6 +43,7 @@ from shared.contracts.meetings import (
     TaskDone,
     TaskDropped,
     TaskDueChanged,
+    TaskReopened,
     TaskTerms,
     TaskTold,
 )
@@ -91,6 +92,7 @@ FACT_EVENTS: tuple[type[Event], ...] = (
     TaskDueChanged,
     TaskDone,
     TaskDropped,
+    TaskReopened,
     MaterialSubmitted,
     MatterDecided,
     FactPromoted,
@@ -187,10 +189,14 @@ def _standing(events: Iterable[Recorded]) -> dict[object, Recorded]:
 
 
 def _place(recorded: Recorded) -> object:
-    """A line of the 支援経過記録 is corrected whole, and so are the note of each person in it and a task."""
+    """A line of the 支援経過記録 is corrected whole, and so are the note of each person in it and a task;
+    what was said of a task's end stands until it is open again.
+    """
     match recorded.event:
         case TaskTerms(task=task):
             return task
+        case TaskDone(task=task) | TaskDropped(task=task) | TaskReopened(task=task):
+            return "end", task
         case Contact(record=record):
             return record
         case PersonNoted(record=record, person=person):

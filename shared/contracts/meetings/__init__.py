@@ -31,6 +31,7 @@ from .task import (
     TaskDueChanged,
     TaskEvent,
     TaskOverdue,
+    TaskReopened,
     TaskTerms,
     TaskTold,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "TaskDueChanged",
     "TaskEvent",
     "TaskOverdue",
+    "TaskReopened",
     "TaskTerms",
     "TaskTold",
 ]

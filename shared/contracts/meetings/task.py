@@ -67,6 +67,14 @@ class TaskDropped(TaskTold):
     note: Annotated[str | None, Personal("judgement")] = None
 
 
+@event("task.reopened")
+class TaskReopened(TaskTold):
+    """It was reported done, or dropped, by mistake: what was said of that stands no more (L17)."""
+
+    due: Annotated[date, S]
+    reason: Annotated[str, Personal("judgement")]
+
+
 @event("task.overdue")
 class TaskOverdue(TaskEvent):
     """Written by the timer when its day is over."""
