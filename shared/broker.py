@@ -20,6 +20,7 @@ from confluent_kafka.admin import AdminClient
 from pydantic_core import to_json
 
 from shared.contracts import Envelope
+from shared.fetching import Fetches
 from shared.loops import slips
 from shared.settings import Kafka
 
@@ -37,6 +38,7 @@ UNTOLD = bytes((*range(0x1F), 127))
 """Control characters: no name, id or code of ours holds one, and BETWEEN is between them here."""
 LARGEST_REQUEST, LARGEST_BATCH = 1_048_576, 262_144
 """Bytes: of a record, and of records that go together; one larger than a batch goes alone."""
+TAKEN_SECONDS = 5.0
 ABSENT = (ConfluentError.UNKNOWN_TOPIC_OR_PART, ConfluentError.TOPIC_AUTHORIZATION_FAILED)
 
 __all__ = [
@@ -85,7 +87,7 @@ def consumer(kafka: Kafka, group: str | None) -> AIOKafkaConsumer:
             "session_timeout_ms": kafka.session_timeout_ms,
             "heartbeat_interval_ms": kafka.session_timeout_ms // 4,
         }
-    return AIOKafkaConsumer(
+    return (_Member if group else AIOKafkaConsumer)(
         **_login(kafka),
         **membership,
         enable_auto_commit=False,
@@ -94,6 +96,17 @@ def consumer(kafka: Kafka, group: str | None) -> AIOKafkaConsumer:
         fetch_max_wait_ms=500,
         metadata_max_age_ms=10_000,
     )
+
+
+class _Member(AIOKafkaConsumer):  # type: ignore[misc]
+    """Who may take later what was fetched for him. What waits more than 100 ms the library would leave out of
+    its next fetch, and what follows it would wait until that fetch ends.
+    """
+
+    async def start(self) -> None:
+        await super().start()
+        self._fetcher._prefetch_backoff = TAKEN_SECONDS
+        self._fetcher._client = Fetches(self._fetcher._client)
 
 
 class Patience:
