@@ -8,7 +8,6 @@ from pydantic_core import to_json
 from shared.broker import BETWEEN
 from shared.contracts import Envelope
 from shared.db import Connection, Pool, copy
-from shared.sealing import COLUMNS, KINDS
 
 KEPT = """
 create table kept (
@@ -32,18 +31,7 @@ create index kept_key on kept (key, type);
 create index kept_type on kept (type)"""
 FEW = 50
 FIELDS = (*Envelope._fields, "data")
-MAYBE = tuple(Envelope._field_defaults)
-VALUES = [
-    f"nullif(told[{n}], '')::{kind}" if name in MAYBE else f"told[{n}]::{kind}"
-    for n, (name, kind) in enumerate(zip(FIELDS, KINDS, strict=True), 1)
-]
-KEEP = f"""
-insert into kept {COLUMNS}
-select {", ".join(VALUES)}
-  from (select string_to_array(line, chr({ord(BETWEEN)})) as told
-          from string_to_table($1, chr(10)) line offset 0) lines
-on conflict do nothing"""
-"""A line an event. `offset 0`: it is taken apart once, and not for each column."""
+KEEP = "select keep($1)"
 OF_KEYS = "select * from kept where key = any($1::text[]) order by stream, version"
 OF_TYPES = "select * from kept where key = any($1::text[]) and type = any($2::text[])"
 ALL_OF = "select * from kept where type = any($1::text[])"
@@ -66,7 +54,12 @@ async def keep(db: Connection, lines: Sequence[bytes]) -> None:
         rows = b"\n".join(lines).replace(b"\\", b"\\\\")
         await copy(db, "kept", rows, FIELDS, delimiter=BETWEEN.decode(), null="")
     elif lines:
-        await db.execute(KEEP, b"\n".join(lines).decode())
+        await db.execute(KEEP, together(lines))
+
+
+def together(lines: Sequence[bytes]) -> str:
+    """A parameter of the function `keep`, which names the columns in the order of `FIELDS`."""
+    return b"\n".join(lines).decode()
 
 
 async def of_keys(

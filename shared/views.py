@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from shared.contracts import Recorded
@@ -21,7 +21,25 @@ PROMOTED = "select number from view where state = 'live'"
 
 Project = Callable[[Connection, Sequence[Recorded]], Awaitable[None]]
 React = Callable[[Connection, Sequence[Recorded], bool], Awaitable[None]]
+Answered = Callable[[Connection, Sequence[Recorded], Sequence[Any]], Awaitable[None]]
 Touch = Callable[[Connection, Set[UUID]], Awaitable[None]]
+
+
+class Asked(NamedTuple):
+    """A function of the database and its arguments: `$10` and on are `values`, `t.live` is the number of the
+    view. Its rows go to `answered`.
+    """
+
+    of: str
+    values: Sequence[Any]
+
+
+def unasked(events: Sequence[Recorded], live: bool) -> None:
+    return None
+
+
+async def unanswered(db: Connection, events: Sequence[Recorded], answer: Sequence[Any]) -> None:
+    return None
 
 
 async def nothing(db: Connection, events: Sequence[Recorded], live: bool) -> None:
@@ -49,7 +67,9 @@ class View:
     inbox, unless there is a `react`, which is given all. `opens`: their sealed fields are opened.
     `sealed`: "read" by `project`; or only "checked" as events come, since who keeps them relies on it,
     and not once more when they are refolded. `known`: is the event of this id one whose effects are there
-    already, so that only the inbox moves?
+    already, so that only the inbox moves? `gathers`: seconds for which more is waited for when a little has
+    come and nobody waits for it. `asks`: what `react` would ask of these events, and touch, can be asked by
+    the statement that takes them; then `answered` comes in place of `react`.
     """
 
     name: str
@@ -64,6 +84,9 @@ class View:
     opens: frozenset[str] | None = None
     sealed: Literal["read", "checked"] = "read"
     known: Callable[[bytes | None], bool] = unknown
+    gathers: float = 0.0
+    asks: Callable[[Sequence[Recorded], bool], Asked | None] = unasked
+    answered: Answered = unanswered
 
     @property
     def read(self) -> frozenset[str] | None:
@@ -72,14 +95,20 @@ class View:
             return None
         return self.projected | self.kept
 
-    async def fold(self, db: Connection, events: Sequence[Recorded]) -> None:
+    async def fold(
+        self, db: Connection, events: Sequence[Recorded], *, touched: bool = False
+    ) -> None:
         """All that these events make of the tables, but for what is kept as it came."""
         told = self.projected
         if some := [e for e in events if told is None or e.envelope.type in told]:
             await self.project(db, some)
-        kept = (e.event for e in events if e.envelope.type in self.kept)
-        if cases := {case for event in kept if (case := getattr(event, "case", None))}:
+        if not touched and (cases := self.cases(events)):
             await self.touch(db, cases)
+
+    def cases(self, events: Sequence[Recorded]) -> set[UUID]:
+        """Those of what is kept."""
+        kept = (e.event for e in events if e.envelope.type in self.kept)
+        return {case for event in kept if (case := getattr(event, "case", None))}
 
 
 def name_of(view: str, number: int) -> str:

@@ -23,6 +23,7 @@ from shared.kept import all_of, of_keys
 from shared.kill import point
 from shared.runtime import Runtime
 from shared.telemetry import stuck
+from shared.views import Asked
 
 from .domain.disclosure import retracts
 from .domain.document import Handles
@@ -49,6 +50,7 @@ def _columns(first: int, last: int) -> list[str]:
 
 
 NEXT = "select * from judging($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+TOUCHED = "touched('views-' || t.live, $10, $11, $12, $13, $14, $15, $16, $17)"
 STUCK = "update cases set stuck = $2 where id = $1"
 STUCK_CASES = "select count(*) from cases where stuck is not null"
 LEFT = """
@@ -156,22 +158,38 @@ class Judge:
             self._more = False
             self._left.set()
 
-    async def some(self, db: Connection, first: Sequence[UUID] = (), past: UUID = START) -> Judged:
+    def asks(self, changed: Sequence[UUID]) -> Asked:
+        """What is judged next, and all that it is judged by, when these cases have changed."""
+        return Asked(TOUCHED, self._asked(self._rt.clock.now(), changed, LAST))
+
+    def _asked(self, now: datetime, first: Sequence[UUID], past: UUID) -> tuple[Any, ...]:
+        which = BASIS_STREAMS, OFFICE_STREAMS
+        return now, BATCH, DocumentChanged.TYPE, *which, first, past, list(self._unheard)
+
+    async def some(
+        self,
+        db: Connection,
+        first: Sequence[UUID] = (),
+        past: UUID = START,
+        answer: Sequence[Any] | None = None,
+    ) -> Judged:
         """Judge a batch in the caller's transaction (search_path: the live view's schema): of the cases
-        in `first`, of others behind `past`, of those whose time has come.
+        in `first`, of others behind `past`, of those whose time has come. `answer`: to what `asks` asks of
+        `first`, in this transaction.
 
         Raises what the database refused, RACED or other: then the transaction is lost, and the
         next batch is judged case by case.
         """
         now = self._rt.clock.now()
-        due = await self._next(db, now, first, past)
+        asked = self._rt.applier.name, *self._asked(now, first, past)
+        due = await self._due(await db.fetch(NEXT, *asked) if answer is None else answer)
         if due is None:
             return Judged(None, ())
         known = await self.world(db, due.seen)
         if not self._apart:
             try:
                 waits = await self._judge(db, due.cases, known, now, due)
-                if first and waits:  # the loop remembers them, once they are committed
+                if (first or answer) and waits:  # the loop remembers them, once they are committed
                     self._more = True
                 return Judged(due.upto, waits)
             except PASSING:
@@ -186,14 +204,8 @@ class Judge:
         self._apart = False
         return Judged(due.upto, ())
 
-    async def _next(
-        self, db: Connection, now: datetime, first: Sequence[UUID], past: UUID
-    ) -> Due | None:
-        name, kind = self._rt.applier.name, DocumentChanged.TYPE
-        unheard = list(self._unheard)
-        which = BASIS_STREAMS, OFFICE_STREAMS
-        rows = await db.fetch(NEXT, name, now, BATCH, kind, *which, first, past, unheard)
-        if not rows:
+    async def _due(self, rows: Sequence[Any]) -> Due | None:
+        if not rows or rows[0]["cases"] is None:
             return None
         head, *kept = rows
         held: dict[str, dict[str, Held]] = defaultdict(dict)

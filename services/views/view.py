@@ -41,7 +41,7 @@ from shared.db import Connection, Pool
 from shared.grounds import GROUND_TYPES
 from shared.protection import PROTECTION_TYPES
 from shared.runtime import Runtime
-from shared.views import View
+from shared.views import Asked, View
 
 from . import merges, owed
 from .account import receive
@@ -63,6 +63,7 @@ KEPT_TYPES = frozenset(
 )
 FAR_TYPES = frozenset((*WORLD_TYPES, *merges.TYPES))
 """These change cases that they do not name."""
+NEAR_TYPES = KEPT_TYPES - FAR_TYPES
 JUDGED_TYPES = KEPT_TYPES | FAR_TYPES
 PROJECTED_TYPES = frozenset(
     (
@@ -208,6 +209,19 @@ def view(rt: Runtime) -> View:
             past = LAST if types.isdisjoint(FAR_TYPES) else START
             await judge.some(db, [case for case in cases if case], past)
 
+    def asks(events: Sequence[Recorded], live: bool) -> Asked | None:
+        """Not where something must be folded before it is judged."""
+        if not live or any(
+            e.event.TOPIC == "views" or e.envelope.type in FAR_TYPES for e in events
+        ):
+            return None
+        near = (e.event for e in events if e.envelope.type in NEAR_TYPES)
+        cases = {getattr(event, "case", None) for event in near}
+        return judge.asks([case for case in cases if case]) if cases else None
+
+    async def answered(db: Connection, events: Sequence[Recorded], answer: Sequence[Any]) -> None:
+        await judge.some(db, answer=answer)
+
     def known(event: bytes | None) -> bool:
         return judge.made.seen(event)
 
@@ -217,7 +231,7 @@ def view(rt: Runtime) -> View:
     return View(
         "views", topics, ddl, project, react, judged,
         kept=KEPT_TYPES, touch=touch, projected=PROJECTED_TYPES, sealed="checked",
-        known=known,
+        known=known, asks=asks, answered=answered,
     )  # fmt: skip
 
 

@@ -1,19 +1,19 @@
 """A batch, applied in one transaction: inbox, projection, reactions, parking, positions."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn
 
 import structlog
 
 from shared import telemetry, views
 from shared.contracts import Recorded
 from shared.db import PASSING, RACED, Connection, Pool
-from shared.kept import keep, line
+from shared.kept import FEW, keep, line, together
 from shared.kill import point
 from shared.sealing import Codec
 from shared.settings import Limits
-from shared.views import View
+from shared.views import Asked, View
 
 from . import inbox, parked, reading
 from .inbox import Overtaken, Spans
@@ -30,6 +30,19 @@ log = structlog.get_logger()
 
 class _Refused(Exception):
     """The view refused something in a batch."""
+
+
+class _First(NamedTuple):
+    """What goes with the statement that takes a batch as a whole: lines to keep, a question. And the lines
+    that are kept after it.
+    """
+
+    kept: str
+    asked: Asked | None
+    later: Sequence[bytes]
+
+
+ALL_LATER = _First("", None, ())
 
 
 class Applier(Standing):
@@ -142,12 +155,19 @@ class Applier(Standing):
         is applied as a whole. Else what comes too early or again is told from what is next.
         """
         streams = sorted(whole or {read.stream for read in reads if read.stream})
+        first = self._first(reads) if whole else ALL_LATER
         async with self._pool.acquire() as db, db.transaction():
-            taken = await inbox.take(db, self.view.name, place, streams, whole)
+            try:
+                rows = await inbox.take(db, self.view.name, place, streams, whole, *first[:2])
+            except (Overtaken, *PASSING):
+                raise
+            except Exception as error:
+                raise (_Refused if whole else error) from error
+            taken = rows[0]
             self.number = taken["live"]
             if taken["advanced"]:
-                outcome = await self._whole(db, reads)
-                waiting = taken["waiting"] or []
+                outcome = await self._whole(db, reads, first, rows)
+                waiting = taken["parked"] or []
             else:
                 outcome = await self._apply(db, reads, taken["known"])
                 fresh = sorted({read.stream for read in outcome.fresh if read.stream})
@@ -158,9 +178,17 @@ class Applier(Standing):
         self._tolerance.kept(invalid)
         return outcome
 
-    async def _whole(self, db: Connection, reads: Sequence[Read]) -> Outcome:
+    def _first(self, reads: Sequence[Read]) -> _First:
+        lines, events = self._lines(reads), _events(reads)
+        asked = self.view.asks(events, self.live) if events and self.promoted else None
+        few = len(lines) <= FEW
+        return _First(together(lines) if few else "", asked, [] if few else lines)
+
+    async def _whole(
+        self, db: Connection, reads: Sequence[Read], first: _First, rows: Sequence[Any]
+    ) -> Outcome:
         try:
-            await self._effects(db, reads)
+            await self._effects(db, _events(reads), first.later, rows if first.asked else None)
         except (Overtaken, *PASSING):
             raise
         except Exception as error:
@@ -214,23 +242,34 @@ class Applier(Standing):
         if not reads:
             return
         await inbox.advance(db, self.name, reads, known)
-        await self._effects(db, reads)
+        await self._effects(db, _events(reads), self._lines(reads))
 
-    async def _effects(self, db: Connection, reads: Sequence[Read]) -> None:
-        view = self.view
-        events = [read.event for read in reads if isinstance(read.event, Recorded)]
-        if not events:
-            return
-        lines = [
+    def _lines(self, reads: Iterable[Read]) -> list[bytes]:
+        return [
             told or line(event.envelope, event.wire)
             for _, _, _, event, told in reads
-            if isinstance(event, Recorded) and event.envelope.type in view.kept
+            if isinstance(event, Recorded) and event.envelope.type in self.view.kept
         ]
+
+    async def _effects(
+        self,
+        db: Connection,
+        events: Sequence[Recorded],
+        lines: Sequence[bytes],
+        answer: Sequence[Any] | None = None,
+    ) -> None:
+        """`answer`: to what the view asks, if it was asked with the statement that took these events."""
+        if not events:
+            return
+        view = self.view
         await keep(db, lines)
-        await view.fold(db, events)
+        await view.fold(db, events, touched=answer is not None)
         if self.promoted:
             try:
-                await view.react(db, events, self.live)
+                if answer is None:
+                    await view.react(db, events, self.live)
+                else:
+                    await view.answered(db, events, answer)
             except RACED as race:
                 raise Overtaken from race
 
@@ -241,6 +280,10 @@ class Applier(Standing):
         log.critical("follower.stopped", view=self.name, reason=reason)
         while True:
             await asyncio.Event().wait()
+
+
+def _events(reads: Iterable[Read]) -> list[Recorded]:
+    return [read.event for read in reads if isinstance(read.event, Recorded)]
 
 
 def _type(read: Read) -> str | None:

@@ -6,11 +6,14 @@ import asyncpg
 
 from shared.db import Connection, Pool
 from shared.sealing import Poison
+from shared.views import Asked
 
 from .place import Places
 from .record import GAP, Read
 
-TAKE = "select * from take($1, $2, $3, $4, $5, $6, $7, $8)"
+TAKE = "select * from take($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+TAKE_AND_ASK = """
+select t.*, a.* from take($1, $2, $3, $4, $5, $6, $7, $8, $9) t left join lateral {} a on t.advanced"""
 KNOWN = """
 select stream, version from inbox where view = $1 and stream = any($2::text[])
  order by stream for update"""
@@ -45,21 +48,31 @@ def spans(reads: Iterable[Read]) -> Spans | None:
 
 
 async def take(
-    db: Connection, service: str, place: Places, streams: Sequence[str], whole: Spans | None
-) -> asyncpg.Record:
-    """How a batch begins, in one trip: its places move, its streams are locked, and the inbox advances
-    if it is the next of all of them, as `whole` says. Raises Overtaken.
+    db: Connection,
+    service: str,
+    place: Places,
+    streams: Sequence[str],
+    whole: Spans | None,
+    kept: str = "",
+    asked: Asked | None = None,
+) -> list[asyncpg.Record]:
+    """How a batch begins, in one trip: its places move, its streams are locked, and if it is the next of all
+    of them, as `whole` says, the inbox advances, what is `kept` is kept, and `asked` is answered: in the
+    columns of what it asks, with those of `take` before them in each row. Raises Overtaken.
     """
     befores = versions = None
     if whole:
         befores = {stream: before for stream, (before, _) in whole.items() if before}
         versions = "\n".join([str(whole[stream][1]) for stream in streams])
+    statement, values = (TAKE_AND_ASK.format(asked.of), asked.values) if asked else (TAKE, ())
     try:
-        taken = await db.fetchrow(TAKE, service, *place, "\n".join(streams), befores, versions)
+        return list(
+            await db.fetch(
+                statement, service, *place, "\n".join(streams), befores, versions, kept, *values
+            )
+        )
     except asyncpg.SerializationError as race:
         raise Overtaken from race
-    assert taken is not None
-    return taken
 
 
 async def known(db: Connection, view: str, reads: Sequence[Read]) -> dict[str, int]:

@@ -128,7 +128,15 @@ class Running:
             done.set()
             await go.wait()
 
-        replica = Applier(replace(view, react=slow), 1, self.rt.pool, self.rt.codec, promoted=True)
+        async def answered(
+            db: Connection, events: Sequence[Recorded], answer: Sequence[Any]
+        ) -> None:
+            await view.answered(db, events, answer)
+            done.set()
+            await go.wait()
+
+        slower = replace(view, react=slow, answered=answered)
+        replica = Applier(slower, 1, self.rt.pool, self.rt.codec, promoted=True)
         replica.live = self.rt.applier.live
         async with asyncio.TaskGroup() as group:
             group.create_task(replica.apply(first, IDS))

@@ -57,7 +57,7 @@ async def test_many_are_kept_as_each_alone_is_and_as_they_were_sent(spine: Kit) 
     laid_out = b"\t ".join([b"", to_json(sent[0][1]), b""])  # JSON may hold blanks
     lines[0] = BETWEEN.join((*lines[0].split(BETWEEN)[:-1], laid_out))
     async with spine.pool.acquire() as db, db.transaction():
-        await db.execute("create schema a; set local search_path to a")
+        await db.execute("create schema a; set local search_path to a, public")
         await db.execute(KEPT)
         alone = await kept_by(db, [[one] for one in lines])
         together = await kept_by(db, [lines])
@@ -71,7 +71,7 @@ async def test_one_that_is_there_already_changes_nothing_alone_and_has_a_batch_l
 ) -> None:
     lines = [line(*one) for one in events()]
     async with spine.pool.acquire() as db, db.transaction():
-        await db.execute("create schema a; set local search_path to a")
+        await db.execute("create schema a; set local search_path to a, public")
         await db.execute(KEPT)
         await keep(db, lines[:1])
         before = await everything(db)

@@ -177,7 +177,7 @@ async def test_an_agency_that_acknowledges_in_between_does_not_end_the_settling(
 ) -> None:
     await town.views.tell(town.consent(town.care, until=town.rt.clock.now() + timedelta(days=1)))
     await town.judged()
-    look = town.judge._next
+    look = town.judge._due
 
     async def then_acknowledged(*args: Any) -> Any:
         monkeypatch.undo()
@@ -189,7 +189,7 @@ async def test_an_agency_that_acknowledges_in_between_does_not_end_the_settling(
         return seen
 
     await town.move(2)
-    monkeypatch.setattr(town.judge, "_next", then_acknowledged)
+    monkeypatch.setattr(town.judge, "_due", then_acknowledged)
     assert not await town.judge.settled()
     await town.judged()
     assert await town.fields(town.care) == set()
