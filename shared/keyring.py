@@ -31,7 +31,7 @@ made_{table} as (
      on conflict (id) do nothing returning id, wrapped)"""
 MADE = "select * from made_{table}"
 TWINS = {"codes": "text", "text": "codes"}
-"""Who needs the one will need the other: both are made with one commit."""
+"""Who needs the one will need the other: both are made with one commit, and read with one trip."""
 DESTROY = """
 insert into data_key (id, destroyed_at) select u, now() from unnest($1::text[]) u order by u
 on conflict (id) do update set wrapped = null, destroyed_at = now() where data_key.wrapped is not null
@@ -98,9 +98,9 @@ class Keyring:
         """What each asked for, with one visit."""
         now = time.monotonic()
         wanted = {key_id for ids in asked for key_id in ids}
+        wanted |= {twin for key_id in wanted if (twin := _twin(key_id))}
         rows: list[asyncpg.Record] = []
         if make:
-            wanted |= {twin for key_id in wanted if (twin := _twin(key_id))}
             places = self._by_table(wanted)
             wrapped = [[self._wrapped(key_id) for key_id in ids] for ids in places]
             rows = await self._pool.fetch(self._new, *places, *wrapped)
