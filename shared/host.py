@@ -139,7 +139,7 @@ async def runtime(service: Service, http: Http, name: str = NAME) -> AsyncIterat
         view = service.view(rt)
         number = await views.ensure(writes, view)
         rt.applier = Applier(
-            view, number, writes, codec, promoted=True, reacted=rt.wake, limits=Limits()
+            view, number, writes, codec, promoted=True, reacted=rt.reacted, limits=Limits()
         )
         rt.follower = Follower(rt.applier, kafka, writes)
         rt.readings = Readings(writes)

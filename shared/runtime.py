@@ -22,6 +22,7 @@ from shared.settings import Database, Http, Kafka, Keys
 from shared.timers import Timers
 from shared.views import View
 
+LATER_SECONDS = 0.01
 VERSION = "select max(version) from journal where stream = $1"
 
 
@@ -61,6 +62,15 @@ class Runtime:
     def wake(self) -> None:
         for relay in self.relays:
             relay.wake()
+        for call in self.on_commit:
+            call()
+
+    def reacted(self) -> None:
+        """The view may have written something, for which nobody waits as for what it is to send."""
+        for relay in self.relays[1:]:
+            relay.wake()
+        for own in self.relays[:1]:
+            asyncio.get_running_loop().call_later(LATER_SECONDS, own.wake)
         for call in self.on_commit:
             call()
 

@@ -40,6 +40,7 @@ REFUSES_ALL, ALL = 5, "refuses-all"
 LEADS_ASTRAY = ("redirect", "private-network")
 """Goes on record: somebody may want us to call where he cannot."""
 
+ANY = "select exists (select from webhook)"
 TAKE = """
 update webhook w set leased_until = now() + interval '20 seconds'
   from (select h.agency from webhook h join subscription s using (agency)
@@ -122,8 +123,13 @@ class Webhooks:
     def __init__(self, rt: Runtime) -> None:
         self._rt = rt
         self._post = Post(rt.http.development)
-        self._woken = asyncio.Event()
-        rt.on_commit.append(self._woken.set)
+        self._woken, self._any = asyncio.Event(), True
+        rt.on_commit.append(self._committed)
+
+    def _committed(self) -> None:
+        """Where nobody has a webhook, the next look in its time is soon enough."""
+        if self._any:
+            self._woken.set()
 
     async def run(self) -> None:
         together, busy = pace(), set[asyncio.Task[None]]()
@@ -133,19 +139,22 @@ class Webhooks:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_SECONDS):
                         await self._woken.wait()
+                timely = not self._woken.is_set()
                 self._woken.clear()
-                for hook in await self._due(ENDPOINTS - len(busy)):
+                for hook in await self._due(ENDPOINTS - len(busy), timely):
                     task = group.create_task(self._some(hook))
                     busy.add(task)
                     task.add_done_callback(busy.discard)
                     task.add_done_callback(lambda _: self._woken.set())
                 await asyncio.sleep(PACE_SECONDS)
 
-    async def _due(self, limit: int) -> Sequence[Any]:
+    async def _due(self, limit: int, timely: bool) -> Sequence[Any]:
         if limit <= 0 or not self._rt.applier.live or self._rt.recovering:
             return []
         try:
-            found: Sequence[Any] = await self._rt.pool.fetch(TAKE, limit)
+            if timely:
+                self._any = await self._rt.pool.fetchval(ANY)
+            found: Sequence[Any] = await self._rt.pool.fetch(TAKE, limit) if self._any else []
         except PASSING as error:
             log.warning("webhooks.wait", error=type(error).__name__)
             await asyncio.sleep(LOOK_SECONDS)
