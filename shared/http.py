@@ -328,6 +328,7 @@ async def _wait(rt: Runtime, header: str) -> None:
                 break
             if reached is None:
                 raise Problem("parked")
+            rt.applier.hurry()
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 raise Problem("not-yet-visible")

@@ -18,6 +18,9 @@ class Upserts:
     def __init__(self, db: Pool) -> None:
         self._db = db
 
+    async def gather(self, records: int) -> None:
+        return None
+
     async def apply(self, records: Sequence[Record]) -> None:
         await upsert(self._db, records)
 

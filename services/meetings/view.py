@@ -159,7 +159,7 @@ def view(rt: Runtime) -> View:
 
     ddl = Path(__file__).with_name("sql") / "view.sql"
     topics = ("intake", "referral", "meetings")
-    return View("meetings", topics, ddl, project, react, kept=frozenset(KEEPS))
+    return View("meetings", topics, ddl, project, react, kept=frozenset(KEEPS), gathers=0.03)
 
 
 async def is_party(rt: Runtime, who: Principal, case: UUID) -> bool:

@@ -55,6 +55,9 @@ class Reach:
         """Two cheap questions, one to the broker and one to PostgreSQL."""
         return self._applier.live and not await self._behind()
 
+    async def gather(self, records: int) -> object:
+        return await self._applier.gather(records)
+
     async def apply(self, records: Sequence[Record]) -> None:
         """What Faust brought, in its order, once it is in PostgreSQL. What it passed over before
         that is read first, so that a position never jumps over a record.

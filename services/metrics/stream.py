@@ -30,6 +30,9 @@ STOP_SECONDS = 5.0
 
 
 class Applies(Protocol):
+    async def gather(self, records: int) -> object:
+        """Time for others to come too, if nobody waits for these."""
+
     async def apply(self, records: Sequence[Record]) -> None:
         """Returns once PostgreSQL has them."""
 
@@ -81,6 +84,7 @@ async def live(app: faust.App, topics: tuple[str, ...], here: Applies) -> None:
     async def hand_on() -> None:
         while True:
             events = [await arrived.get()]
+            await here.gather(1 + arrived.qsize())
             while len(events) < BATCH and not arrived.empty():
                 events.append(arrived.get_nowait())
             point("stream.arrived")

@@ -104,7 +104,8 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
 
 def view(rt: Runtime) -> View:
     ddl = Path(__file__).with_name("sql") / "view.sql"
-    return View("referral", ("intake", "referral", "meetings"), ddl, project, kept=frozenset(KEEPS))
+    topics = ("intake", "referral", "meetings")
+    return View("referral", topics, ddl, project, kept=frozenset(KEEPS), gathers=0.03)
 
 
 async def has_standing(rt: Runtime, who: Principal, case: UUID) -> bool:

@@ -156,6 +156,12 @@ class Follower:
         await together()
         batches = await reader.getmany(timeout_ms=200, max_records=BATCH)
         placed = self._from
+        if batches and await self.applier.gather(sum(map(len, batches.values()))):
+            more = await reader.getmany(timeout_ms=0, max_records=BATCH)
+            if self._from is not placed:  # what came before is read again
+                batches, placed = {}, self._from
+            for place, messages in more.items():
+                batches[place] = [*batches.get(place, ()), *messages]
         batches = {place: m for place, m in batches.items() if m and place in self._from}
         records = [
             Record(m.topic, m.partition, m.offset, m.key, m.value, tuple(m.headers))

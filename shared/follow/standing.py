@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Container, Mapping
+from contextlib import suppress
 
 from shared import views
 from shared.broker import TopicPartition
@@ -11,6 +12,7 @@ from shared.views import View
 from . import inbox, parked, place
 from .record import GAP
 
+FEW = 100
 GAP_SECONDS = 20.0
 """Longer than a relay needs to notice that its topic has lost something, and to send it again."""
 LASTING = """
@@ -40,6 +42,7 @@ class Standing:
         self.live = False
         self.stopped: str | None = None
         self.moved = asyncio.Event()
+        self._awaited = asyncio.Event()
         self._looked = 0.0
 
     @property
@@ -50,6 +53,20 @@ class Standing:
         """Wake whoever waits on the present `moved`; the next ones wait on another."""
         moved, self.moved = self.moved, asyncio.Event()
         moved.set()
+
+    def hurry(self) -> None:
+        """Somebody waits for what comes next: it is not gathered."""
+        self._awaited.set()
+
+    async def gather(self, records: int) -> bool:
+        """When so few have come and nobody waits for them, give others time to come too. Was it given?"""
+        if not self.view.gathers or records >= FEW or not self.live:
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.view.gathers):
+                await self._awaited.wait()
+        self._awaited.clear()
+        return True
 
     async def positions(self, ids: Mapping[str, str]) -> dict[TopicPartition, int]:
         return await place.positions(self._pool, self.name, ids)

@@ -69,6 +69,27 @@ async def test_a_gap_parks_and_heals_when_the_missing_version_comes(spine: Kit) 
         assert not await follower.applier.gaps()
 
 
+async def test_what_nobody_waits_for_is_gathered_and_who_waits_has_it_at_once(spine: Kit) -> None:
+    spine.view = replace(spine.view, gathers=10_000.0)
+    follower = await spine.follower()
+
+    async def live() -> bool:
+        return follower.applier.live
+
+    async def read() -> bool:
+        reader = follower._reader
+        return any([await reader.position(place) for place in reader.assignment()])
+
+    async with running(follower):
+        await until(live)
+        made = await streams(spine, 1)
+        await spine.publish(made[0][1])
+        await until(read)
+        assert not await spine.applied()
+        follower.applier.hurry()
+        await spine.reached(whole(made))
+
+
 # Poison.
 
 
