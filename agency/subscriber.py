@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -16,7 +17,7 @@ from agency.sealed import Change, Record
 from agency.taking import take
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
-POLL_MS = 500
+POLL_MS, TELL_SECONDS = 500, 1.0
 
 log = logging.getLogger("agency")
 
@@ -49,6 +50,7 @@ class Subscriber:
             None  # of the record before our place, until seen to be the same
         )
         self._next = 0
+        self._told, self._told_at = 0, -TELL_SECONDS
         self._moved = asyncio.Event()
 
     async def run(self) -> None:
@@ -100,6 +102,7 @@ class Subscriber:
                     await self._take(reader, records)
                 else:
                     await self._idle(reader)
+                    await self._tell(reader)
                 self._moved.set()
         except KafkaError as error:
             self.trouble = f"{type(error).__name__}: {error}"
@@ -143,11 +146,19 @@ class Subscriber:
             self.copy.restart(self._place.topic)
         self._apply(records)
         self._next = records[-1].offset + 1
+        await self._tell(reader)
+        return None
+
+    async def _tell(self, reader: AIOKafkaConsumer) -> None:
+        """The broker how far this copy is, at most once a second: it costs as much as a record."""
+        now = time.monotonic()
+        if self._told == self._next or now - self._told_at < TELL_SECONDS:
+            return
+        self._told, self._told_at = self._next, now
         try:
             await reader.commit({self._place: self._next})
         except KafkaError as error:
             log.info("the place was not committed to the broker: %s", error)
-        return None
 
     def _apply(self, records: list[Record], *, move: bool = True) -> None:
         taken = take(
