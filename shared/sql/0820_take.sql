@@ -70,7 +70,7 @@ language plpgsql as $$
 declare
     name text;
     asked text[] := string_to_array(streams, chr(10));
-    done int;
+    moved int;
 begin
     live := enter();
     name := service || '-' || live;
@@ -83,23 +83,23 @@ begin
     advanced := versions is not null and not exists (
         select from unnest(asked) n (stream)
          where coalesce((befores ->> n.stream)::int, 0) <> coalesce(
-               (select i.version from inbox i where i.view = name and i.stream = n.stream), 0));
+               (select was.version from inbox was where was.view = name and was.stream = n.stream), 0));
     if advanced then
-        insert into inbox as i (view, stream, version)
+        insert into inbox as was (view, stream, version)
         select name, n.stream, n.version
           from unnest(asked, string_to_array(versions, chr(10))::int[]) n (stream, version)
          order by n.stream
         on conflict (view, stream) do update set version = excluded.version
-         where i.version = coalesce((befores ->> i.stream)::int, 0);
-        get diagnostics done = row_count;
-        if done < cardinality(asked) then
+         where was.version = coalesce((befores ->> was.stream)::int, 0);
+        get diagnostics moved = row_count;
+        if moved < cardinality(asked) then
             raise exception 'overtaken' using errcode = 'serialization_failure';
         end if;
         select array_agg(distinct p.stream) into waiting
           from parked p where p.view = name and p.stream = any(asked);
     else
-        select coalesce(jsonb_object_agg(i.stream, i.version), '{}') into known
+        select coalesce(jsonb_object_agg(was.stream, was.version), '{}') into known
           from (select stream, version from inbox where view = name and stream = any(asked)
-                 order by stream for update) i;
+                 order by stream for update) was;
     end if;
 end $$;
