@@ -299,20 +299,24 @@ def envelope_told(told: bytes) -> Envelope:
         id, stream, version, named, type_, at, occurred_at, actor, agency, correlation,
         basis, causation, trace,
     ) = told.decode().split("\x1f")  # fmt: skip
-    return Envelope(
-        UUID(id),
-        stream,
-        _numbered(stream, version),
-        named,
-        type_,
-        _moment(at),
-        _moment(occurred_at),
-        actor,
-        agency,
-        UUID(correlation),
-        basis or None,
-        UUID(causation) if causation else None,
-        trace or None,
+    told_at = _moment(at)
+    return tuple.__new__(  # as Envelope(…), which is a function in Python
+        Envelope,
+        (
+            UUID(id),
+            stream,
+            _numbered(stream, version),
+            named,
+            type_,
+            told_at,
+            told_at if occurred_at == at else _moment(occurred_at),
+            actor,
+            agency,
+            UUID(correlation),
+            basis or None,
+            UUID(causation) if causation else None,
+            trace or None,
+        ),
     )
 
 

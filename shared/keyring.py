@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import asyncpg
@@ -68,13 +68,10 @@ class Keyring:
         """
         found: Keys = {}
         missing: list[str] = []
-        now = time.monotonic()
+        key_of = self.at_hand()
         for key_id in set(ids):
-            kept = self._cache.get(key_id)
-            if kept and kept[0] > now:
-                found[key_id] = kept[1]
-            elif _table(key_id) not in self._wrap:
-                found[key_id] = SHUT
+            if (key := key_of(key_id)) is not None:
+                found[key_id] = key
             elif KEY_ID.fullmatch(key_id):
                 missing.append(key_id)
             else:
@@ -82,6 +79,18 @@ class Keyring:
         if missing:
             found |= await (self._makes if make else self._reads)(missing)
         return found
+
+    def at_hand(self) -> Callable[[str], AESGCM | Unreadable | None]:
+        """Keys by their ids, as far as they are cached at this moment or stay SHUT; None: to be fetched."""
+        now, cache, wrap = time.monotonic(), self._cache, self._wrap
+
+        def key_of(key_id: str) -> AESGCM | Unreadable | None:
+            kept = cache.get(key_id)
+            if kept and kept[0] > now:
+                return kept[1]
+            return None if _table(key_id) in wrap else SHUT
+
+        return key_of
 
     async def ping(self) -> None:
         """Raises asyncpg's and OS errors when the keyring is out of reach."""

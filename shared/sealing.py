@@ -5,7 +5,7 @@ import os
 from base64 import b64encode
 from collections.abc import Callable, Container, Iterable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -31,12 +31,15 @@ from shared.contracts import (
 )
 from shared.contracts.event import Coded, Personal
 from shared.db import LINES, line
-from shared.keyring import KeyMissing, Keyring, Keys
+from shared.keyring import KeyMissing, Keyring
 
 PAD = 64
 """Sealed values are padded with JSON white space, so that their length tells no code."""
 BREATH = 50
-BASE64 = SchemaValidator(core_schema.bytes_schema(), CoreConfig(val_json_bytes="base64"))
+NOT_BASE64 = "not base64"
+BASE64 = SchemaValidator(
+    core_schema.bytes_schema(), CoreConfig(val_json_bytes="base64", title=NOT_BASE64)
+)
 """Three times as fast as the standard library's."""
 
 
@@ -86,7 +89,7 @@ class Codec:
         keys = await self._keyring.fetch(wanted, make=True) if wanted else {}
         for (event, envelope), data in zip(events, plain, strict=True):
             bound = named(envelope)
-            for name, place, kind, owner in _sealed(type(event))[0]:
+            for name, place, kind, owner in _sealed(type(event)):
                 if data[name] is not None:
                     key_id = kind + data[owner]
                     aad = bound_to(bound, place, key_id)
@@ -104,39 +107,25 @@ class Codec:
         sealed fields are left as if this service had no key; so are those of types that are not among
         `only`.
         """
-        ready: list[_Row | Poison] = []
-        wanted: set[str] = set()
-        for envelope, wire in rows:
-            type_ = envelope.type
-            try:
-                model, data = EVENTS.get(type_), wire
-                if model is None:
-                    model, data = upcast(type_, wire)
-                closed = shut or (only is not None and model.TYPE not in only)
-                fields, validate = _sealed(model)
-                if not closed:
-                    for name, _, kind, owner in fields:
-                        if data.get(name) is not None:
-                            wanted.add(kind + data[owner])
-                ready.append((envelope, wire, data, fields, validate, closed))
-            except Poison as poison:
-                ready.append(poison)
-            except KeyError as field:
-                ready.append(Poison(f"{type_} without {field}"))
-            except (TypeError, ValueError, AttributeError):
-                ready.append(Poison(f"{type_}: wrong shape"))
-        keys: Keys = {}
-        try:
-            if wanted:
-                keys = await self._keyring.fetch(wanted)
-        except KeyMissing:
-            keys = await self._one_by_one(wanted)
-        opened: list[Recorded | Poison] = []
-        for row in ready:
-            if opened and not len(opened) % BREATH:
+        opened: list[Recorded | Poison | None] = []
+        late: dict[int, tuple[Envelope, dict[str, Any]]] = {}
+        key_of = self._keyring.at_hand()
+        for n, (envelope, wire) in enumerate(rows):
+            if n and not n % BREATH:
                 await asyncio.sleep(0)  # what else there is to do does not wait for all of a batch
-            opened.append(row if isinstance(row, Poison) else _open(keys, row))
-        return opened
+            opened.append(found := _open(key_of, envelope, wire, shut, only))
+            if found is None:
+                late[n] = envelope, wire
+        if late:
+            wanted = {key_id for row in late.values() for key_id in _key_ids(*row)}
+            try:
+                keys = await self._keyring.fetch(wanted)
+            except KeyMissing:
+                keys = await self._one_by_one(wanted)
+            for n, (envelope, wire) in late.items():
+                missing = Poison(f"{envelope.type}: the key of a field is not in the keyring")
+                opened[n] = _open(keys.get, envelope, wire, shut, only) or missing
+        return cast("list[Recorded | Poison]", opened)
 
     async def _one_by_one(self, wanted: set[str]) -> dict[str, AESGCM | Unreadable]:
         found: dict[str, AESGCM | Unreadable] = {}
@@ -161,60 +150,66 @@ class ErasedKey(Exception):
     """Nothing more can be written about a person whose keys were destroyed."""
 
 
-Sealed = tuple[str, str, str, str]
-"""Name of a field, as it is bound, the kind of its key with a slash, and the field that names whose key."""
-_Row = tuple[
-    Envelope, dict[str, Any], dict[str, Any], list[Sealed], Callable[[dict[str, Any]], Event], bool
-]
-"""Envelope, wire form, data, what may be sealed in it, what makes the event; stays it shut?"""
-
-
 @cache
-def _sealed(model: type[Event]) -> tuple[list[Sealed], Callable[[dict[str, Any]], Event]]:
-    fields = [
+def _sealed(model: type[Event]) -> list[tuple[str, str, str, str]]:
+    """Of each field that is sealed: its name, as it is bound, the kind of its key with a slash, and the
+    field that names whose key.
+    """
+    return [
         (name, placed(name, mark), f"{mark.key[0]}/", mark.key[1])
         for name, mark in sealed_fields(model).items()
     ]
-    return fields, model.__pydantic_validator__.validate_python
 
 
-def _open(keys: Keys, row: _Row) -> Recorded | Poison:
-    envelope, wire, data, fields, validate, closed = row
-    opened, event = dict(data), named(envelope)
+def _key_ids(envelope: Envelope, wire: dict[str, Any]) -> list[str]:
+    """Of the keys that it takes to open it, as far as it names them."""
+    model, data = upcast(envelope.type, wire)
+    sealed = [(kind, of) for name, _, kind, of in _sealed(model) if data.get(name) is not None]
+    return [kind + whose for kind, of in sealed if isinstance(whose := data.get(of), str)]
+
+
+def _open(
+    key_of: Callable[[str], AESGCM | Unreadable | None],
+    envelope: Envelope,
+    wire: dict[str, Any],
+    shut: bool,
+    only: Container[str] | None,
+) -> Recorded | Poison | None:
+    """None: `key_of` lacks a key of it."""
+    type_ = envelope.type
     try:
-        for name, place, kind, owner in fields:
+        model, data = EVENTS.get(type_), wire
+        if model is None:
+            model, data = upcast(type_, wire)
+        closed = shut or (only is not None and model.TYPE not in only)
+        opened, event = dict(data), named(envelope)
+        for name, place, kind, owner in _sealed(model):
             if (value := data.get(name)) is None:
                 continue
-            if closed:
-                opened[name] = SHUT
-                continue
-            key_id = kind + data[owner]
-            key = keys.get(key_id)
+            key = SHUT if closed else key_of(key_id := kind + data[owner])
             if key is None:
-                return Poison(f"the key of {name} is not in the keyring")
+                return None
             if isinstance(key, Unreadable):
                 opened[name] = key
                 continue
-            raw = _bytes(value)
+            raw = BASE64.validate_strings(value)
             aad = bound_to(event, place, key_id)
             opened[name] = from_json(key.decrypt(raw[:12], raw[12:], aad))
-        return Recorded(validate(opened), envelope, wire)
+        made = model.__pydantic_validator__.validate_python(opened)
+        return tuple.__new__(Recorded, (made, envelope, wire))
+    except Poison as poison:
+        return poison
     except InvalidTag:
-        return Poison(f"{envelope.type}: a sealed field does not belong to this event")
+        return Poison(f"{type_}: a sealed field does not belong to this event")
     except ValidationError as error:
+        if error.title == NOT_BASE64:
+            return Poison(f"{type_}: a sealed field is not sealed")
         field = next(iter(error.errors(include_input=False)[0]["loc"]), "its fields together")
-        return Poison(f"{envelope.type}: wrong shape at {field}")
-    except (ValueError, TypeError):
-        return Poison(f"{envelope.type}: a sealed field is not sealed")
-
-
-def _bytes(sealed: Any) -> bytes:
-    """Raises TypeError."""
-    try:
-        found: bytes = BASE64.validate_strings(sealed)
-        return found
-    except ValidationError as error:
-        raise TypeError("not base64") from error
+        return Poison(f"{type_}: wrong shape at {field}")
+    except KeyError as field:
+        return Poison(f"{type_} without {field}")
+    except (AttributeError, ValueError, TypeError):
+        return Poison(f"{type_}: wrong shape")
 
 
 def envelope_of(row: Any) -> Envelope:

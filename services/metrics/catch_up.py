@@ -13,7 +13,7 @@ import structlog
 from shared import telemetry
 from shared.broker import KafkaError, Patience, Topic, TopicPartition, consumer, describe, stop
 from shared.db import PASSING
-from shared.follow import BATCH, Overtaken, Read, Record
+from shared.follow import BATCH, Overtaken, Read, Record, record_of
 from shared.runtime import Runtime
 
 LOOK_SECONDS = 1.0
@@ -134,11 +134,7 @@ class Reach:
     ) -> tuple[list[Record], list[Read]]:
         """Read while the batch before is written. What is at its end goes out of `left`."""
         batches = await self._reader.getmany(*left, timeout_ms=200, max_records=BATCH)
-        records = [
-            Record(m.topic, m.partition, m.offset, m.key, m.value, tuple(m.headers))
-            for messages in batches.values()
-            for m in messages
-        ]
+        records = [record_of(m) for messages in batches.values() for m in messages]
         patience.got(len(records))
         for place in list(left):
             if await self._reader.position(place) >= ends[place]:

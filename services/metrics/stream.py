@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import faust
 
-from shared.follow import BATCH, Record
+from shared.follow import BATCH, Record, record_of
 from shared.kill import point
 from shared.runtime import Runtime
 from shared.settings import Kafka
@@ -88,7 +88,7 @@ async def live(app: faust.App, topics: tuple[str, ...], here: Applies) -> None:
             while len(events) < BATCH and not arrived.empty():
                 events.append(arrived.get_nowait())
             point("stream.arrived")
-            await here.apply([_record(event.message) for event in events])
+            await here.apply([record_of(event.message) for event in events])
             point("stream.applied")
             for event in events:
                 event.ack()
@@ -110,7 +110,3 @@ async def live(app: faust.App, topics: tuple[str, ...], here: Applies) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await app.stop()
-
-
-def _record(m: Any) -> Record:
-    return Record(m.topic, m.partition, m.offset, m.key, m.value, tuple(m.headers))

@@ -8,6 +8,16 @@ waits; `limits`: how much may; `standing`: where a view is; `applier`: a batch i
 from .applier import Applier
 from .follower import Follower
 from .inbox import Overtaken
-from .record import BATCH, GAP, Read, Record, Taken
+from .record import BATCH, GAP, Read, Record, Taken, record_of
 
-__all__ = ["BATCH", "GAP", "Applier", "Follower", "Overtaken", "Read", "Record", "Taken"]
+__all__ = [
+    "BATCH",
+    "GAP",
+    "Applier",
+    "Follower",
+    "Overtaken",
+    "Read",
+    "Record",
+    "Taken",
+    "record_of",
+]

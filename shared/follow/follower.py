@@ -24,7 +24,7 @@ from shared.settings import Kafka
 
 from .applier import Applier
 from .inbox import Overtaken
-from .record import BATCH, Read, Record
+from .record import BATCH, Read, Record, record_of
 
 AHEAD_SECONDS = 5.0
 """So long may a batch wait after it was opened: with the keyring's own it stays below the promised
@@ -163,11 +163,7 @@ class Follower:
             for place, messages in more.items():
                 batches[place] = [*batches.get(place, ()), *messages]
         batches = {place: m for place, m in batches.items() if m and place in self._from}
-        records = [
-            Record(m.topic, m.partition, m.offset, m.key, m.value, tuple(m.headers))
-            for messages in batches.values()
-            for m in messages
-        ]
+        records = [record_of(m) for messages in batches.values() for m in messages]
         reads = None
         with suppress(*PASSING):
             reads = await self.applier.read(records)

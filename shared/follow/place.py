@@ -21,8 +21,9 @@ log = structlog.get_logger()
 def places(records: Sequence[Record], topics: Mapping[str, str]) -> Places:
     """How far these records reach in each partition, as columns."""
     ends: dict[tuple[str, int], int] = {}
-    for topic, partition, offset, *_ in records:
-        if ends.get(place := (topic, partition), 0) <= offset:
+    for record in records:
+        place, offset = record[:2], record.offset
+        if ends.get(place, 0) <= offset:
             ends[place] = offset + 1
     return by_column([(t, p, topics[t], end) for (t, p), end in ends.items()], 4)
 

@@ -69,5 +69,6 @@ async def _some(
         reads.append(COMING)
     events = await codec.open(sealed, only=view.opens)
     for (n, record, line), (envelope, _), event in zip(ready, sealed, events, strict=True):
-        reads[n] = Read(record, envelope.stream, envelope.version, event, line)
+        place = envelope.stream, envelope.version
+        reads[n] = tuple.__new__(Read, (record, *place, event, line))
     return reads

@@ -27,6 +27,13 @@ class Record(NamedTuple):
         return self.topic, self.partition, self.offset
 
 
+def record_of(message: Any) -> Record:
+    """Of what a consumer gives: ours of aiokafka, or Faust's."""
+    m = message
+    told = m.topic, m.partition, m.offset, m.key, m.value, tuple(m.headers)
+    return tuple.__new__(Record, told)  # as Record(…), which is a function in Python
+
+
 class Read(NamedTuple):
     """What was made of a record. `event` None: of a type that is not read here. `line`: as
     `keep` takes it, if it is kept and there was no need to make it.

@@ -25,7 +25,6 @@ from shared.contracts import (
 )
 from shared.contracts.codes import labels
 from shared.contracts.intake import CaseScreened, ContactRecorded, PersonDescribed, WorriesRecorded
-from shared.keyring import Keyring
 from shared.sealing import PAD, Codec, ErasedKey, Poison, bound_to, named, placed, upcast
 from tests.contracts.goldens import FixedKeyring
 
@@ -138,9 +137,9 @@ async def test_a_missing_key_is_poison_for_its_event_only() -> None:
 async def test_an_unreachable_keyring_is_no_poison() -> None:
     """It waits: the error goes up to whoever can try again."""
 
-    class Away(Keyring):
+    class Away(FixedKeyring):
         def __init__(self) -> None:
-            pass
+            super().__init__({})
 
         async def fetch(
             self, ids: Iterable[str], *, make: bool = False
