@@ -179,6 +179,9 @@ async def test_answers_come_in_the_order_that_tells_least(table: Table) -> None:
     assert (again.status_code, again.json()["allowed"]) == (409, ["correction", "reopening"])
     await table.call(f"{path}/reopening", "tanaka", reason="別の人だった")
     assert await table.listed("mori", "care") == [path]
+    changes = (await table.get(path))["changes"]
+    assert [one["type"] for one in changes] == ["agreed", "dropped", "reopened"]
+    assert [one["due"] for one in changes] == [tomorrow["due"], None, tomorrow["due"]]
 
 
 async def test_it_is_overdue_when_its_day_is_over_and_no_more_with_another(table: Table) -> None:
@@ -190,12 +193,18 @@ async def test_it_is_overdue_when_its_day_is_over_and_no_more_with_another(table
     assert await table.listed("tanaka", query="overdue=true") == [first]
     await table.time_passes(5)
     assert await table.listed("tanaka", query="overdue=true") == [first, second]
+    day = table.task(in_days=-3)["due"]
+    table.meeting = await table.convene(in_days=-3)
+    typed_late = await table.agree(in_days=-2, occurred_at=f"{day}T12:00:00+09:00")
+    await table.time_passes(0)
+    assert (await table.get(typed_late))["overdue"] is True
+    await table.call(f"{typed_late}/completion", "tanaka")
     new = {"due": table.task()["due"], "reason": "予約が取れない"}
     await table.call(f"{first}/due", "tanaka", **new)
     assert await table.listed("tanaka", query="overdue=true") == [second]
     assert await table.listed("tanaka") == [second, first]
     assert [e.task for e in await table.running.written(TaskOverdue)] == [
-        UUID(path.rsplit("/", 1)[1]) for path in (first, second)
+        UUID(path.rsplit("/", 1)[1]) for path in (first, second, typed_late)
     ]
 
 
@@ -246,6 +255,17 @@ async def test_of_a_statutory_item_nobody_reads_the_words_here(table: Table) -> 
     path = await table.agree()
     assert (await table.get(path))["text"] is None
     assert (await table.running.written(TaskAgreed))[-1].matter is not None
+
+    async with table.running.client("city", "supervisor") as client:
+        named = await client.put("/v1/bodies/shien-9/members/mori", json={"agency": "care"})
+    assert named.status_code == 200, named.text
+    await table.call(f"{matter.headers['location']}/members", "tanaka", members=["mori"])
+    theirs = (await table.call(tasks, "tanaka", **given)).headers["location"]
+    known = await table.get(theirs, "mori", "care")
+    assert (known["case"], known["text"]) == (str(table.case), None)
+    assert await table.listed("mori", "care") == [theirs]
+    assert (await table.listed("ono", "care"), await table.get(theirs, "ono", "care")) == ([], 404)
+    assert await table.get(f"{table.meeting}/tasks", "ono", "care") == []
 
 
 async def test_it_passes_on_with_the_case_in_the_act_that_transfers_it(

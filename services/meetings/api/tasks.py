@@ -1,19 +1,17 @@
 """Tasks: who does what by when, agreed at a sitting for one case; the worklist of who answers for them."""
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 from uuid_utils.compat import uuid7
 
-from shared.contracts import Recorded, readable
 from shared.contracts.codes import OneOf
-from shared.contracts.meetings import TaskAgreed, TaskDueChanged, TaskTerms
-from shared.http import Body, Call, Limit, Page, Receipt, Route, Text
-from shared.journal import NEW, Past
+from shared.contracts.meetings import TaskAgreed
+from shared.http import Body, Limit, Page, Receipt, Route, Text
+from shared.journal import NEW
 from shared.problems import bad_input
 
 from .. import tasks as worklist
@@ -25,14 +23,13 @@ from .on_meeting import OnMeeting, OnMeetingDep
 from .on_task import (
     OnAgreedDep,
     OnOwnDep,
-    OnTask,
     OnTaskDep,
     begun,
     day_of,
     fits,
-    may_know,
     not_before,
 )
+from .task_shown import TaskFile, TaskLine, shown, whole
 
 router = APIRouter(route_class=Route)
 FIRST = date.min, NO_ID
@@ -84,41 +81,6 @@ class Dropping(Body):
     note: Text | None = None
 
 
-class TaskLine(BaseModel):
-    """`persons`: who of the caller's agency answers for it today, nobody: its desk; null: another agency's.
-    `text`: null where another agency recorded it, or it belongs to a matter: views discloses it by a basis.
-    """
-
-    id: UUID
-    meeting: UUID
-    case: UUID
-    host: str
-    owner: str
-    staff: str | None
-    persons: list[str] | None
-    subjects: list[UUID]
-    due: date
-    status: tasks.Status
-    overdue: bool
-    text: str | None
-    version: int
-
-
-class Change(BaseModel):
-    """What became of it, oldest first; words as in a TaskLine."""
-
-    type: str
-    agency: str
-    occurred_at: datetime
-    due: date | None
-    reason: str | None
-    note: str | None
-
-
-class TaskFile(TaskLine):
-    changes: list[Change]
-
-
 @router.post("/v1/meetings/{id}/tasks", status_code=201)
 async def agree(on: Annotated[OnMeeting, Depends(on_decided)], body: NewTask) -> Receipt:
     """By the host, for a case that stayed on the agenda, on the day of the sitting or afterwards."""
@@ -150,7 +112,7 @@ async def agree(on: Annotated[OnMeeting, Depends(on_decided)], body: NewTask) ->
 @router.get("/v1/meetings/{id}/tasks")
 async def tasks_of_meeting(on: OnMeetingDep) -> list[TaskLine]:
     """All for the host; for others what their agency is to do. By day."""
-    return await _shown(on.call, await worklist.tasks_of(on.call.rt, on.call.who, on.id))
+    return await shown(on.call, await worklist.tasks_of(on.call.rt, on.call.who, on.id))
 
 
 @router.get("/v1/tasks")
@@ -166,15 +128,14 @@ async def list_tasks(
     """
     rows = await worklist.open_tasks(call.rt, call.who, mine, overdue, _place(after), limit)
     more = f"{rows[-1]['due']}.{rows[-1]['id']}" if len(rows) == limit else None
-    return Page(items=await _shown(call, rows), next=more)
+    return Page(items=await shown(call, rows), next=more)
 
 
 @router.get("/v1/tasks/{id}")
 async def get_task(on: OnTaskDep) -> TaskFile:
     on.call.shows(on.past.version)
     persons = await worklist.answering(on.call.rt, on.terms.task)
-    line = _line(on.call, on.past, persons)
-    return TaskFile(**line.model_dump(), changes=[_change(on, e) for e in on.past.events])
+    return whole(on, persons)
 
 
 @router.post("/v1/tasks/{id}/correction")
@@ -230,48 +191,3 @@ def _place(after: str | None) -> tuple[date, UUID]:
         raise bad_input(
             "query.after", "use `next` as it was sent / next をそのまま付けてください"
         ) from None
-
-
-async def _shown(call: Call, rows: Sequence[dict[str, Any]]) -> list[TaskLine]:
-    """Rows of the worklist with what the journal holds of them."""
-    there = [row for row in rows if await may_know(call, row["host"], row["matter"])]
-    pasts = await call.loads(*(f"task/{row['id']}" for row in there))
-    return [_line(call, past, row["persons"]) for row, past in zip(there, pasts, strict=True)]
-
-
-def _line(call: Call, past: Past, persons: list[str]) -> TaskLine:
-    state: tasks.Task = past.fold(tasks.DECIDER)
-    terms = state.terms
-    assert terms is not None
-    words = next(e for e in reversed(past.events) if isinstance(e.event, TaskTerms))
-    return TaskLine(
-        **terms.model_dump(include={"meeting", "case", "owner", "staff", "subjects"}),
-        id=terms.task,
-        host=past.events[0].envelope.agency,
-        persons=persons if terms.owner == call.who.agency else None,
-        due=state.due,
-        status=state.status,
-        overdue=state.overdue and state.status == "open",
-        text=_words(call, words, "text"),
-        version=past.version,
-    )
-
-
-def _change(on: OnTask, told: Recorded) -> Change:
-    return Change(
-        type=told.envelope.type.removeprefix("jp.tsunagu.task.").removesuffix(".v1"),
-        agency=told.envelope.agency,
-        occurred_at=told.envelope.occurred_at,
-        due=told.event.due if isinstance(told.event, TaskTerms | TaskDueChanged) else None,
-        reason=_words(on.call, told, "reason"),
-        note=_words(on.call, told, "note"),
-    )
-
-
-def _words(call: Call, told: Recorded, field: str) -> str | None:
-    """What the caller's agency wrote itself (L2), unless it is sealed to a matter (L12)."""
-    own = told.envelope.agency == call.who.agency
-    if not own or getattr(told.event, "matter", None):
-        return None
-    text: str | None = readable(getattr(told.event, field, None))
-    return text
