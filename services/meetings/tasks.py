@@ -17,6 +17,7 @@ from shared.contracts.meetings import (
     TaskDueChanged,
     TaskOverdue,
     TaskReopened,
+    TaskTakenOn,
 )
 from shared.db import Connection
 from shared.runtime import Runtime
@@ -27,6 +28,7 @@ insert into task (id, meeting, case_id, host, owner, staff, due, matter)
 values ($1, $2, $3, $4, $5, $6, $7, $8)"""
 CORRECTED = """
 update task set owner = $2, staff = $3, overdue = overdue and due = $4, due = $4 where id = $1"""
+TAKEN = "update task set staff = $2 where id = $1"
 DUE = "update task set due = $2, overdue = false where id = $1"
 REOPENED = "update task set status = 'open', due = $2, overdue = false where id = $1"
 OVERDUE = "update task set overdue = true where id = $1"
@@ -76,6 +78,8 @@ async def project(db: Connection, events: Iterable[Recorded]) -> None:
                 await db.execute(AGREED, *of, e.owner, e.staff, e.due, e.matter)
             case TaskCorrected() as e:
                 await db.execute(CORRECTED, e.task, e.owner, e.staff, e.due)
+            case TaskTakenOn(task=id, staff=staff):
+                await db.execute(TAKEN, id, staff)
             case TaskDueChanged(task=id, due=day):
                 await db.execute(DUE, id, day)
             case TaskReopened(task=id, due=day):

@@ -503,6 +503,7 @@ SAMPLES: tuple[Event, ...] = (
     ),
     meetings.TaskAgreed(**PROMISED),
     meetings.TaskCorrected(**PROMISED, reason="担当の機関の誤り"),
+    meetings.TaskTakenOn(**AT_SITTING, task=TASK, staff="abe@care"),
     meetings.TaskDueChanged(**TOLD, due=date(2026, 7, 10), reason="受診日の変更"),
     meetings.TaskDone(**TOLD, note="同行した"),
     meetings.TaskDropped(**TOLD, reason="declined", note="本人が一人で行くとのこと"),

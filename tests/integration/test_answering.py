@@ -48,6 +48,7 @@ MOVES = st.one_of(
     st.tuples(st.just("task"), place, st.none() | who),
     st.tuples(st.sampled_from(["done", "drop", "later", "reopen"]), place),
     st.tuples(st.just("correct"), place, st.none() | who),
+    st.tuples(st.just("take"), place, who),
 )
 
 
@@ -140,6 +141,7 @@ class Told:
         later = self.day + timedelta(9)
         terms = {"text": "訪問", "owner": self.agency, "staff": staff, "due": self.day}
         commands: dict[str, tasks.Command] = {
+            "take": tasks.TakeOn(staff or ""),
             "done": tasks.Finish(),
             "drop": tasks.Drop("declined"),
             "reopen": tasks.Reopen("誤り"),
@@ -152,6 +154,8 @@ class Told:
         match word:
             case "later":
                 one[2] = later
+            case "take":
+                one[1] = staff
             case "correct":
                 one[1], one[2] = staff, self.day
             case _:

@@ -132,6 +132,10 @@ async def test_it_is_with_who_is_to_do_it_and_its_words_with_who_wrote_them(tabl
     assert [line["persons"] for line in of_meeting] == [None, ["sato"], None]
     assert len(await table.get(f"{table.meeting}/tasks", "mori", "care")) == 1
 
+    assert (await table.ask(f"{theirs}/taking", "tanaka")).status_code == 403
+    assert (await table.ask(f"{theirs}/taking", "ono", "care", staff="abe")).status_code == 403
+    await table.call(f"{theirs}/taking", "ono", "care")
+    assert (await table.mine("mori", "care"), await table.mine("ono", "care")) == ([], [theirs])
     await table.call(f"{theirs}/completion", "mori", "care", note="同行した")
     assert await table.listed("mori", "care") == []
     for who, agency, note in (("tanaka", "city", None), ("mori", "care", "同行した")):

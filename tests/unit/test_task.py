@@ -19,6 +19,7 @@ from shared.contracts.meetings import (
     TaskDueChanged,
     TaskOverdue,
     TaskReopened,
+    TaskTakenOn,
 )
 from shared.decider import Refused
 from tests.unit._given import given
@@ -73,6 +74,15 @@ def test_it_is_overdue_once_until_it_has_another_day() -> None:
     given(task.DECIDER, agreed, overdue, later).when(late).then(overdue)
     given(task.DECIDER, agreed, later).when(change).then()
     given(task.DECIDER, agreed, overdue, corrected).when(late).then()
+
+
+def test_somebody_else_takes_it_on_until_it_is_corrected() -> None:
+    take, taken = task.TakeOn("abe"), TaskTakenOn(**IDS, staff="abe")
+    given(task.DECIDER, agreed).when(take).then(taken)
+    given(task.DECIDER, agreed, taken).when(take).then()
+    given(task.DECIDER, agreed).when(task.TakeOn("sato")).then()
+    given(task.DECIDER, agreed, done).when(take).refused("task-is-done")
+    given(task.DECIDER, agreed, taken, corrected).when(take).then(taken)
 
 
 def test_what_was_reported_done_by_mistake_is_open_again() -> None:

@@ -111,9 +111,14 @@ async def fits(
         text = "did not sit there / この会議に出席した機関ではありません"
         raise bad_input("body.owner", text)
     if staff and owner == call.who.agency:
-        his = Principal(staff, owner, frozenset())
-        if await blocked(call.rt.reads, his, [known.case]):
-            raise bad_input("body.staff", "blocked from this case / 担当から外されています")
+        await not_blocked(call, staff, known.case)
+
+
+async def not_blocked(call: Call, staff: str, case: UUID) -> None:
+    """422 for one of the caller's own agency who is (L23)."""
+    his = Principal(staff, call.who.agency, frozenset())
+    if await blocked(call.rt.reads, his, [case]):
+        raise bad_input("body.staff", "blocked from this case / 担当から外されています")
 
 
 async def _sat(call: Call, meeting: Past, matter: UUID | None) -> set[str]:

@@ -71,7 +71,8 @@ def _line(call: Call, past: Past, persons: list[str]) -> TaskLine:
     assert terms is not None
     words = next(e for e in reversed(past.events) if isinstance(e.event, TaskTerms))
     return TaskLine(
-        **terms.model_dump(include={"meeting", "case", "owner", "staff", "subjects"}),
+        **terms.model_dump(include={"meeting", "case", "owner", "subjects"}),
+        staff=state.staff,
         id=terms.task,
         host=past.events[0].envelope.agency,
         persons=persons if terms.owner == call.who.agency else None,

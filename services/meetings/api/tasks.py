@@ -12,7 +12,7 @@ from shared.contracts.codes import OneOf
 from shared.contracts.meetings import TaskAgreed
 from shared.http import Body, Limit, Page, Receipt, Route, Text
 from shared.journal import NEW
-from shared.problems import bad_input
+from shared.problems import Problem, bad_input
 
 from .. import tasks as worklist
 from ..domain import sitting as sittings
@@ -28,6 +28,7 @@ from .on_task import (
     day_of,
     fits,
     not_before,
+    not_blocked,
 )
 from .task_shown import TaskFile, TaskLine, shown, whole
 
@@ -58,6 +59,12 @@ class Correction(Terms):
     """The whole task as it should have been written."""
 
     reason: Text
+
+
+class Taking(Body):
+    """`staff` empty: the caller."""
+
+    staff: Subject | None = None
 
 
 class NewDue(Body):
@@ -150,6 +157,23 @@ async def correct(on: OnAgreedDep, body: Correction) -> Receipt:
         await fits(on.call, meeting, sat, body.subjects, body.owner, body.staff)
 
     return await on.write(tasks.Correct(body.fields(), body.reason), body, check=check)
+
+
+@router.post("/v1/tasks/{id}/taking")
+async def take_on(on: OnOwnDep, body: Taking) -> Receipt:
+    """Within the agency that is to do it: by who takes it on, of another by a supervisor or coordinator. He
+    answers for it where nobody works the case there.
+    """
+    call, staff = on.call, body.staff or on.call.who.subject
+    if call.who.agency != on.terms.owner:
+        raise Problem("wrong-role")
+    if staff != call.who.subject:
+        call.need("supervisor", "coordinator")
+
+    async def check() -> None:
+        await not_blocked(call, staff, on.terms.case)
+
+    return await on.write(tasks.TakeOn(staff), body, check=check)
 
 
 @router.post("/v1/tasks/{id}/due")

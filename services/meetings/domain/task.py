@@ -13,6 +13,7 @@ from shared.contracts.meetings import (
     TaskDueChanged,
     TaskOverdue,
     TaskReopened,
+    TaskTakenOn,
     TaskTerms,
 )
 from shared.decider import Decider, Refused
@@ -24,11 +25,12 @@ Status = Literal["none", "open", "done", "dropped"]
 
 @dataclass(frozen=True)
 class Task:
-    """`terms`: as last agreed or corrected; `due`: as last changed."""
+    """`terms`: as last agreed or corrected; `due` and `staff`, who took it on: as last changed."""
 
     status: Status = "none"
     terms: TaskTerms | None = None
     due: date = date.max
+    staff: str | None = None
     overdue: bool = False
 
 
@@ -47,6 +49,11 @@ class Correct:
 
     terms: dict[str, Any]
     reason: str
+
+
+@dataclass(frozen=True)
+class TakeOn:
+    staff: str
 
 
 @dataclass(frozen=True)
@@ -79,10 +86,10 @@ class MarkOverdue:
     """Of the timer."""
 
 
-Command = Agree | Correct | ChangeDue | Finish | Drop | Reopen | MarkOverdue
+Command = Agree | Correct | TakeOn | ChangeDue | Finish | Drop | Reopen | MarkOverdue
 ALLOWED: dict[str, tuple[str, ...]] = {
     "none": (),
-    "open": ("correction", "due", "completion", "dropping"),
+    "open": ("correction", "taking", "due", "completion", "dropping"),
     "done": ("correction", "reopening"),
     "dropped": ("correction", "reopening"),
 }
@@ -108,6 +115,8 @@ def decide(state: Task, command: Command) -> list[Event]:
             return [TaskReopened(**told, due=due or state.due, reason=reason)]
         case _ if state.status != "open" or isinstance(command, Reopen):
             raise refused
+        case TakeOn(staff):
+            return [TaskTakenOn(**ids, staff=staff)] if staff != state.staff else []
         case ChangeDue(due, reason):
             return [TaskDueChanged(**told, due=due, reason=reason)] if due != state.due else []
         case Finish(note):
@@ -120,9 +129,11 @@ def decide(state: Task, command: Command) -> list[Event]:
 
 def evolve(state: Task, event: Event) -> Task:
     match event:
-        case TaskAgreed(due=due) | TaskCorrected(due=due):
+        case TaskAgreed(due=due, staff=staff) | TaskCorrected(due=due, staff=staff):
             status: Status = "open" if state.status == "none" else state.status
-            return Task(status, event, due, state.overdue and due == state.due)
+            return Task(status, event, due, staff, state.overdue and due == state.due)
+        case TaskTakenOn(staff=staff):
+            return replace(state, staff=staff)
         case TaskDueChanged(due=due):
             return replace(state, due=due, overdue=False)
         case TaskDone():

@@ -32,6 +32,7 @@ from .task import (
     TaskEvent,
     TaskOverdue,
     TaskReopened,
+    TaskTakenOn,
     TaskTerms,
     TaskTold,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "TaskEvent",
     "TaskOverdue",
     "TaskReopened",
+    "TaskTakenOn",
     "TaskTerms",
     "TaskTold",
 ]

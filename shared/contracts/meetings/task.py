@@ -48,6 +48,13 @@ class TaskCorrected(TaskTerms):
     reason: Annotated[str, Personal("judgement")]
 
 
+@event("task.taken_on")
+class TaskTakenOn(TaskEvent):
+    """By somebody else of the agency that is to do it."""
+
+    staff: Subject
+
+
 @event("task.due_changed")
 class TaskDueChanged(TaskTold):
     due: Annotated[date, S]
