@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import structlog
 
@@ -30,6 +30,7 @@ AHEAD_SECONDS = 5.0
 """So long may a batch wait after it was opened: with the keyring's own it stays below the promised
 60 s in which a destroyed key is forgotten.
 """
+QUIET_MS, QUIET_LOOKS = 20, 5
 DISPLAY_SECONDS = 1.0
 SILENT_SECONDS = 30.0
 """So long may a view that is behind read nothing, whatever replica reads for it."""
@@ -49,6 +50,21 @@ class _Batch(NamedTuple):
     ends: dict[TopicPartition, int]
     placed: dict[TopicPartition, int]
     at: float
+
+    @property
+    def quiet(self) -> bool:
+        """It only moves places."""
+        return bool(self.reads) and all(read.event is None for read in self.reads or ())
+
+    def joined(self, more: Self) -> Self:
+        if more.placed is not self.placed:  # what came before is read again
+            return more
+        return self._replace(
+            records=self.records + more.records,
+            reads=None if self.reads is None or more.reads is None else self.reads + more.reads,
+            below=self.below or more.below,
+            ends=self.ends | more.ends,
+        )
 
 
 class Follower:
@@ -152,9 +168,20 @@ class Follower:
             await stop(reader)
 
     async def _next(self, reader: Any, together: Callable[[], Awaitable[None]]) -> _Batch:
-        """Opened while the one before it is written."""
+        """Opened while the one before it is written. What only moves places goes with what tells more, if that
+        comes soon.
+        """
         await together()
-        batches = await reader.getmany(timeout_ms=200, max_records=BATCH)
+        batch = await self._some(reader, 200)
+        looks = 0
+        while batch.quiet and looks < QUIET_LOOKS and len(batch.records) < BATCH:
+            if not self.applier.live or self.applier.hurried():
+                break
+            batch, looks = batch.joined(await self._some(reader, QUIET_MS)), looks + 1
+        return batch
+
+    async def _some(self, reader: Any, timeout_ms: int) -> _Batch:
+        batches = await reader.getmany(timeout_ms=timeout_ms, max_records=BATCH)
         placed = self._from
         if batches and await self.applier.gather(sum(map(len, batches.values()))):
             more = await reader.getmany(timeout_ms=0, max_records=BATCH)

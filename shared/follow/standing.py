@@ -58,6 +58,12 @@ class Standing:
         """Somebody waits for what comes next: it is not gathered."""
         self._awaited.set()
 
+    def hurried(self) -> bool:
+        """Did anybody begin to wait since this was asked?"""
+        was = self._awaited.is_set()
+        self._awaited.clear()
+        return was
+
     async def gather(self, records: int) -> bool:
         """When so few have come and nobody waits for them, give others time to come too. Was it given?"""
         if not self.view.gathers or records >= FEW or not self.live:
