@@ -121,6 +121,13 @@ def lines(column: Iterable[Any]) -> str:
     return "\n".join(map(line, column))
 
 
+DISK = "(select set_config('synchronous_commit', 'off', true) as waits) disk"
+UNWAITED = "waits = 'off'"
+"""In the `from` and the `where` of a statement: its transaction does not wait for the disk, and may be lost
+with the database's last half second, in order and as a whole. For what is made anew by itself then.
+"""
+
+
 async def copy(
     db: Connection, table: str, rows: bytes, columns: Sequence[str], **form: Any
 ) -> None:

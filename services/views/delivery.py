@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from shared.broker import KafkaError, Message, MessageSizeTooLargeError, TopicPartition
 from shared.contracts.views import DocumentChanged
-from shared.db import LINES, Connection, lines
+from shared.db import DISK, LINES, UNWAITED, Connection, lines
 from shared.kill import point
 from shared.problems import Problem
 from shared.relay import Ack
@@ -71,8 +71,9 @@ update delivery d
   from unnest({LINES.format(2)}::text[], {LINES.format(3)}::uuid[], {LINES.format(4)}::int[],
               {LINES.format(5)}::int[], {LINES.format(6)}::bool[], {LINES.format(7)}::text[],
               {LINES.format(8)}::bigint[], {LINES.format(9)}::text[])
-       m (agency, case_id, document, edition, ended, topic_id, at, mark)
- where d.agency = m.agency and d.case_id = m.case_id"""
+       m (agency, case_id, document, edition, ended, topic_id, at, mark), {DISK}
+ where d.agency = m.agency and d.case_id = m.case_id and {UNWAITED}"""
+"""What it marked is sent again, as the same edition, if it is lost."""
 REFUSE = f"""
 update delivery set refused = $2, retry_at = now() + interval '{RETRY}' where agency = $1"""
 TOO_LARGE = """

@@ -156,9 +156,10 @@ class Applier(Standing):
         """
         streams = sorted(whole or {read.stream for read in reads if read.stream})
         first = self._first(reads) if whole else ALL_LATER
+        name, folds = self.view.name, self.view.react is views.nothing
         async with self._pool.acquire() as db, db.transaction():
             try:
-                rows = await inbox.take(db, self.view.name, place, streams, whole, *first[:2])
+                rows = await inbox.take(db, name, place, streams, whole, *first[:2], folds)
             except (Overtaken, *PASSING):
                 raise
             except Exception as error:

@@ -168,8 +168,8 @@ class Follower:
             await stop(reader)
 
     async def _next(self, reader: Any, together: Callable[[], Awaitable[None]]) -> _Batch:
-        """Opened while the one before it is written. What only moves places goes with what tells more, if that
-        comes soon.
+        """Opened while the one before it is written. What only moves places goes with what tells more, if
+        that comes soon.
         """
         await together()
         batch = await self._some(reader, 200)

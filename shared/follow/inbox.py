@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import asyncpg
 
-from shared.db import Connection, Pool
+from shared.db import DISK, UNWAITED, Connection, Pool
 from shared.sealing import Poison
 from shared.views import Asked
 
@@ -12,6 +12,8 @@ from .place import Places
 from .record import GAP, Read
 
 TAKE = "select * from take($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+FOLD = f"select t.* from take($1, $2, $3, $4, $5, $6, $7, $8, $9) t, {DISK} where {UNWAITED}"
+"""Who only folds does not wait for the disk: his place is lost with what he folded, and is read again."""
 TAKE_AND_ASK = """
 select t.*, a.* from take($1, $2, $3, $4, $5, $6, $7, $8, $9) t left join lateral {} a on t.advanced"""
 KNOWN = """
@@ -53,8 +55,9 @@ async def take(
     place: Places,
     streams: Sequence[str],
     whole: Spans | None,
-    kept: str = "",
-    asked: Asked | None = None,
+    kept: str,
+    asked: Asked | None,
+    folds: bool,
 ) -> list[asyncpg.Record]:
     """How a batch begins, in one trip: its places move, its streams are locked, and if it is the next of all
     of them, as `whole` says, the inbox advances, what is `kept` is kept, and `asked` is answered: in the
@@ -64,7 +67,8 @@ async def take(
     if whole:
         befores = {stream: before for stream, (before, _) in whole.items() if before}
         versions = "\n".join([str(whole[stream][1]) for stream in streams])
-    statement, values = (TAKE_AND_ASK.format(asked.of), asked.values) if asked else (TAKE, ())
+    statement = FOLD if folds else TAKE_AND_ASK.format(asked.of) if asked else TAKE
+    values = asked.values if asked else ()
     try:
         return list(
             await db.fetch(

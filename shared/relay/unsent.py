@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka.errors import MessageSizeTooLargeError
 
 from shared.broker import KafkaError, Message, TopicPartition, headers_from
-from shared.db import Connection
+from shared.db import DISK, UNWAITED, Connection
 from shared.relay.outbox import Ack
 
 BATCH = 500
@@ -37,13 +37,14 @@ select u.seq, convert_to(concat_ws(chr(10), {", ".join(TOLD)},
 """A row is one line: a driver that makes an object of each column took longer than all else of reading. No
 text of the journal has a line's end: `stored` refuses one, and so does `envelope_in`.
 """
-MARK = """
+MARK = f"""
 with m as materialized (
          select topic_id, partition, at, seqs::bigint[] as seqs
            from unnest($1::text[], $2::int[], $3::bigint[], $4::text[])
                 m (topic_id, partition, at, seqs)),
      done as (delete from unsent where seq = any(array(select unnest(seqs) from m)))
-insert into sent (topic_id, partition, "offset", seqs) select * from m"""
+insert into sent (topic_id, partition, "offset", seqs) select m.* from m, {DISK} where {UNWAITED}"""
+"""What it marked is sent again, if it is lost."""
 HOLD = """
 with gone as (delete from unsent where seq = $1)
 insert into held select seq, stream, version, $2 from journal where seq = $1 on conflict do nothing"""
