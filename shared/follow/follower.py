@@ -149,7 +149,7 @@ class Follower:
                         await self._watch(new)
                     done |= batch.ends
                 now = asyncio.get_running_loop().time()
-                behind = len(batch.records) == BATCH  # there is more where it came from
+                behind = len(batch.records) >= BATCH  # there is more where it came from
                 if (self.applier.live or behind) and now < look_at:
                     continue
                 look_at = now + DISPLAY_SECONDS
