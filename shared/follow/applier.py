@@ -181,8 +181,10 @@ class Applier(Standing):
 
     def _first(self, reads: Sequence[Read]) -> _First:
         lines, events = self._lines(reads), _events(reads)
-        asked = self.view.asks(events, self.live) if events and self.promoted else None
         few = len(lines) <= FEW
+        asked = None
+        if few and events and self.promoted:  # nothing is answered by what is kept later
+            asked = self.view.asks(events, self.live)
         return _First(together(lines) if few else "", asked, [] if few else lines)
 
     async def _whole(

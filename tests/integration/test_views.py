@@ -37,6 +37,7 @@ from shared.contracts.referral import AgencyRegistered
 from shared.contracts.views import DocumentChanged, ReadingRecorded, SubscriptionRegistered
 from shared.db import Connection
 from shared.journal import Context
+from shared.kept import FEW
 from tests.integration._kit import records_on, running, until
 from tests.integration._service import IDS, Running, service_on
 
@@ -142,6 +143,15 @@ async def test_catching_up_discloses_nothing_and_then_what_holds_now(town: Town)
     assert not await town.documents(town.care)
     (document,) = await town.documents(town.clinic)
     assert (document.document, [ref.field for ref in document.items]) == (1, ["health"])
+
+
+async def test_what_comes_in_a_large_batch_is_judged_by_all_of_it(town: Town) -> None:
+    """More than go with the statement that takes them."""
+    given = town.consent(town.care, classes=("health_disability", "money"))
+    town.hear()
+    await town.views.tell(*[town.fact(money=PENSION) for _ in range(FEW)], given)
+    await town.judged()
+    assert await town.fields(town.care) == {"health", "money"}
 
 
 async def gap(town: Town) -> None:
