@@ -91,7 +91,8 @@ class Household:
             "person": self.person, "classes": ["contact", "health_disability"],
             "purposes": ["consultation"], "holders": list(self.codes), "text_version": "2026-04",
         }  # fmt: skip
-        answer = await intake.post(f"/v1/cases/{self.case}/consents", json=body)
+        known = {"tsunagu-after": ", ".join(f"agency/{code}@1" for code in self.codes)}
+        answer = await intake.post(f"/v1/cases/{self.case}/consents", json=body, headers=known)
         return str(answer.raise_for_status().json()["id"])
 
 
