@@ -52,7 +52,7 @@ def run(given: Stack, quick: bool, progress: Callable[[str], None]) -> list[Figu
         found += asyncio.run(endpoint.figures(stack, size.seconds, size.repeats))
         stack.stop("intake")
         progress("folds")
-        found += asyncio.run(fold.figures(stack, size.rows, size.repeats))
+        found += uvloop.run(fold.figures(stack, size.rows, size.repeats))
         found += uvloop.run(_spine(stack, size, progress))
         if size.growth:
             progress("growth")
