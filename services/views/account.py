@@ -23,7 +23,7 @@ select stream from journal where key = any($1::text[]) and stream like 'disclosu
 PROVISIONS_OF = """
 select stream from journal where key = $1 and stream like 'provision/%' and version = 1 order by seq"""
 CASES_OF = f"""
-select distinct key from kept where type = '{PersonJoined.TYPE}' and data ->> 'person' = $1
+select distinct key from kept where type = '{PersonJoined.TYPE}' and data ->> 'person' = any($1::text[])
  order by key"""
 LEAD = "select data ->> 'lead' from kept where key = j.key and type = any($2) order by version desc limit 1"
 UNCONFIRMED = f"""
@@ -96,9 +96,9 @@ async def provided(rt: Runtime, lead: str) -> list[UUID]:
     return [UUID(row["key"]) for row in await rt.reads.fetch(PROVIDED, lead, LEADS)]
 
 
-async def cases_of(rt: Runtime, person: UUID) -> list[UUID]:
-    """Cases in which the person is a member of the household."""
-    return [UUID(row["key"]) for row in await rt.reads.fetch(CASES_OF, str(person))]
+async def cases_of(rt: Runtime, ids: Sequence[UUID]) -> list[UUID]:
+    """Cases in which a person of one of these ids is a member of the household."""
+    return [UUID(row["key"]) for row in await rt.reads.fetch(CASES_OF, [str(id) for id in ids])]
 
 
 async def unconfirmed(rt: Runtime, lead: str, after: str, limit: int) -> list[str]:

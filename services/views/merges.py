@@ -29,6 +29,15 @@ with recursive near (id) as (
 select id, merged, into_case, same, confirmed from merges
  where merged = any(array(select id from near)) and not undone"""
 OF_MERGE = "select * from merges where id = $1"
+IDS = """
+with recursive pairs (one, other) as (
+     select (p ->> 0)::uuid, (p ->> 1)::uuid
+       from merges m cross join jsonb_array_elements(m.same) p where not m.undone),
+     known (id) as (
+     select $1::uuid union
+     select case k.id when p.one then p.other else p.one end
+       from known k join pairs p on k.id in (p.one, p.other))
+select id from known order by id"""
 SIDE = """
 with recursive side (id) as (
      select $1::uuid union select m.merged from merges m join side s on m.into_case = s.id)
@@ -78,6 +87,11 @@ def merges_of(rows: Iterable[Any]) -> list[Merge]:
         for row in rows
     }
     return [found[id] for id in sorted(found)]
+
+
+async def ids_of(db: Pool, person: UUID) -> list[UUID]:
+    """All ids of a person, by merges that hold."""
+    return [row["id"] for row in await db.fetch(IDS, person)]
 
 
 async def of_id(db: Pool, id: UUID) -> Any | None:

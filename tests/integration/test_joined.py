@@ -136,6 +136,24 @@ async def test_a_correction_through_a_merge_is_no_retraction_and_ends_with_it(tw
     assert [(addresses(d.items), d.withdrawn) for d in own] == [(1, ())] * 2
 
 
+async def test_a_persons_list_names_what_was_told_of_him_in_any_of_merged_cases(two: Two) -> None:
+    """L21: he asks by either of his ids, and is told of both, as long as they are his."""
+    there = two.given_there(two.care, classes=("health_disability", "money"))
+    await two.tell(there, two.fact(money="年金のみ"), two.merge)
+    await two.tell(ConsentConfirmed(merge=two.merge.merge, consent=there.consent))
+
+    async def told(person: UUID) -> set[tuple[str, str]]:
+        async with two.views.client("city", "privacy_officer") as officer:
+            answer = await officer.get(f"/v1/persons/{person}/disclosures")
+        lines = answer.json() if answer.status_code == 200 else []
+        return {(one["receiver"], one["field"]) for one in lines if one["receiver"] == two.care}
+
+    both = {(two.care, "health"), (two.care, "money")}
+    assert await told(two.hana) == await told(two.twin) == both
+    await two.tell(MergeUndone(merge=two.merge.merge, reason="別の方"))
+    assert (await told(two.hana), await told(two.twin)) == ({(two.care, "money")}, set())
+
+
 def addresses(refs: Sequence[ItemRef]) -> int:
     return sum(ref.field == "address" for ref in refs)
 

@@ -1,5 +1,6 @@
 """What an agency's document was at a moment; to whom one person's data went."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,12 +13,12 @@ from shared.contracts.views import BasisRef, GivenBack, ItemRef
 from shared.http import Call, Caller, PathId, Route, to_uuid
 from shared.problems import Problem, not_found
 
-from .. import account
+from .. import account, merges
 from ..delivery import opened_again
 from ..domain.document import Handles
 from ..domain.facts import concerning
 from ..domain.grant import Basis
-from ..domain.history import Disclosed, disclosed, known_at
+from ..domain.history import Disclosed, Ref, disclosed, known_at
 from ..judge import Judge
 from .common import Held, led, short
 from .disclosures import OnProvision, of_case
@@ -50,10 +51,12 @@ class Disclosure(BaseModel):
 
 @router.get("/v1/persons/{person}/disclosures")
 async def list_disclosures(person: PathId, call: Caller) -> list[Disclosure]:
-    """One person's list over the cases that the caller's agency leads or led, for its privacy officer."""
-    id = to_uuid(person)
+    """One person's list over the cases that the caller's agency leads or led, for its privacy officer; by
+    all ids that merges say are his (L18).
+    """
+    ids = await merges.ids_of(call.rt.reads, to_uuid(person))
     cases: list[UUID] = []
-    for case in await account.cases_of(call.rt, id):
+    for case in await account.cases_of(call.rt, ids):
         try:
             await led(call, case)
         except Problem:
@@ -62,15 +65,15 @@ async def list_disclosures(person: PathId, call: Caller) -> list[Disclosure]:
     if not cases:
         raise not_found()
     call.need("privacy_officer")
-    found = [line for case in cases for line in await _of_case(call, case, id)]
+    found = [line for case in cases for line in await _of_case(call, case, ids)]
     return sorted(found, key=lambda one: (one.since, one.receiver, one.event, one.field))
 
 
-async def _of_case(call: Call, case: UUID, person: UUID) -> list[Disclosure]:
+async def _of_case(call: Call, case: UUID, ids: Sequence[UUID]) -> list[Disclosure]:
     judge: Judge = call.rt.state["judge"]
     told = (await judge.load(call.rt.reads, [case]))[case]
     events = told.events
-    about = concerning(events, person)
+    about = frozenset[Ref]().union(*(concerning(events, id) for id in ids))
     types = {e.envelope.id: short(e.envelope.type) for e in events}
     streams = await account.disclosures_of(call.rt, [case])
     pasts = await call.loads(*streams)
