@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-PACE_SECONDS, WIDEST_SECONDS = 0.005, 0.02
+PACE_SECONDS, EACH_SECONDS, WIDEST_SECONDS = 0.005, 0.0005, 0.02
 LATER = 4
 """So much wider than it was late does a round leave the next."""
 Item = TypeVar("Item")
@@ -22,21 +22,23 @@ def slips() -> Iterator[None]:
             raise
 
 
-def pace() -> Callable[[], Awaitable[None]]:
-    """Await it at the start of each round: rounds that come close upon each other begin PACE_SECONDS
-    apart, so that what arrives meanwhile goes together; one that comes alone does not wait. A process that
-    wakes late has more to do, and its rounds come further apart, each with more.
+def pace() -> Callable[..., Awaitable[None]]:
+    """Await it at the start of each round, with how much the last one had: rounds that come close upon each
+    other begin PACE_SECONDS apart and EACH_SECONDS more for each that went, so that what arrives meanwhile
+    goes together; one that comes alone does not wait. A process that wakes late has more to do, and its
+    rounds come further apart, each with more.
     """
     clock = asyncio.get_running_loop().time
-    earliest = 0.0
+    begun = late = 0.0
 
-    async def round() -> None:
-        nonlocal earliest
-        late = 0.0
+    async def round(had: int = 0) -> None:
+        nonlocal begun, late
+        apart = PACE_SECONDS + LATER * late + EACH_SECONDS * had
+        earliest, late = begun + min(apart, WIDEST_SECONDS), 0.0
         if (left := earliest - clock()) > 0:
             await asyncio.sleep(left)
             late = clock() - earliest
-        earliest = clock() + min(PACE_SECONDS + LATER * late, WIDEST_SECONDS)
+        begun = clock()
 
     return round
 

@@ -248,9 +248,10 @@ class Judge:
     ) -> None:
         """Something of a batch went wrong: it must not hold up the others."""
         try:
-            with suppress(RACED):  # the agency wrote a receipt just now; the case stays dirty
-                async with db.transaction():
-                    await self._judge(db, [case], known, now, due)
+            async with db.transaction():
+                await self._judge(db, [case], known, now, due)
+        except RACED:  # the agency wrote a receipt just now: the case stays dirty, and is next
+            self._more = True
         except PASSING:
             raise
         except Exception as error:
@@ -354,6 +355,8 @@ class Judge:
                 while past and self._rt.applier.live:
                     past = await self._once(past)
                 stuck.set(await self._rt.reads.fetchval(STUCK_CASES))
+            except RACED:
+                self._left.set()
             except (REFUSED, *PASSING) as error:
                 log.warning("judge.waits", error=type(error).__name__)
             with suppress(TimeoutError):

@@ -27,6 +27,7 @@ class _Sending(NamedTuple):
 class Drain:
     """Of one relay in one turn. Marks go over the session that has the lock, reading ahead over `reads`.
     `alone`: the broker refused several together, and each is sent by itself to see which of them.
+    `sent`: events since the turn began.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Drain:
         self._outbox, self._turn, self._topics = outbox, turn, topics
         self._reads, self._sender = reads, sender
         self.alone = alone
+        self.sent = 0
 
     async def some(self) -> bool:
         """Send for as long as the batches are full. False if it was all there was when the last was read."""
@@ -116,5 +118,7 @@ class Drain:
     async def _mark(self, acks: Sequence[Ack]) -> None:
         if acks:
             await self._outbox.mark(self._turn.db, acks)
-            published.labels(self._topics.name).inc(sum([len(ack.tokens) for ack in acks]))
+            sent = sum([len(ack.tokens) for ack in acks])
+            self.sent += sent
+            published.labels(self._topics.name).inc(sent)
             point("relay.marked")

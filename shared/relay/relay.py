@@ -85,9 +85,10 @@ class Relay:
 
     async def _drained(self, turn: Turn, topics: Topics, drain: Drain, sender: Any) -> None:
         """For as long as the turn lasts."""
-        together = pace()
+        together, before = pace(), drain.sent
         while True:
-            await together()
+            await together(drain.sent - before)
+            before = drain.sent
             self._woken.clear()
             drained_at = datetime.now(UTC)
             while await drain.some():

@@ -1,11 +1,11 @@
 """Views: what reaches an agency, from when to when; and that in doubt nothing does."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from copy import copy
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import pytest
@@ -36,6 +36,7 @@ from shared.contracts.intake import (
 from shared.contracts.referral import AgencyRegistered
 from shared.contracts.views import DocumentChanged, ReadingRecorded, SubscriptionRegistered
 from shared.db import Connection
+from shared.follow import Overtaken
 from shared.journal import Context
 from shared.kept import FEW
 from tests.integration._kit import records_on, running, until
@@ -43,6 +44,7 @@ from tests.integration._service import IDS, Running, service_on
 
 KNEE, PENSION = "膝の痛み", "年金のみ"
 EVERYTHING = ("intake", "meetings", "referral")
+GRADES: list[Literal["delivered", "placed", "opened"]] = ["delivered", "placed", "opened"]
 
 
 class Town:
@@ -187,22 +189,55 @@ async def test_an_agency_that_acknowledges_in_between_does_not_end_the_settling(
 ) -> None:
     await town.views.tell(town.consent(town.care, until=town.rt.clock.now() + timedelta(days=1)))
     await town.judged()
-    look = town.judge._due
-
-    async def then_acknowledged(*args: Any) -> Any:
-        monkeypatch.undo()
-        seen = await look(*args)
-        stream, at = f"disclosure/{town.care}/{town.case}", town.rt.clock.now()
-        context = Context(actor="care", agency=town.care, at=at, occurred_at=at)
-        receipt = disclosure.Acknowledge(1, "placed")
-        await town.rt.journal.handle(disclosure.DECIDER, stream, str(town.case), receipt, context)
-        return seen
-
+    raced = then_acknowledged(town, monkeypatch, 1)
     await town.move(2)
-    monkeypatch.setattr(town.judge, "_due", then_acknowledged)
+    monkeypatch.setattr(town.judge, "_due", raced)
     assert not await town.judge.settled()
     await town.judged()
     assert await town.fields(town.care) == set()
+
+
+async def test_what_has_ended_is_taken_back_at_once_however_often_the_agency_acknowledges_in_between(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once while the batch is taken, once while it is taken again, once while the loop judges the case."""
+    consent = town.consent(town.care)
+    await town.views.tell(consent)
+    await town.judged()
+    monkeypatch.setattr(judging, "CAREFUL_SECONDS", 600)
+    withdrawn = [await town.views.record(town.withdrawn(consent))]
+    async with running(town.judge):
+        monkeypatch.setattr(town.judge, "_due", then_acknowledged(town, monkeypatch, 3))
+        with pytest.raises(Overtaken):
+            await town.views.apply(withdrawn)
+        await town.views.apply(withdrawn)
+        await until(lambda: nothing_of(town, town.care))
+
+
+async def nothing_of(town: Town, agency: str) -> bool:
+    return not await town.fields(agency)
+
+
+def then_acknowledged(
+    town: Town, monkeypatch: pytest.MonkeyPatch, times: int
+) -> Callable[..., Awaitable[Any]]:
+    """What is judged next is looked up, and so often the agency acknowledges before it is judged."""
+    look, left = town.judge._due, [*range(times)]
+
+    async def due(*args: Any) -> Any:
+        seen = await look(*args)
+        if seen is None or not left:
+            return seen
+        left.pop()
+        if not left:
+            monkeypatch.setattr(town.judge, "_due", look)
+        stream, at = f"disclosure/{town.care}/{town.case}", town.rt.clock.now()
+        context = Context(actor="care", agency=town.care, at=at, occurred_at=at)
+        receipt = disclosure.Acknowledge(1, GRADES[len(left)])
+        await town.rt.journal.handle(disclosure.DECIDER, stream, str(town.case), receipt, context)
+        return seen
+
+    return due
 
 
 async def test_what_has_ended_is_taken_back_though_nobody_is_heard(town: Town) -> None:
