@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from operate.chaos.run import Report
 
 KILLS, TIMES, CHANGES = 600, 5, 50_000
+EACH = 5_000
+"""Changes in one city: what is reordered or read again from the start is all that it has on its topics."""
 CASES = 4000
 """A year that is long enough for every run; it ends with the last fault."""
 
@@ -62,10 +64,10 @@ def chaos(
     console = Console(stderr=as_json, highlight=False)
     reports: list[Report] = []
     for plan in _chosen(kills, only, tier):
-        with console.status(plan.name) as line:
-            more = changes if plan.name == "sharing" else 0
-            reports.append(execute(plan, stack, seed, CASES, line.update, more))
-        console.print(shown(reports[-1]))
+        for number, more in enumerate(_cities(plan, changes)):
+            with console.status(plan.name) as line:
+                reports.append(execute(plan, stack, seed + number, CASES, line.update, more))
+            console.print(shown(reports[-1]))
     right = all(report.right for report in reports)
     if as_json:
         document = {"seed": seed, "right": right, "runs": [one.document() for one in reports]}
@@ -82,6 +84,13 @@ def _chosen(kills: int | None, only: str | None, tier: int | None) -> list[Plan]
     if only:
         return [plans.only(only, kills or TIMES)]
     return list(whole.values()) if tier else [plans.SAMPLE]
+
+
+def _cities(plan: Plan, changes: int) -> list[int]:
+    """Changes in each city that a plan is carried out in; the next one has the next seed."""
+    if plan.name != "sharing":
+        return [0]
+    return [len(range(start, changes, -(-changes // EACH))) for start in range(-(-changes // EACH))]
 
 
 def _drawn() -> int:
