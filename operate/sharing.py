@@ -14,7 +14,7 @@ from operate.stack import Stack
 
 COLUMNS = (
     "agency", "state", "ways", "freshness", "receipts missing", "retractions", "covers", "documents",
-    "broker",
+    "broker", "input refused",
 )  # fmt: skip
 PATIENCE = 10.0
 
@@ -72,11 +72,19 @@ def _row(one: Sharing) -> tuple[str, ...]:
         _told(waiting=covers.waiting, astray=covers.astray),
         _told(parked=one.parked),
         _told(differ=one.differences),
+        _refused(one),
     )
 
 
 def _told(**counts: int) -> str:
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "-"
+
+
+def _refused(one: Sharing) -> str:
+    if not one.refused:
+        return "-"
+    last = max(refusal.last for refusal in one.refused)
+    return f"{_told(**{r.kind: r.times for r in one.refused})}; last {moment(last)}"
 
 
 def _compared(found: dict[str, Any]) -> str:

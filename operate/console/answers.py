@@ -89,6 +89,12 @@ class Covers(BaseModel):
     astray: int
 
 
+class Refusal(BaseModel):
+    kind: str
+    times: int
+    last: datetime
+
+
 class Sharing(BaseModel):
     """How sharing stands with one agency, as views tells an operator."""
 
@@ -102,6 +108,7 @@ class Sharing(BaseModel):
     covers: Covers
     parked: int
     differences: int
+    refused: list[Refusal]
 
     @property
     def needs(self) -> list[str]:

@@ -40,6 +40,18 @@ NEEDS = {
     "breaker": "Webhookの停止",
     "differs": "ブローカーとの相違",
 }
+REFUSED = {
+    "key": "鍵",
+    "webhook": "Webhookの宛先",
+    "cursor": "カーソル",
+    "receipt": "受領ファイルの署名",
+    "size": "大きすぎる本文",
+    "form": "本文の形式",
+    "handle": "保有しない文書",
+    "document": "作成されていない版",
+    "line": "受領ファイルの行",
+    "digest": "文書の要約値の不一致",
+}
 REFERRALS = {
     "requested": "依頼",
     "received": "受領",

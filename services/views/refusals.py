@@ -8,7 +8,7 @@ from shared.contracts.views import InputRefused, What
 from shared.decider import Decider
 from shared.http import Call
 from shared.journal import Context
-from shared.runtime import Runtime, Unfit
+from shared.runtime import Runtime
 
 QUIET = timedelta(minutes=1)
 """Who sends the same nonsense all day fills no journal."""
@@ -36,7 +36,14 @@ async def refused(rt: Runtime, agency: str, what: What, context: Context) -> Non
         await rt.journal.handle(DECIDER, stream, agency, event, context)
 
 
-async def unfit(rt: Runtime, who: Principal, what: Unfit) -> None:
+async def unknown(call: Call, what: What) -> None:
+    """Before the refusal is answered. Raises Problem (503): as long as views is behind it may be known."""
+    if "system" in call.who.roles:
+        call.need_whole()
+        await unfit(call.rt, call.who, what)
+
+
+async def unfit(rt: Runtime, who: Principal, what: What) -> None:
     """Of an agency's system that is subscribed; what staff type wrong is between them and their screen."""
     subscribed = (await rt.journal.load(f"subscription/{who.agency}")).version
     if "system" not in who.roles or not subscribed:

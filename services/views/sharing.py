@@ -1,14 +1,15 @@
 """How sharing stands with each agency, in states and counts: no case, no person."""
 
 from collections import defaultdict
-from datetime import datetime
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple
 
 from shared.contracts import EVENTS
 from shared.contracts.views import (
     FileMade,
     InputRefused,
     SubscriptionEvent,
+    What,
 )
 from shared.runtime import Runtime
 
@@ -34,12 +35,28 @@ COVERS = """
 select agency, count(*) filter (where state = 'waiting') as waiting,
        count(*) filter (where state = any($1)) as astray
   from cover_post group by 1"""
+REFUSED = """
+select split_part(stream, '/', 2) as agency, coalesce(data ->> 'what', 'digest') as kind,
+       count(*) as times, max(at) as last
+  from journal
+ where type in ('jp.tsunagu.subscription.input_refused.v1', 'jp.tsunagu.disclosure.receipt_refused.v1')
+   and at > $1
+ group by 1, 2 order by 1, 2"""
+LATELY = timedelta(days=30)
 COMPARED = "select at, differences from broker_compared"
 
 
 class Covers(NamedTuple):
     waiting: int = 0
     astray: int = 0
+
+
+class Refusal(NamedTuple):
+    """`times` on record, at most one a minute; `digest`: a receipt for something else than was sent."""
+
+    kind: What | Literal["digest"]
+    times: int
+    last: datetime
 
 
 class Compared(NamedTuple):
@@ -67,6 +84,14 @@ async def files(rt: Runtime) -> dict[str, datetime]:
 async def covers(rt: Runtime) -> dict[str, Covers]:
     rows = await rt.pool.fetch(COVERS, list(ASTRAY))
     return {row["agency"]: Covers(row["waiting"], row["astray"]) for row in rows}
+
+
+async def refused(rt: Runtime, now: datetime) -> dict[str, list[Refusal]]:
+    """By agency what came in its name and was refused within the last 30 days."""
+    found: dict[str, list[Refusal]] = defaultdict(list)
+    for row in await rt.reads.fetch(REFUSED, now - LATELY):
+        found[row["agency"]].append(Refusal(row["kind"], row["times"], row["last"]))
+    return dict(found)
 
 
 async def compared(rt: Runtime) -> Compared:

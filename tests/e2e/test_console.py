@@ -87,7 +87,7 @@ def _sharing(code: str, words: str = "最新・最終確認 10:32", **more: Any)
     return {
         "agency": code, "state": "active", "ways": ["topic", "feed"], "file_at": None,
         "freshness": fresh, "receipts": None, "retractions": {"unconfirmed": 0, "overdue": 0},
-        "covers": {"waiting": 0, "astray": 0}, "parked": 0, "differences": 0, **more,
+        "covers": {"waiting": 0, "astray": 0}, "parked": 0, "differences": 0, "refused": [], **more,
     }  # fmt: skip
 
 
@@ -97,6 +97,8 @@ SHARING = [
              receipts={"delivered": 2, "placed": 5, "opened": 6}, ways=["topic", "feed", "file"],
              file_at="2027-02-03T04:05:06+00:00"),
     _sharing("delta", state="paused", ways=["topic", "feed", "webhook"], parked=1,
+             refused=[{"kind": "digest", "times": 2, "last": "2027-02-03T01:40:00+00:00"},
+                      {"kind": "size", "times": 1, "last": "2027-02-03T01:42:00+00:00"}],
              retractions={"unconfirmed": 3, "overdue": 1}, covers={"waiting": 0, "astray": 2},
              freshness={"webhook": {"breaker": "open", "trouble": "status-503",
                                     "troubled_since": "2027-02-03T01:32:00+00:00"}}),
@@ -269,6 +271,7 @@ async def test_how_sharing_stands_with_an_agency_is_told_in_words(
         "Webhook 停止中 2027-02-03 10:32から・status-503",
         "期限超過 1",
         "報告なし",
+        "受け付けなかった入力(30日間) 文書の要約値の不一致 2・大きすぎる本文 1(最終 2027-02-03 10:42)",
     ):
         assert shown in delta, shown
     for shown in (

@@ -4,11 +4,12 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from typing import Any
+from uuid import uuid4
 
 import httpcore
 import pytest
 
-from services.views.ways import outside
+from services.views.ways import exchange, outside
 from services.views.ways.outside import Forbidden, Outside
 from shared.contracts.views import (
     InputRefused,
@@ -56,6 +57,9 @@ async def test_each_is_refused_and_on_record_once_and_changes_nothing(town: Town
         handle, cursor = page["items"][0]["handle"], page["cursor"]
         lines = ['{"format":"tsunagu-receipts-1"}', f'{{"handle":"{handle}","document":1}}']
         good = {str(k): str(v) for k, v in care.key.as_dict(private=False).items()}
+        foreign = [lines[0], f'{{"handle":"{uuid4()}","document":1}}', '{"handle":5}']
+        secret = exchange.secret(town.rt.keys.index_key, town.care)
+        forged = {"lines": foreign, "signature": exchange.signature(secret, "\n".join(foreign))}
         receipt = {"handle": handle, "document": 1, "grade": "placed", "digest": "0" * 64}
         files = f"/v1/subscriptions/{town.clinic}/exchange/documents"
         for call, status, field in (
@@ -70,7 +74,12 @@ async def test_each_is_refused_and_on_record_once_and_changes_nothing(town: Town
             (carrier.post(f"{path}/exchange/receipts", json={"lines": lines, "signature": "v1,x"}),
              422, "body.signature"),
             (system.post("/v1/receipts", json=receipt), 409, None),
-            (other.post("/v1/receipts", json=receipt), 404, None),
+            *((other.post("/v1/receipts", json={**receipt, "handle": one}), 404, None)
+              for one in (handle, str(uuid4()))),
+            (other.post(f"/v1/views/{handle}/retraction-confirmation", json={"document": 1}), 404, None),
+            (staff.post("/v1/receipts", json=receipt), 404, None),
+            (system.post("/v1/receipts", json={**receipt, "document": 2}), 409, None),
+            (carrier.post(f"{path}/exchange/receipts", json=forged), 200, None),
             (system.post("/v1/receipts", content=b"{" + b" " * 1_500_001), 413, None),
             (other.post("/v1/receipts", content=in_pieces()), 413, None),
             *((system.post("/v1/receipts", content=body, headers={"content-type": "application/json"}),
@@ -82,13 +91,20 @@ async def test_each_is_refused_and_on_record_once_and_changes_nothing(town: Town
             assert KNEE not in answer.text
             assert field is None or answer.json()["errors"][0]["field"] == field
         await town.views.apply(await town.views.own())
+        told = {one["agency"]: one for one in (await carrier.get("/v1/sharing")).json()["items"]}
         after = [(await one.get("/v1/feed")).json()["items"] for one in (system, other)]
     assert after == before
+    assert {(one["kind"], one["times"]) for one in told[town.care]["refused"]} == {
+        (kind, 1) for kind in ("digest", "document", "form", "key", "line", "receipt", "size", "webhook")
+    }  # fmt: skip
+    assert [one["kind"] for one in told[town.clinic]["refused"]] == ["cursor", "handle", "size"]
+    assert all(one.keys() == {"kind", "times", "last"} for one in told[town.care]["refused"])
     assert {(one.agency, one.what) for one in await town.views.written(InputRefused)} == {
         (town.care, "key"), (town.care, "webhook"), (town.care, "receipt"), (town.clinic, "cursor"),
         (town.care, "size"), (town.care, "form"), (town.clinic, "size"),
+        (town.clinic, "handle"), (town.care, "document"), (town.care, "line"),
     }  # fmt: skip
-    assert len(await town.views.written(InputRefused)) == 7
+    assert len(await town.views.written(InputRefused)) == 10
     assert len(await town.views.written(ReceiptRefused)) == 1
     assert len(await town.views.written(SubscriptionRegistered)) == 2
     assert not await town.views.written(KeyRotated, WebhookRegistered, ReceiptRecorded)

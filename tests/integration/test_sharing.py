@@ -51,7 +51,7 @@ class Watch:
 
     def terminal(self, agency: str) -> str:
         out = StringIO()
-        Console(file=out, width=200).print(sharing.table(self.found))
+        Console(file=out, width=240).print(sharing.table(self.found))
         (line,) = (line for line in out.getvalue().splitlines() if line.startswith(agency))
         return " ".join(line.split())
 

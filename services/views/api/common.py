@@ -9,12 +9,14 @@ from pydantic import StringConstraints
 
 from shared.contracts.intake import CaseOpened, LeadAccepted
 from shared.contracts.views import ItemRef, ReadingRecorded
+from shared.decider import Refused
 from shared.http import Body, Call, Caller, PathId, Receipt, to_uuid
 from shared.problems import Problem, not_found
 
 from .. import view
 from ..domain import disclosure, subscription
 from ..judge import Judge, Told
+from ..refusals import unknown
 
 NO_ID = UUID(int=0)
 READERS = ("agency_worker", "intake_worker", "coordinator", "supervisor", "system")
@@ -48,7 +50,12 @@ class Held:
     async def write(self, command: disclosure.Command, body: Body) -> Receipt:
         """The answer names the agency's own handle, never the case (L14)."""
         stream = f"disclosure/{self.call.who.agency}/{self.case}"
-        done = await self.call.handle(disclosure.DECIDER, stream, str(self.case), command, body)
+        try:
+            done = await self.call.handle(disclosure.DECIDER, stream, str(self.case), command, body)
+        except Refused as refused:
+            if refused.reason == "no-such-document":
+                await unknown(self.call, "document")
+            raise
         outward = f"disclosure/{self.handle}"
         self.call.response.headers["Tsunagu-Position"] = f"{outward}@{done.version}"
         return Receipt(id=str(self.handle), stream=outward, version=done.version)
@@ -58,6 +65,8 @@ async def held(handle: PathId, call: Caller) -> Held:
     id = to_uuid(handle)
     row = await view.of_handle(call.rt, call.who.agency, id)
     if not row or row["case_id"] in await view.gone(call.rt, call.who):
+        # On record whether it is another's or nobody's: neither the answer nor its time tells which.
+        await unknown(call, "handle")
         raise not_found()
     call.need(*READERS)
     return Held(call, row["case_id"], id)

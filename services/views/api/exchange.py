@@ -110,6 +110,8 @@ async def import_receipts(code: Code, call: Subscriber, body: Receipts) -> Impor
         for n, one in enumerate(found, 2)
         if (reason := await _taken(call, code, one))
     ]
+    if refused:
+        await put_on_record(call, code, "line")
     return Imported(taken=len(found) - len(refused), refused=refused)
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from shared.contracts.views import What
 from shared.http import Caller, Page, Route
 
 from .. import account, owed, sharing
@@ -44,6 +45,16 @@ class Covers(BaseModel):
     astray: int
 
 
+class Refusal(BaseModel):
+    """What came in the agency's name within 30 days and was refused, how many `times` (one a minute is
+    counted) and when `last`; never what it was. `digest`: a receipt for something else than was sent.
+    """
+
+    kind: What | Literal["digest"]
+    times: int
+    last: datetime
+
+
 class Sharing(BaseModel):
     """`ways` that are open to it or that it has set up; `file_at`: its newest file. `receipts` null: it
     never gave one. `parked`: documents that its topic or webhook did not take. `differences` at the broker.
@@ -60,6 +71,7 @@ class Sharing(BaseModel):
     covers: Covers
     parked: int
     differences: int
+    refused: list[Refusal]
 
 
 class Difference(BaseModel):
@@ -80,15 +92,15 @@ class Broker(BaseModel):
 
 @router.get("/v1/sharing")
 async def list_sharing(call: Caller) -> Page[Sharing]:
-    """Of every agency that ever subscribed, held a document or was sent a cover sheet."""
+    """Of every agency that ever subscribed, held a document, was sent a cover sheet or had input refused."""
     call.need("operator")
     rt, now = call.rt, call.now()
     lives, files, hooks = await sharing.lives(rt), await sharing.files(rt), await states(rt)
     back, covers = await owed.owed(rt), await sharing.covers(rt)
     rows = {row["agency"]: row for row in await account.freshness(rt)}
-    broker = await sharing.compared(rt)
+    broker, refused = await sharing.compared(rt), await sharing.refused(rt, now)
     items = []
-    for agency in sorted({*lives, *rows, *covers}):
+    for agency in sorted({*lives, *rows, *covers, *refused}):
         life = lives.get(agency, NEVER)
         row = rows.get(agency, {"agency": agency, **account.NOTHING})
         shown = fresh(row, hook(hooks.get(agency)), now)
@@ -105,6 +117,7 @@ async def list_sharing(call: Caller) -> Page[Sharing]:
                 covers=Covers(**covers.get(agency, sharing.Covers())._asdict()),
                 parked=shown.refused + (shown.webhook.parked if shown.webhook else 0),
                 differences=sum(one["agency"] == agency for one in broker.differences),
+                refused=[Refusal(**one._asdict()) for one in refused.get(agency, [])],
             )
         )
     return Page(items=items)

@@ -5,8 +5,12 @@ from typing import Annotated, Literal
 from ..event import AgencyCode, Event, S, event
 
 By = Literal["agency", "operator"]
-What = Literal["key", "webhook", "cursor", "receipt", "size", "form"]
-"""`size`, `form`: a body that is too large, or is not what the endpoint takes."""
+What = Literal[
+    "key", "webhook", "cursor", "receipt", "size", "form", "handle", "document", "line"
+]  # fmt: skip
+"""`size`, `form`: a body that is too large, or is not what the endpoint takes. `handle`: of no document
+that the agency holds; `document`: a number that was never made; `line`: of a file of receipts.
+"""
 
 
 class SubscriptionEvent(Event):
