@@ -778,6 +778,7 @@ async def test_trouble_that_passes_is_told_as_such(
         raise ConnectionRefusedError
 
     async with notes.client() as client:
+        monkeypatch.setattr(notes.rt.keyring, "at_hand", lambda: lambda _: None)
         monkeypatch.setattr(notes.rt.keyring, "fetch", away)
         answer = await client.get(f"/v1/notes/{note}")
         assert (answer.status_code, answer.json()["type"][-11:]) == (503, "unavailable")
