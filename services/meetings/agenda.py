@@ -1,13 +1,13 @@
 """Agenda items and what they rest on: an item leaves when it rests on it no more (L6)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from functools import partial
 from uuid import UUID, uuid5
 
 from uuid_utils.compat import uuid7
 
-from shared.basis import CONSENT_TYPES, consents
+from shared.basis import CONSENT_TYPES, DIRECTORY_TYPES, POOL_TYPES
 from shared.contracts import Recorded
 from shared.contracts.intake import (
     ConsentExpired,
@@ -21,12 +21,15 @@ from shared.db import RACED, Connection
 from shared.decider import Refused
 from shared.follow import Overtaken
 from shared.journal import Context
-from shared.kept import of_keys
 from shared.runtime import Runtime
 
 from .domain import meeting as meetings
 from .domain import sitting as sittings
+from .domain.loss import Loss, losses
 
+OF_WORLD = (*DIRECTORY_TYPES, *POOL_TYPES)
+WORLD = UUID(int=0)
+"""The directory and the pools, as one of the things that every consented item rests on."""
 BASIS = """
 insert into basis as b (id, ended_by, ended_at, correlation)
 select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[])
@@ -43,17 +46,12 @@ select i.meeting, i.case_id, b.id as basis, b.ended_by, b.ended_at, b.correlatio
  where b.id = any($1::uuid[]) and b.ended_by is not null
  order by i.meeting, i.case_id, b.id"""
 ON_IT = """
-select distinct meeting, case_id from item where basis = any($1::uuid[]) order by meeting, case_id"""
-
-
-class Loss(NamedTuple):
-    """Why an item may have to go: `basis` covers these agencies no more, None: nobody."""
-
-    basis: UUID
-    agencies: frozenset[str] | None
-    by: UUID
-    at: datetime
-    correlation: UUID | None
+select distinct i.meeting, i.case_id from item i left join meeting m on m.id = i.meeting
+ where i.basis = any($1::uuid[]) and coalesce(m.status, 'planned') = 'planned'
+ order by i.meeting, i.case_id"""
+KNOWN = """
+select * from kept
+ where type = any($1::text[]) or key = any($2::text[]) and type = any($3::text[])"""
 
 
 def bases(
@@ -75,13 +73,18 @@ def bases(
                 ConsentRecorded(case=case, person=person) | PersonFlagged(case=case, person=person)
             ):
                 found.setdefault(_subject(case, person), (None, None, None))
+            case _ if recorded.envelope.type in OF_WORLD:
+                found.setdefault(WORLD, (None, None, None))
     return [(id, *ended) for id, ended in found.items()]
 
 
 def _under(item: AgendaItemAdded) -> list[UUID]:
-    """A consented item rests on its subjects too: what stands of them stops consents (L4a, L22)."""
-    subjects = () if item.matter else (_subject(item.case, one) for one in item.subjects)
-    return [*item.bases, *subjects]
+    """A consented item rests on its subjects too: what stands of them stops consents (L4a, L22); and on
+    whom the directory and the pools say that they reach (L3).
+    """
+    if item.matter:
+        return list(item.bases)
+    return [*item.bases, *(_subject(item.case, one) for one in item.subjects), WORLD]
 
 
 def _subject(case: UUID, person: UUID) -> UUID:
@@ -98,8 +101,9 @@ async def take_off(db: Connection, meeting: UUID, case: UUID) -> None:
 
 
 async def remove_items(rt: Runtime, db: Connection, events: Sequence[Recorded]) -> None:
-    """L6: an item leaves the agenda when, before the sitting is held, one of its bases ends, is narrowed
-    by an invited agency, or stands still because of what stands of the person.
+    """L6: an item leaves the agenda when, before the sitting is held, one of its bases ends or stands
+    still because of what stands of the person, or an invited agency is covered no more: narrowed, out
+    of the group, without the desk that was named or without a purpose in common.
 
     Whichever half comes last, the item or the other, finds the other. It does not matter whether
     the follower is catching up: the journal itself says what is still to be done.
@@ -109,36 +113,32 @@ async def remove_items(rt: Runtime, db: Connection, events: Sequence[Recorded]) 
         return
     for row in await db.fetch(WITHOUT_BASIS, touched):
         lost = Loss(row["basis"], None, row["ended_by"], row["ended_at"], row["correlation"])
-        await _remove(rt, db, row["meeting"], row["case_id"], [lost])
+        await _remove(rt, db, row["meeting"], row["case_id"], partial(_ended, lost))
     on_it = await db.fetch(ON_IT, touched)
+    if not on_it:
+        return
     keys = sorted({str(row["case_id"]) for row in on_it})
-    known = await rt.read(await of_keys(db, keys, CONSENT_TYPES)) if keys else []
+    known = await rt.read(await db.fetch(KNOWN, OF_WORLD, keys, CONSENT_TYPES))
+    of_world = [e for e in known if e.envelope.type in OF_WORLD]
     for row in on_it:
-        of_case = [e for e in known if e.envelope.key == str(row["case_id"])]
-        await _remove(rt, db, row["meeting"], row["case_id"], list(_less(of_case, rt.clock.now())))
+        case = str(row["case_id"])
+        of_case = [e for e in known if e.envelope.key == case and e.envelope.type in CONSENT_TYPES]
+        losses_of = partial(losses, of_case=of_case, of_world=of_world, now=rt.clock.now())
+        await _remove(rt, db, row["meeting"], row["case_id"], losses_of)
 
 
-def _less(events: Sequence[Recorded], now: datetime) -> Iterable[Loss]:
-    """What the consents of a case, of which these events tell, cover no more though they live."""
-    given = consents(events)
-    for e in sorted(events, key=lambda e: (e.envelope.at, e.envelope.stream, e.envelope.version)):
-        by = e.envelope.id, e.envelope.occurred_at, e.envelope.correlation
-        match e.event:
-            case ConsentNarrowed(consent=id, excluded=excluded) if excluded:
-                yield Loss(id, frozenset(excluded), *by)
-            case PersonFlagged(person=person):
-                for id, consent in given.items():
-                    stops = consent.recorded.person == person and consent.stopped(now)
-                    if stops and stops == e.envelope.at:
-                        yield Loss(id, None, *by)
+def _ended(lost: Loss, _: AgendaItemAdded) -> list[Loss]:
+    return [lost]
 
 
 async def _remove(
-    rt: Runtime, db: Connection, meeting: UUID, case: UUID, losses: Sequence[Loss]
+    rt: Runtime,
+    db: Connection,
+    meeting: UUID,
+    case: UUID,
+    losses_of: Callable[[AgendaItemAdded], Iterable[Loss]],
 ) -> None:
-    """Write that the item has left, because of the first of the losses that concerns it."""
-    if not losses:
-        return
+    """Write that the item has left, because of the first of its losses that concerns it."""
     state: meetings.Meeting = (await rt.journal.load(f"meeting/{meeting}", db)).fold(
         meetings.DECIDER
     )
@@ -146,10 +146,13 @@ async def _remove(
         return
     stream = f"sitting/{meeting}/{case}"
     past = await rt.journal.load(stream, db)
-    for lost in losses:
+    sitting: sittings.Sitting = past.fold(sittings.DECIDER)
+    if sitting.item is None or sitting.status != "added":
+        return
+    for lost in losses_of(sitting.item):
         command = sittings.LoseBasis(lost.basis, state.status, lost.agencies)
         try:
-            removed = sittings.decide(past.fold(sittings.DECIDER), command)
+            removed = sittings.decide(sitting, command)
         except Refused:
             continue
         context = Context(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from shared import blocks, offices, staff
 from shared.auth import Principal
-from shared.basis import CONSENT_TYPES, DIRECTORY_TYPES, POOL_TYPES, Consent, World, consents, world
+from shared.basis import CONSENT_TYPES, Consent, World, consents, world
 from shared.contracts import Recorded
 from shared.contracts.intake import (
     CaseOpened,
@@ -88,8 +88,7 @@ select count(*) from journal
  where stream = any($1::text[])
    and seq <= (select seq from journal where stream = $2 and version = $3)"""
 
-OF_WORLD = (*DIRECTORY_TYPES, *POOL_TYPES)
-KEEPS = (*OF_WORLD, *CONSENT_TYPES)
+KEEPS = (*agenda.OF_WORLD, *CONSENT_TYPES)
 
 
 async def project(db: Connection, events: Sequence[Recorded]) -> None:
@@ -200,7 +199,7 @@ async def consents_of(rt: Runtime, case: UUID) -> dict[UUID, Consent]:
 
 
 async def the_world(rt: Runtime) -> World:
-    return world(await rt.read(await all_of(rt.reads, OF_WORLD)))
+    return world(await rt.read(await all_of(rt.reads, agenda.OF_WORLD)))
 
 
 async def streams_of_case(rt: Runtime, case: UUID, kind: str) -> list[str]:

@@ -1,7 +1,7 @@
 """An agenda item and the end of its basis meet, whichever comes last and however they are applied."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,13 +9,28 @@ import pytest
 
 from operate.stack import Stack
 from services.meetings.domain import meeting, sitting
+from shared.contracts import Event
 from shared.contracts.intake import (
     ConsentNarrowed,
     ConsentRecorded,
     ConsentWithdrawn,
     PersonFlagged,
 )
-from shared.contracts.meetings import AgendaItemAdded, AgendaItemRemoved, MeetingConvened
+from shared.contracts.meetings import (
+    AgendaItemAdded,
+    AgendaItemRemoved,
+    MeetingConvened,
+    MemberLeft,
+    MemberNamed,
+)
+from shared.contracts.referral import (
+    AgencyRegistered,
+    ContractEnded,
+    DeskClosed,
+    DeskRegistered,
+    ProgrammeContracted,
+    ProgrammeRegistered,
+)
 from shared.follow import Record
 from tests.integration._kit import context
 from tests.integration._service import Running, service_on
@@ -60,8 +75,8 @@ class Agenda:
     async def recorded(self, **terms: Any) -> Record:
         said = ConsentRecorded(
             consent=self.consent, case=self.case, person=self.hana, status="granted",
-            classes=("contact",), purposes=("coordination",), medium="paper", holders=("clinic",),
-            begins=datetime.now(UTC), text_version="1", **terms,
+            classes=("contact",), purposes=("coordination",), medium="paper", text_version="1",
+            **{"holders": ("clinic",), "begins": datetime.now(UTC), **terms},
         )  # fmt: skip
         return await self.meetings.record(said)
 
@@ -169,4 +184,110 @@ async def test_an_item_and_the_end_of_its_basis_applied_at_once_find_each_other(
     item, end = (await agenda.meetings.own())[-1:], [await agenda.withdrawn()]
     both = (end, item) if first == "the end" else (item, end)
     await agenda.meetings.apply_at_once(*both)
+    assert await agenda.on_it() == 0
+
+
+DAY = timedelta(days=1)
+CLINIC: dict[str, Any] = {
+    "agency": "clinic",
+    "name": "clinic",
+    "kind": "x",
+    "controller": "private",
+}
+PROGRAMME: dict[str, Any] = {"programme": "visits", "contract": UUID(int=7)}
+
+
+def known(now: datetime) -> list[tuple[Event, timedelta]]:
+    """The clinic is in the group `juso`, has a desk of its own and runs the desk of a programme."""
+    runs: dict[str, Any] = {"agency": "clinic", "begins": now - 9 * DAY, "ends": now + 99 * DAY}
+    return [
+        (AgencyRegistered(**CLINIC, purposes=("coordination",)), 9 * DAY),
+        (DeskRegistered(desk="own-desk", name="desk", agency="clinic"), 9 * DAY),
+        (ProgrammeRegistered(programme="visits", name="visits"), 9 * DAY),
+        (ProgrammeContracted(**PROGRAMME, **runs), 9 * DAY),
+        (DeskRegistered(desk="visits-desk", name="desk", programme="visits"), 9 * DAY),
+        (MemberNamed(body="juso", member="sato", agency="clinic"), 9 * DAY),
+    ]
+
+
+LOST: dict[str, tuple[dict[str, Any], Callable[[Agenda, datetime], Event]]] = {
+    "narrowed by its desk": (
+        {"holders": ("own-desk",)},
+        lambda a, _: ConsentNarrowed(consent=a.consent, case=a.case, excluded=("own-desk",)),
+    ),
+    "narrowed by the desk of its programme": (
+        {"holders": ("visits-desk",)},
+        lambda a, _: ConsentNarrowed(consent=a.consent, case=a.case, excluded=("visits-desk",)),
+    ),
+    "its last member leaves the group": (
+        {"holders": (), "group": "juso"},
+        lambda *_: MemberLeft(body="juso", member="sato"),
+    ),
+    "its desk closes": ({"holders": ("own-desk",)}, lambda *_: DeskClosed(desk="own-desk")),
+    "the contract ends": (
+        {"holders": ("visits-desk",)},
+        lambda _, now: ContractEnded(**PROGRAMME, ends=now - DAY),
+    ),
+    "its purposes change": ({}, lambda *_: AgencyRegistered(**CLINIC, purposes=("application",))),
+}
+
+
+@pytest.mark.parametrize("last", ["the loss", "the item", "what was known before"])
+@pytest.mark.parametrize("loss", LOST)
+async def test_it_leaves_when_an_invited_agency_is_covered_no_more_whatever_comes_last(
+    meetings: Running, loss: str, last: str
+) -> None:
+    agenda, now = Agenda(meetings), meetings.rt.clock.now()
+    terms, lose = LOST[loss]
+    before = [await meetings.record(event, at=now - ago) for event, ago in known(now)]
+    consent = await agenda.recorded(**{"begins": now - 5 * DAY, **terms})
+    lost = [await meetings.record(lose(agenda, now), at=now - DAY)]
+    await agenda.convene()
+    await agenda.put()
+    item = await meetings.own()
+    if last == "the loss":
+        in_turn = [item, [*before, consent], lost]
+    elif last == "the item":
+        in_turn = [[*before, consent], lost, item]
+    else:
+        in_turn = [item, [consent], [*before, *lost]]
+    for records in in_turn[:-1]:
+        await meetings.apply(records)
+    assert await agenda.on_it() == 1
+    await meetings.apply(in_turn[-1])
+    assert await agenda.on_it() == 0
+
+
+async def test_it_stays_while_another_member_of_the_agency_sits_in_the_group(
+    meetings: Running,
+) -> None:
+    agenda, now = Agenda(meetings), meetings.rt.clock.now()
+    for event, ago in known(now):
+        await meetings.apply([await meetings.record(event, at=now - ago)])
+    second = MemberNamed(body="juso", member="ito", agency="clinic")
+    await meetings.apply([await meetings.record(second, at=now - 6 * DAY)])
+    await meetings.apply([await agenda.recorded(holders=(), group="juso", begins=now - 5 * DAY)])
+    await agenda.convene()
+    await agenda.put()
+    await meetings.apply(await meetings.own())
+    for subject, left in (("sato", 1), ("ito", 0)):
+        gone = MemberLeft(body="juso", member=subject)
+        await meetings.apply([await meetings.record(gone, at=now - DAY)])
+        assert await agenda.on_it() == left
+
+
+@pytest.mark.parametrize("first", ["the loss", "the item"])
+async def test_an_item_and_the_last_member_leaving_applied_at_once_find_each_other(
+    meetings: Running, first: str
+) -> None:
+    agenda, now = Agenda(meetings), meetings.rt.clock.now()
+    for event, ago in known(now):
+        await meetings.apply([await meetings.record(event, at=now - ago)])
+    await meetings.apply([await agenda.recorded(holders=(), group="juso", begins=now - 5 * DAY)])
+    await agenda.convene()
+    await agenda.put()
+    gone = MemberLeft(body="juso", member="sato")
+    item, loss = await meetings.own(), [await meetings.record(gone, at=now - DAY)]
+    both = (loss, item) if first == "the loss" else (item, loss)
+    await meetings.apply_at_once(*both)
     assert await agenda.on_it() == 0
