@@ -215,7 +215,13 @@ async def _until_stopped(follower: Subscriber | Feed, once: bool) -> None:
 def _say(changes: Sequence[Change]) -> None:
     for change in changes:
         what = change.document.cause if change.document else "ended"
-        screen.print(f"{escape(change.handle)} {change.version}.{change.edition} {what}")
+        told = (
+            [one.told.what for one in change.document.items if one.told] if change.document else []
+        )
+        more = "".join(f", {told.count(one)} {one}" for one in dict.fromkeys(told))
+        screen.print(
+            f"{escape(change.handle)} {change.version}.{change.edition} {what}{escape(more)}"
+        )
 
 
 def _summary(copy: Copy, topic: str) -> None:

@@ -26,7 +26,18 @@ class Person(_Shape):
     classes: dict[str, str]
 
 
+class Told(_Shape):
+    """Of a value that was held before: `corrected` by this one, or `recorded_in_error`, and nothing
+    takes its place.
+    """
+
+    what: str
+    at: AwareDatetime
+
+
 class Item(_Shape):
+    """`told`: only where the value that this agency held before was wrong."""
+
     item: str
     type: str
     field: str
@@ -36,6 +47,7 @@ class Item(_Shape):
     occurred_at: AwareDatetime
     recorded_by: str | None = None
     bases: tuple[Basis, ...]
+    told: Told | None = None
 
 
 class Document(_Shape):

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from operate.prove.known import Bases as Why
@@ -16,7 +16,7 @@ from operate.prove.teller import history
 from operate.prove.told import AGENCIES, MEMBERS, History, Step
 from services.views.domain.disclose import disclose, matters, reading
 from services.views.domain.facts import facts
-from services.views.domain.joined import Merge, below, joined
+from services.views.domain.joined import Merge, below, joined, mistaken
 from services.views.domain.verdict import Evidence, Held, verdict
 from shared.basis import world
 from shared.contracts import Envelope, Recorded
@@ -41,6 +41,7 @@ class Tally:
     documents: int = 0
     shown: Counter[str] = field(default_factory=Counter)
     withdrawn: int = 0
+    told: Counter[str] = field(default_factory=Counter)
     opened: int = 0
     waited: int = 0
     refolded: int = 0
@@ -86,7 +87,8 @@ class Life:
         found, given = joined(case, of, merges)
         held = {agency: held for (one, agency), held in self.held.items() if one == case}
         told = [event for one in below(case, merges) for event in of[one]]
-        return Evidence(case, found, given, world(events), held, heard, told)
+        wrong = mistaken(case, of, merges)
+        return Evidence(case, found, given, world(events), held, heard, told, wrong)
 
     def look(self, step: Step) -> tuple[dict[Place, DocumentChanged], bool]:
         """The new documents, and whether something waits."""
@@ -103,11 +105,21 @@ class Life:
     def items(self, place: Place) -> dict[Key, Why]:
         held = self.held.get(place)
         return {
-            (UUID(one["event"]), one["field"], one.get("warned", False)): frozenset(
+            _key(one): frozenset(
                 (basis["kind"], basis["id"], basis["programme"]) for basis in one["bases"]
             )
             for one in (held.data["items"] if held else ())
         }
+
+    def once(self, place: Place) -> set[tuple[UUID, str]]:
+        """What it held, or gave back last."""
+        data = self.held[place].data if place in self.held else {"items": (), "withdrawn": ()}
+        return {_key(one)[:2] for one in (*data["items"], *data["withdrawn"])}
+
+    def told(self, place: Place) -> dict[Key, str]:
+        """L17: of which items it was told that another value was wrong."""
+        items = self.held[place].data["items"] if place in self.held else ()
+        return {_key(one): one["told"] for one in items if one["told"]}
 
     def read(self, case: UUID, who: Iterable[tuple[str, str]], now: datetime) -> list[list[Opened]]:
         """What each of these members, for this agency, opens."""
@@ -124,6 +136,11 @@ class Life:
             )
             for member, agency in who
         ]
+
+
+def _key(one: Any) -> Key:
+    bare = one["warned"] or one["told"] == "recorded_in_error"
+    return UUID(one["event"]), one["field"], bare
 
 
 def by_case(cases: Iterable[UUID], events: Iterable[Recorded]) -> dict[UUID, list[Recorded]]:
@@ -159,6 +176,8 @@ def live(seed: int, number: int, tally: Tally) -> None:
             life.take(step.arrives)
             continue
         before = {place: life.items(place) for place in places}
+        once = {place: life.once(place) for place in places}
+        known = {place: life.told(place) for place in places}
         numbers = {place: held.data["document"] for place, held in life.held.items()}
         changes, waits = life.look(step)
         oracle = Oracle(life.plain)
@@ -166,7 +185,12 @@ def live(seed: int, number: int, tally: Tally) -> None:
         tally.waited += waits
         wrong: list[str] = []
         for place in places:
-            sight, have = oracle.sight(*place, step.at), life.items(place)
+            sight, have = oracle.sight(*place, step.at, once[place]), life.items(place)
+            ought = {key: what for key, (what, _) in sight.told.items() if key in have}
+            ought |= {key: what for key, what in known[place].items() if key in have}
+            if life.told(place) != ought:
+                wrong.append(f"{place}: told otherwise of what was wrong than it ought to be")
+            tally.told.update(ought.values())
             wrong += [f"{place}: {one}" for one in _against(sight, before[place], have, step)]
             if change := changes.get(place):
                 if change.document != numbers.get(place, 0) + 1:

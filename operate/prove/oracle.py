@@ -4,6 +4,7 @@ It is given what arrived, in plain words, and reads through all of it for every 
 number: lawful-sharing.md.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -13,28 +14,43 @@ from operate.prove.known import SIX, Bases, Basis, Key, Known, Plain
 
 class Sight(NamedTuple):
     """`covered`: what any basis covers now, with all that do; `shown`: of these the newest of each kind;
-    `classes`: of each person shown, those of the six that are covered (L13).
+    `classes`: of each person shown, those of the six that are covered (L13); `told`: of what is to say
+    that another value was wrong, what and since when (L17).
     """
 
     covered: dict[Key, Bases]
     shown: set[Key]
     classes: dict[UUID, set[str]]
+    told: dict[Key, tuple[str, datetime]]
 
 
 class Oracle(Known):
-    def sight(self, case: UUID, agency: str, now: datetime) -> Sight:
+    def sight(
+        self, case: UUID, agency: str, now: datetime, once: Collection[tuple[UUID, str]] = ()
+    ) -> Sight:
+        """`once`: what it was shown before."""
         covered: dict[Key, Bases] = {}
         newest: dict[Any, tuple[Any, Key]] = {}
         persons: set[UUID] = set()
         facts: dict[Key, Plain] = {}
+        told: dict[Key, tuple[str, datetime]] = {}
         for fact in (*self.of("fact"), *self.standing()):
             if fact["case"] not in self.family(case):
                 continue
+            row = self.row(fact)
             for field, data_class in fact["fields"].items():
+                ends = None
+                if row[-1] is not fact:  # L17
+                    if field in row[-1]["fields"] or (fact["id"], field) not in once:
+                        continue
+                    said = [n for n, one in enumerate(row) if field in one["fields"]]
+                    ends = row[said[-1] + 1]["at"]
                 bases = self.why(fact, data_class, agency, now, case)
                 if not bases or agency in fact["not_to"]:  # L1
                     continue
                 since = self.hidden_since(fact, field, agency, now)
+                if since and ends:
+                    continue
                 if since:  # L11: those that recorded it or held it see a warning
                     held = fact["at"] < since and (
                         self.given(fact, data_class, agency, since, since, case)
@@ -42,7 +58,11 @@ class Oracle(Known):
                     )
                     if fact["by"] != agency and not held:
                         continue
-                key = fact["id"], field, bool(since)
+                key = fact["id"], field, bool(since or ends)
+                if ends:
+                    told[key] = "recorded_in_error", ends
+                elif any((one["id"], field) in once for one in row[:-1]):
+                    told[key] = "corrected", fact["at"]
                 covered[key], facts[key] = bases, fact
                 about = tuple(self.who(person, case) for person in fact["about"])
                 slot = (fact["type"], about, field) if fact["newest"] else key
@@ -50,11 +70,15 @@ class Oracle(Known):
                 newest[slot] = max(newest.get(slot, age), age)
         shown = {key for _, key in newest.values()}
         if not any(self.adds(facts[key], covered[key], case) for key in shown):
-            return Sight({}, set(), {})
+            return Sight({}, set(), {}, {})
         for key in shown:
             persons |= self.about(facts[key], case)
         classes = {person: self.classes(person, agency, now, case) for person in persons}
-        return Sight(covered, shown, classes)
+        return Sight(covered, shown, classes, told)
+
+    def row(self, fact: Plain) -> list[Plain]:
+        """All that was said in its place, one after another."""
+        return self.of("fact", "place", fact["place"]) if fact.get("place") else [fact]
 
     def adds(self, fact: Plain, bases: Bases, case: UUID) -> bool:
         """What the document of a merged case shows anyway is no reason for one of the case in which it

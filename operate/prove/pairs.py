@@ -31,11 +31,15 @@ def _looks(of: History, *without: int) -> dict[str, list[Look]]:
     life, found = Life(of), {agency: list[Look]() for agency in AGENCIES}
     for step in of.steps:
         if step.arrives is None:
+            once = {(case, a): life.once((case, a)) for case in of.cases for a in AGENCIES}
             changes, _ = life.look(step)
             oracle = Oracle(life.plain)
             for agency in AGENCIES:
                 found[agency] += [
-                    Look(changes.get((case, agency)), oracle.sight(case, agency, step.at))
+                    Look(
+                        changes.get((case, agency)),
+                        oracle.sight(case, agency, step.at, once[case, agency]),
+                    )
                     for case in of.cases
                 ]
         elif step.arrives not in without:

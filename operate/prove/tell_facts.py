@@ -37,7 +37,25 @@ class Facts(Scribe):
         about = self._some(CASES[case])
         event = i.ContactRecorded(record=id, case=case, subjects=about, method="visit", text="x")
         fields = {"method": "life_history", "text": "life_history"}
-        self._fact(f"record/{id}", event, self._recorder(), about, **fields)
+        self._fact(f"record/{id}", event, self._recorder(), about, id, **fields)
+        self.lines[id] = case, about
+
+    def _correct(self) -> None:
+        """The whole line, or what it tells of one; a text may be left out."""
+        if (id := self._of(self.lines)) is None:
+            return
+        (case, about), text = self.lines[id], self.chance.choice(("y", None))
+        fields = {"text": "life_history"} if text else {}
+        if about and self.chance.random() < 0.5:
+            noted = i.PersonNoted(record=id, case=case, person=about[0], text=text)
+            place = id, about[0]
+            self._fact(f"record/{id}", noted, self._recorder(), about[:1], place, **fields)
+            return
+        event = i.ContactCorrected(
+            record=id, case=case, subjects=about, method="phone", text=text, reason="z"
+        )
+        fields |= {"method": "life_history", "reason": "judgement"}
+        self._fact(f"record/{id}", event, self._recorder(), about, id, **fields)
 
     def _judgement(self) -> None:
         """What a worker thinks of it, or who told it: never by consent."""

@@ -44,6 +44,7 @@ class Teller(Facts, Given, Sittings, Offices):
                 self._take_seat("visits-desk", agency)
         acts: list[Callable[[], None]] = [
             self._describe, self._describe, self._situation, self._situation, self._record,
+            self._correct, self._correct,
             self._judgement, self._consent, self._consent, self._consent, self._consent,
             self._narrow, self._end_consent, self._tell_of_member, self._flag, self._urgent,
             self._ground, self._review, self._end_basis, self._protect, self._protect, self._lift,

@@ -84,6 +84,7 @@ class Scribe:
         self.here: dict[tuple[str, str], str] = {}
         self.mergeable = chance.sample(self.made.cases, number)
         self.merges: list[UUID] = []
+        self.lines: dict[UUID, tuple[UUID, tuple[UUID, ...]]] = {}
         self.moments: list[datetime] = []
         self.contracts: list[Plain] = []
         self.seats: list[Plain] = []
@@ -125,15 +126,21 @@ class Scribe:
         self.waiting.setdefault(stream, []).append(number)
 
     def _fact(
-        self, stream: str, event: Event, by: str, about: tuple[UUID, ...], **fields: str
+        self,
+        stream: str,
+        event: Event,
+        by: str,
+        about: tuple[UUID, ...],
+        place: Any = None,
+        **fields: str,
     ) -> None:
-        """`fields`: name and data class of each."""
+        """`fields`: name and data class of each; `place`: of what is corrected whole."""
         sealed = "sealed" in fields.values()
         self._say(
             stream, event, by, kind="fact", case=getattr(event, "case"), about=about,  # noqa: B009
             fields=fields, not_to=getattr(event, "not_to", ()), newest=bool(event.SLOT),
             type=type(event).__name__, joins=isinstance(event, i.PersonJoined),
-            matter=getattr(event, "matter", None) if sealed else None,
+            matter=getattr(event, "matter", None) if sealed else None, place=place,
         )  # fmt: skip
 
     def _new(self) -> UUID:

@@ -22,13 +22,13 @@ from shared.runtime import Runtime
 from .domain.disclose import disclose
 from .domain.document import (
     Handles,
+    as_recorded,
     canonical,
     content,
     digest,
     mark,
     numbered,
     numbered_text,
-    only,
     outward,
 )
 from .judge import Judge
@@ -285,12 +285,13 @@ async def opened(
     known = await judge.world(rt.reads, seen)
     found: dict[tuple[str, UUID], dict[str, Any]] = {}
     for (agency, case), (recorded, at) in newest.items():
-        refs = {(ref.event, ref.field, ref.warned) for ref in recorded.items}
-        places = {(event, field) for event, field, _ in refs}
-        facts = [fact for fact in told[case].facts if (fact.event, fact.field) in places]
+        refs = recorded.items
+        places = {(ref.event, ref.field) for ref in refs}
+        its = (*told[case].facts, *told[case].mistaken)
+        facts = [fact for fact in its if (fact.event, fact.field) in places]
         shown = disclose(facts, told[case].bases, known, agency, rt.clock.now())
         handles = Handles(rt.keys.index_key, agency)
-        made = content(handles, only(shown, refs))
+        made = content(handles, as_recorded(shown, refs))
         if whole or digest(rt.keys.index_key, made) == recorded.digest:
             handle = handles.of("case", case)
             found[agency, case] = numbered(made, handle, recorded.document, recorded.cause, at)

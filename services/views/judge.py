@@ -27,7 +27,7 @@ from shared.views import Asked
 
 from .domain.disclosure import retracts
 from .domain.document import Handles
-from .domain.joined import Merge, below, joined, near
+from .domain.joined import Merge, below, joined, mistaken, near
 from .domain.verdict import Evidence, Held, Verdict, verdict
 from .heard import Heard, Position
 from .made import Made
@@ -127,6 +127,7 @@ class Told:
         self.own = events[case]
         self.events = [e for one in below(case, merges) for e in events[one]]
         self.facts, self.bases = joined(case, events, merges)
+        self.mistaken = mistaken(case, events, merges)
 
 
 def _keys(case: UUID, merges: Sequence[Merge]) -> set[bytes]:
@@ -268,8 +269,9 @@ class Judge:
             key, its = str(case), Told(case, due.events, due.merges)
             may_grow = heard and due.parked.isdisjoint((None, *_keys(case, due.merges)))
             evidence = Evidence(
-                case, its.facts, its.bases, known, due.held.get(key, {}), may_grow, its.events
-            )
+                case, its.facts, its.bases, known, due.held.get(key, {}), may_grow, its.events,
+                its.mistaken,
+            )  # fmt: skip
             verdicts.append(verdict(evidence, now, self._rt.keys.index_key))
             await asyncio.sleep(0)  # requests do not wait for the whole batch
         waits = [] if heard else [c for c, v in zip(cases, verdicts, strict=True) if v.waits]

@@ -11,17 +11,21 @@ from shared.calendar import TOKYO
 from shared.contracts.codes import labels
 
 PROTECTED = "warning.protected"
+TOLD = {"corrected": "訂正", "recorded_in_error": "誤記録"}
 
 
 @dataclass(frozen=True)
 class Line:
-    """One item as a person reads it; `warned`: that it is protected, not what it is (L11)."""
+    """One item as a person reads it; `warned`: that it is protected, not what it is (L11); `told`: that
+    what the reader's agency held before was wrong, and since when (L17).
+    """
 
     kind: str
     field: str
     text: str
     day: str
     warned: bool
+    told: str
 
 
 @cache
@@ -45,10 +49,15 @@ def line(item: dict[str, Any]) -> Line:
     return Line(
         kind=labels("data_class").get(item["class"], item["class"]),
         field=word["label"],
-        text="、".join(known.get(str(one), str(one)) for one in values),
-        day=datetime.fromisoformat(item["occurred_at"]).astimezone(TOKYO).strftime("%Y-%m-%d"),
+        text="、".join(known.get(str(one), str(one)) for one in values if one is not None),
+        day=_day(item["occurred_at"]),
         warned=warned,
+        told=f"{TOLD[told['what']]}({_day(told['at'])})" if (told := item.get("told")) else "",
     )
+
+
+def _day(at: str) -> str:
+    return datetime.fromisoformat(at).astimezone(TOKYO).strftime("%Y-%m-%d")
 
 
 def _any(field: str) -> dict[str, str]:

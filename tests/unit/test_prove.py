@@ -38,6 +38,7 @@ def test_the_sample_reaches_every_kind_of_basis_and_what_is_held_back(tally: Tal
     for kind in (*kinds, "own_record under a programme"):
         assert tally.shown[kind] >= 20, kind
     assert min(tally.withdrawn, tally.waited, tally.refolded, tally.opened) >= 100
+    assert min(tally.told["corrected"], tally.told["recorded_in_error"]) >= 20
     assert tally.pairs_that_saw_something >= 40
 
 

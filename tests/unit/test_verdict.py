@@ -14,13 +14,19 @@ from services.views.domain.document import (
     numbered,
     numbered_text,
 )
-from services.views.domain.facts import facts
+from services.views.domain.facts import errors, facts
 from services.views.domain.grant import Bases
 from services.views.domain.verdict import Evidence, Held, Verdict, verdict
 from shared.basis import world
-from shared.contracts.intake import BasisReviewed, SituationRecorded
+from shared.contracts.intake import (
+    BasisReviewed,
+    ContactCorrected,
+    ContactRecorded,
+    PersonNoted,
+    SituationRecorded,
+)
 from shared.contracts.views import DocumentChanged
-from tests.unit._town import CASE, HANA, HOUR, START, Town, town
+from tests.unit._town import CASE, HANA, HOUR, MATTER, START, Town, town
 
 KEY = b"k" * 32
 
@@ -32,6 +38,7 @@ def judged(case: Town, held: DocumentChanged | None = None, **more: Any) -> Verd
     evidence = Evidence(
         CASE, facts(case.events), Bases.of(case.events), world(case.events), before, True
     )
+    evidence = replace(evidence, events=case.events, mistaken=errors(case.events))
     found = verdict(replace(evidence, **more), at, KEY)
     mine = [one for one in found.changes if one[1].agency == "care"]
     return replace(found, changes=mine)
@@ -122,3 +129,73 @@ def test_what_was_made_is_sent_as_what_is_made_again_to_the_last_byte() -> None:
     at = case.now()
     again = canonical(numbered(shown, "handle", 3, "content_changed", at))
     assert numbered_text(made, "handle", 3, "content_changed", at) == again
+
+
+LINE: dict[str, Any] = {"record": MATTER, "case": CASE}
+STREAM = f"record/{MATTER}"
+
+
+def line() -> Town:
+    """Of which the care centre holds method, text and a note."""
+    case = town().consent("a", HANA, "care", classes=("life_history",))
+    seen = ContactRecorded(**LINE, method="visit", text="誤記", subjects=(HANA,))
+    noted = PersonNoted(**LINE, person=HANA, text="眠れない")
+    return case.tell(seen, stream=STREAM).tell(noted, stream=STREAM)
+
+
+def correct(case: Town, **right: Any) -> Town:
+    event = ContactCorrected(**LINE, method="phone", reason="z", subjects=(HANA,), **right)
+    return case.tell(event, stream=STREAM)
+
+
+def told(changed: DocumentChanged) -> dict[tuple[str, str], str | None]:
+    return {(str(item.event), item.field): item.told for item in changed.items}
+
+
+def test_who_held_a_value_is_told_that_another_corrects_it_and_who_did_not_is_not() -> None:
+    """L17, L16: as long as the new one shows; the same history is no new version."""
+    case = line()
+    first = change(judged(case))
+    second = change(judged(correct(case, text="正しい"), first))
+    new = str(case.events[-1].envelope.id)
+    assert set(told(first).values()) == {None}
+    said = told(second)
+    assert (said[new, "method"], said[new, "text"]) == ("corrected", "corrected")
+    assert "recorded_in_error" not in said.values()
+    assert judged(case, second).changes == []
+    assert set(told(change(judged(case))).values()) == {None}
+    third = change(judged(case.tell(ContactRecorded(
+        record=CASE, case=CASE, method="mail", subjects=(HANA,))), second))  # fmt: skip
+    assert told(third).items() >= said.items()
+
+
+def test_who_held_what_was_recorded_in_error_is_told_so_without_what_it_said() -> None:
+    """L17: a text that is left out, a note taken back; while the basis lives, then no word is left."""
+    case = line()
+    first = change(judged(case))
+    correct(case).tell(PersonNoted(**LINE, person=HANA), stream=STREAM)
+    found = judged(case, first)
+    second = change(found)
+    wrong = [item for item in second.items if item.told == "recorded_in_error"]
+    assert [item.field for item in wrong] == ["text", "text"]
+    assert all(item.bases for item in wrong)
+    plain = found.made["care"].decode()
+    assert "recorded_in_error" in plain
+    assert not [word for word in ("誤記", "眠れない") if word in plain]
+    assert judged(case, second).changes == []
+    assert "recorded_in_error" not in told(change(judged(case))).values()
+    case.tell(PersonNoted(**LINE, person=HANA), stream=STREAM)
+    assert judged(case, second).changes == [], "said again, it tells nothing new"
+    assert change(judged(case.withdraw("a"), second)).items == ()
+
+
+def test_a_correction_that_waited_to_be_heard_is_told_as_one() -> None:
+    """L17, fail closed: what was held goes at once, the new value and the word of it come later."""
+    case = line()
+    first = change(judged(case))
+    deaf = judged(correct(case), first, may_grow=False)
+    assert deaf.waits
+    assert set(told(change(deaf)).values()) == {None}
+    assert {"corrected", "recorded_in_error"} <= set(
+        told(change(judged(case, change(deaf)))).values()
+    )

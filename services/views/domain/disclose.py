@@ -21,20 +21,28 @@ from .facts import Fact
 from .grant import Bases, Basis, Grant, grants
 
 ItemKey = tuple[UUID, str, bool]
-"""Event, field, and whether only the warning is shown."""
+"""Event, field, and whether in the place of the value only a word of it is shown: a warning, an error."""
+Told = Literal["corrected", "recorded_in_error"]
 Coverage = Literal["covered", "not_covered"]
 
 
 class Item(NamedTuple):
-    """`warned`: not the value, but that it is protected (L11)."""
+    """`warned`: not the value, but that it is protected (L11). `corrects`: what the agency held (L17)."""
 
     fact: Fact
     bases: tuple[Basis, ...]
     warned: bool = False
+    corrects: bool = False
 
     @property
     def key(self) -> ItemKey:
-        return self.fact.event, self.fact.field, self.warned
+        return self.fact.event, self.fact.field, self.warned or self.fact.error_at is not None
+
+    @property
+    def told(self) -> Told | None:
+        if self.fact.error_at:
+            return "recorded_in_error"
+        return "corrected" if self.corrects else None
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,8 @@ def _item(
     hidden = bases.hidden_since(fact, agency, at)
     if hidden is None:
         return Item(fact, covered)
+    if fact.error_at:
+        return None
     if fact.recorded_by == agency or _held(fact, bases, world, agency, hidden):
         return Item(fact, covered, warned=True)
     return None

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from shared.contracts.views import ItemRef
 from shared.protection import WARNING
 
 from .disclose import Item, ItemKey, Shown
@@ -44,7 +45,7 @@ class Handles:
 
 def item(handles: Handles, shown: Item) -> dict[str, Any]:
     fact = shown.fact
-    return {
+    made = {
         "item": handles.of("item", f"{fact.event}/{fact.field}"),
         "type": "warning.protected" if shown.warned else _type(fact.type),
         "field": fact.field,
@@ -55,6 +56,9 @@ def item(handles: Handles, shown: Item) -> dict[str, Any]:
         "recorded_by": fact.recorded_by if handles_own(shown) else None,
         "bases": [handles.basis(basis) for basis in shown.bases],
     }
+    if shown.told:  # L17; the others are as they always were, to the byte
+        made["told"] = {"what": shown.told, "at": (fact.error_at or fact.at).isoformat()}
+    return made
 
 
 def _type(type: str) -> str:
@@ -130,3 +134,11 @@ def only(shown: Shown, allowed: Iterable[ItemKey]) -> Shown:
     items = tuple(i for i in shown.items if i.key in kept)
     people = {person for i in items for person in i.fact.subjects}
     return Shown(items, {p: c for p, c in shown.persons.items() if p in people})
+
+
+def as_recorded(shown: Shown, refs: Iterable[ItemRef]) -> Shown:
+    """The part of `shown` that a record names, with what the agency was told of it (L17)."""
+    told = {(ref.event, ref.field, ref.bare): ref for ref in refs}
+    kept = only(shown, told)
+    items = tuple(i._replace(corrects=told[i.key].told == "corrected") for i in kept.items)
+    return Shown(items, kept.persons)

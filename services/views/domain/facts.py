@@ -124,6 +124,8 @@ class Fact(NamedTuple):
     slot: tuple[str, str, str] | None = None
     actor: str = ""
     """Who recorded it, of that agency."""
+    error_at: datetime | None = None
+    """When it was recorded that it had been an error; nothing takes its place, and it has no value (L17)."""
 
     @property
     def age(self) -> tuple[datetime, datetime, UUID]:
@@ -160,6 +162,43 @@ def replaced(events: Iterable[Recorded]) -> dict[UUID, UUID]:
     stand = _standing(told)
     newest = {e.envelope.id: stand[_place(e)].envelope.id for e in told}
     return {old: new for old, new in newest.items() if old != new}
+
+
+def errors(events: Iterable[Recorded]) -> list[Fact]:
+    """What was told, taken back later, and has no value now, without what it said (L17)."""
+    events = list(events)
+    told = _telling(events)
+    old = replaced(told)
+    if not old or any(type(e.event) is CaseDisposed for e in told):
+        return []
+    household, of = people(told), {e.envelope.id: e for e in told}
+    return [
+        fact._replace(value=None, error_at=_taken_back(of[id], fact.field, told))
+        for id, new in old.items()
+        if not isinstance(of[id].event, PersonFlagged)
+        for fact in _facts(of[id], household)
+        if not _says(of[new], fact.field)
+    ]
+
+
+def corrects(type: str) -> bool:
+    """Whether what such an event says takes the place of what the one before it said, field by field."""
+    return type in (ContactCorrected.TYPE, PersonNoted.TYPE, TaskCorrected.TYPE)
+
+
+def _says(recorded: Recorded, field: str) -> bool:
+    """Whether it takes the place of what was said before in this field."""
+    return corrects(recorded.envelope.type) and getattr(recorded.event, field) not in (None, ())
+
+
+def _taken_back(old: Recorded, field: str, told: Iterable[Recorded]) -> datetime:
+    """By the first after which nothing was said in its place any more."""
+    place = _place(old)
+    since = old
+    for e in sorted((e for e in told if _place(e) == place), key=lambda e: e.envelope.version):
+        if e.envelope.version > old.envelope.version and (since is old or _says(since, field)):
+            since = e
+    return since.envelope.at
 
 
 def concerning(events: Iterable[Recorded], person: UUID) -> frozenset[tuple[UUID, str]]:

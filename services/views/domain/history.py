@@ -22,7 +22,7 @@ Ref = tuple[UUID, str]
 @dataclass
 class Disclosed:
     """One item that an agency held or opened: from when, until when, on which bases, who read it. That it is
-    warned of a protected one tells it nothing (L11).
+    warned of a protected one tells it nothing (L11), nor that one was recorded in error (L17).
 
     `way`: in its document, or by a named member's reading of what is sealed.
     """
@@ -46,7 +46,7 @@ def disclosed(events: Iterable[Recorded], about: Container[Ref]) -> list[Disclos
         at = e.envelope.at
         match e.event:
             case DocumentChanged(agency=agency, document=document, items=items):
-                now = {_ref(item): item.bases for item in items if not item.warned}
+                now = {_ref(item): item.bases for item in items if not item.bare}
                 for gone in held.keys() - now.keys():
                     held.pop(gone).until = at
                 for ref, bases in now.items():

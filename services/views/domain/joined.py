@@ -15,7 +15,7 @@ from shared.contracts.intake import PersonFlagged
 from shared.grounds import Ground
 from shared.protection import Protections, protections
 
-from .facts import Fact, facts
+from .facts import Fact, errors, facts
 from .grant import Bases
 
 Pairs = Sequence[tuple[UUID, UUID]]
@@ -81,6 +81,15 @@ def joined(
             _protected(protections(events[one]), named, pairs) for one in together if one != case
         ),
     )
+
+
+def mistaken(
+    case: UUID, events: Mapping[UUID, Sequence[Recorded]], merges: Sequence[Merge]
+) -> list[Fact]:
+    """What was recorded in error of a case and of those that go on in it (L17)."""
+    family = below(case, merges)
+    same = dict(pair for merge in merges if merge.into in family for pair in merge.same)
+    return [_as_one(fact, same) for one in family for fact in errors(events[one])]
 
 
 def _as_one(fact: Fact, same: Mapping[UUID, UUID]) -> Fact:

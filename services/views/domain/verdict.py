@@ -13,7 +13,7 @@ from shared.contracts.views import BasisRef, DocumentChanged, ItemRef
 
 from .disclose import Item, ItemKey, Shown, disclose
 from .document import Handles, canonical, content, digest_of, only
-from .facts import Fact, replaced
+from .facts import Fact, corrects, replaced
 from .grant import Bases, Basis
 
 EVER = datetime.min.replace(tzinfo=UTC)
@@ -29,6 +29,16 @@ class Held:
     @property
     def items(self) -> set[ItemKey]:
         return {_key(item) for item in self.data["items"]}
+
+    @property
+    def once(self) -> set[tuple[UUID, str]]:
+        """What it held, or gave back with this document: of that it is told when it is corrected (L17)."""
+        return {_key(item)[:2] for item in (*self.data["items"], *self.data["withdrawn"])}
+
+    @property
+    def corrected(self) -> set[ItemKey]:
+        """Items of which it was told that they correct what it held (L17)."""
+        return {_key(item) for item in self.data["items"] if item.get("told") == "corrected"}
 
 
 @dataclass(frozen=True)
@@ -46,8 +56,8 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that a case is judged by; `held` by agency, `events`: where the facts come from. What
-    `may_grow` is not: shrinking never waits.
+    """All that a case is judged by; `held` by agency, `events`: where the facts come from, `mistaken`:
+    those that were recorded in error. What `may_grow` is not: shrinking never waits.
     """
 
     case: UUID
@@ -57,6 +67,7 @@ class Evidence:
     held: Mapping[str, Held]
     may_grow: bool
     events: Sequence[Recorded] = ()
+    mistaken: Sequence[Fact] = ()
 
     @cached_property
     def corrected(self) -> Mapping[UUID, UUID]:
@@ -94,15 +105,19 @@ def _document(
 ) -> tuple[tuple[DocumentChanged, bytes] | None, bool]:
     """What to record and what it shows, if anything; and True when something may not be shown yet."""
     handles = Handles(key, agency)
-    shown = disclose(of.found, of.given, of.known, agency, now)
+    had = before.items if before else set()
+    once = before.once if before and of.mistaken else set()
+    found = [*of.found, *(fact for fact in of.mistaken if (fact.event, fact.field) in once)]
+    shown = disclose(found, of.given, of.known, agency, now)
     if not _adds(of, shown):
         shown = Shown((), {})
-    had = before.items if before else set()
     waits = not of.may_grow and any(item.key not in had for item in shown.items)
     if waits:
         known = {(event, field) for event, field, _ in had}
-        old = [fact for fact in of.found if (fact.event, fact.field) in known]
+        old = [fact for fact in found if (fact.event, fact.field) in known]
         shown = only(disclose(old, of.given, of.known, agency, now), had)
+    if before:
+        shown = _corrected(of, before, shown)
     if before is None and not shown.items:
         return None, waits
     plain = canonical(content(handles, shown))
@@ -122,6 +137,20 @@ def _document(
         withdrawn=_withdrawn(of, before, shown) if before and had - kept else (),
     )
     return (change, plain), waits
+
+
+def _corrected(of: Evidence, before: Held, shown: Shown) -> Shown:
+    """L17: those who held the old value are told, and stay told while the new one shows."""
+    new = {(of.corrected[e], field) for e, field in before.once if e in of.corrected}
+    known = before.corrected
+    items = tuple(
+        item._replace(corrects=True)
+        if item.key in known
+        or (item.key[:2] in new and corrects(item.fact.type) and not item.fact.error_at)
+        else item
+        for item in shown.items
+    )
+    return Shown(items, shown.persons)
 
 
 def _adds(of: Evidence, shown: Shown) -> bool:
@@ -151,7 +180,8 @@ def _withdrawn(of: Evidence, before: Held, shown: Shown) -> tuple[ItemRef, ...]:
 
 def _key(item: Mapping[str, Any]) -> ItemKey:
     """Of an item on record."""
-    return UUID(item["event"]), item["field"], item.get("warned", False)
+    bare = item.get("warned", False) or item.get("told") == "recorded_in_error"
+    return UUID(item["event"]), item["field"], bare
 
 
 def _candidates(of: Evidence, now: datetime) -> set[str]:
@@ -180,6 +210,7 @@ def _ref(item: Item) -> ItemRef:
         field=item.fact.field,
         bases=tuple(map(_basis_ref, item.bases)),
         warned=item.warned,
+        told=item.told,
     )
 
 

@@ -19,13 +19,23 @@ class BasisRef(BaseModel):
 
 
 class ItemRef(BaseModel):
-    """One disclosed fact by reference: never its content. `warned`: only that it is protected (L11)."""
+    """One disclosed fact by reference: never its content. `warned`: only that it is protected (L11).
+
+    `told`: to an agency that held the value before, that this one corrects it; or, in the place of the
+    value, that it was recorded in error and nothing takes its place (L17).
+    """
 
     model_config = ConfigDict(frozen=True)
     event: Id
     field: str
     bases: tuple[BasisRef, ...]
     warned: bool = False
+    told: Literal["corrected", "recorded_in_error"] | None = None
+
+    @property
+    def bare(self) -> bool:
+        """Whether it stands in the place of the value and does not show it."""
+        return self.warned or self.told == "recorded_in_error"
 
 
 class DisclosureEvent(Event):
