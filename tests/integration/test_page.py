@@ -7,11 +7,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
+from agency.document import Document
 from operate.install import ROOT
-from shared.contracts.intake import HealthRecorded, SituationRecorded
+from shared.contracts.intake import (
+    ContactCorrected,
+    ContactRecorded,
+    HealthRecorded,
+    SituationRecorded,
+)
 from shared.contracts.views import PagePrinted, ReadingRecorded
 from tests.integration._service import served
 from tests.integration.test_views import KNEE, Town, town
@@ -74,6 +81,27 @@ async def test_the_page_speaks_japanese_and_a_copy_is_marked_and_on_record(town:
         (town.care, 1, 1), (town.care, 1, 2),
     ]  # fmt: skip
     assert len(await town.views.written(ReadingRecorded)) == 4  # two pages, two copies
+
+
+async def test_the_page_and_the_document_say_that_what_was_held_was_wrong(town: Town) -> None:
+    """L17: in Japanese, and nothing of what it said; a rebuild of the content makes the same."""
+    line: dict[str, Any] = {"record": uuid4(), "case": town.case, "subjects": (town.hana,)}
+    consent = town.consent(town.care, classes=("life_history",))
+    await town.views.tell(consent, ContactRecorded(**line, method="visit", text="別人の話"))
+    await town.judged()
+    right = ContactCorrected(**line, method="phone", reason="取り違え")
+    await town.views.tell(right)
+    await town.judged()
+    async with town.views.client(town.care, "agency_worker") as member:
+        handle = (await member.get("/v1/views")).json()["items"][0]["handle"]
+        page = (await member.get(f"/v1/views/{handle}/page")).text
+        document = (await member.get(f"/v1/views/{handle}")).json()
+    assert "<strong>訂正(" in page
+    assert "<strong>誤記録(" in page
+    assert not [word for word in ("別人の話", "取り違え", "None") if word in page]
+    items = Document.model_validate(document).items
+    said = {(one.field, one.told.what, one.value is None) for one in items if one.told}
+    assert said == {("method", "corrected", False), ("text", "recorded_in_error", True)}
 
 
 @asynccontextmanager
