@@ -174,7 +174,7 @@ async def test_it_is_overdue_after_its_days_and_once_longer_with_a_reason(office
     assert refused["reason"] == "extended-already"
     await office.move(60)
     assert not await office.rt.timers.fire_one()
-    await office.move(1.1)
+    await office.move(1)
     assert await office.rt.timers.fire_one()
     assert len(await office.running.written(RightsOverdue)) == 1
     (waiting,) = (await office.officer.get("/v1/rights-requests")).json()
