@@ -55,7 +55,9 @@ class TaskFile(TaskLine):
 
 async def shown(call: Call, rows: Sequence[dict[str, Any]]) -> list[TaskLine]:
     """Rows of the worklist with what the journal holds of them."""
-    there = [row for row in rows if await may_know(call, row["host"], row["matter"])]
+    of = {(row["host"], row["matter"]) for row in rows}
+    known = {one for one in of if await may_know(call, *one)}
+    there = [row for row in rows if (row["host"], row["matter"]) in known]
     pasts = await call.loads(*(f"task/{row['id']}" for row in there))
     return [_line(call, past, row["persons"]) for row, past in zip(there, pasts, strict=True)]
 
