@@ -5,7 +5,8 @@ for one record in one of them. In a session the broker knows what is wanted, and
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from aiokafka.errors import for_code
@@ -22,7 +23,7 @@ class _Session(NamedTuple):
 
     id: int = NO_SESSION
     epoch: int = 0
-    wanted: dict[Place, tuple[int, int]] = {}  # noqa: RUF012 - never written to
+    wanted: Mapping[Place, tuple[int, int]] = MappingProxyType({})
 
 
 class _Fetch(FetchRequest):  # type: ignore[misc]

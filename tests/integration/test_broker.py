@@ -1,6 +1,6 @@
 """The Kafka clients: what they are set to, as a running one tells it, and what follows from that."""
 
-import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,6 +10,9 @@ from aiokafka.protocol.fetch import FetchRequest
 
 from shared.broker import KafkaError, Patience, consumer, producer
 from tests.integration._kit import Kit, until
+
+LATE_SECONDS = 0.3
+"""Longer than the library waits for what it has fetched to be taken (0.1)."""
 
 
 async def test_a_producer_waits_for_all_replicas_and_never_sends_twice(spine: Kit) -> None:
@@ -38,11 +41,11 @@ async def test_what_follows_a_record_that_was_taken_late_is_not_held_up(spine: K
     try:
         await spine.publish([await spine.message(case, 1, "1")])
 
-        async def fetched() -> bool:
-            return bool(reader._fetcher._records)
+        async def late() -> bool:
+            waiting = list(reader._fetcher._records.values())
+            return bool(waiting) and time.monotonic() - waiting[0]._created > LATE_SECONDS
 
-        await until(fetched)
-        await asyncio.sleep(0.3)  # longer than the library waits for it to be taken
+        await until(late)
         assert await reader.getmany(timeout_ms=1000)
         await spine.publish([await spine.message(case, 2, "2")])
         assert await reader.getmany(timeout_ms=10_000)
