@@ -34,7 +34,9 @@ LOOK_SECONDS, PATIENCE = 0.02, 300.0
 
 
 async def figures(stack: Stack, rows: int, repeats: int) -> list[Figure]:
-    """The services are stopped; the topic of intake holds what they have written."""
+    """The services are stopped; the topic of intake holds about as many lines of the 支援経過記録 as other
+    events.
+    """
     async with runtime(stack, "metrics") as rt:
         ours, limit = await beside(*await replay(stack, rt), repeats)
     what = "replay fold of the figures ÷ a bare consumer loop with upserts"

@@ -35,7 +35,7 @@ Work = Callable[[], Awaitable[float]]
 
 def main() -> None:
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
-    only = sys.argv[2:] or ["follower", "rebuild", "replay_fold"]
+    only = sys.argv[2:] or ["follower", "follower_values", "rebuild", "replay_fold"]
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     with tempfile.TemporaryDirectory(prefix="reading-") as folder:
         Path(folder).chmod(0o711)

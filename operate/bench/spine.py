@@ -51,9 +51,9 @@ def run(given: Stack, quick: bool, progress: Callable[[str], None]) -> list[Figu
         progress("commands")
         found += asyncio.run(endpoint.figures(stack, size.seconds, size.repeats))
         stack.stop("intake")
+        found += uvloop.run(_spine(stack, size, progress))
         progress("folds")
         found += uvloop.run(fold.figures(stack, size.rows, size.repeats))
-        found += uvloop.run(_spine(stack, size, progress))
         if size.growth:
             progress("growth")
             found += asyncio.run(growth.figures(stack, size.growth, size.seconds, size.repeats))

@@ -129,16 +129,16 @@ def evolve(fact: Fact | None, recorded: Recorded) -> Fact | None:
     if fact and version <= fact.version:
         return fact
     match fact, recorded.event:
+        case None, ContactRecorded() as e:
+            return _line(e, version, at)
+        case Contact(), ContactCorrected() as e:
+            return _line(e, version, at)
         case None, CaseOpened() as e:
             return Case(e.case, version, at)
         case Case(), CaseClosed():
             return replace(fact, version=version, closed_at=(*fact.closed_at, at))
         case Case(), CaseReopened():
             return replace(fact, version=version, reopened_at=(*fact.reopened_at, at))
-        case None, ContactRecorded() as e:
-            return _line(e, version, at)
-        case Contact(), ContactCorrected() as e:
-            return _line(e, version, at)
         case None, ReferralRequested() as e:
             return Referral(e.referral, version, at)
         case Referral(), ReferralReceived():
@@ -166,7 +166,7 @@ def evolve(fact: Fact | None, recorded: Recorded) -> Fact | None:
 
 
 def _line(e: ContactRecorded | ContactCorrected, version: int, at: datetime) -> Contact:
-    codes = (code if isinstance(code, str) else None for code in (e.kind, e.method, e.counterpart))
+    codes = [code if isinstance(code, str) else None for code in (e.kind, e.method, e.counterpart)]
     return Contact(e.record, version, at, *codes)
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from pydantic_core import to_jsonable_python
-
 from shared.broker import SERVICE_TOPICS
 from shared.calendar import TOKYO
 from shared.contracts import Recorded
@@ -106,16 +104,19 @@ class Year:
 
 
 async def project(db: Connection, events: Sequence[Recorded]) -> None:
-    """Fold the events into the facts of their subjects, one read and one write a kind of fact."""
+    """Fold the events into the facts of their subjects, one read and one write a kind of fact. Of a stream
+    that begins here there is nothing to read.
+    """
     by_kind: dict[str, list[Recorded]] = {}
     for recorded in events:
         kind = recorded.envelope.stream.partition("/")[0]
         if kind in FACTS:
             by_kind.setdefault(kind, []).append(recorded)
     for kind, found in by_kind.items():
-        streams = {recorded.envelope.stream for recorded in found}
+        begun = {recorded.envelope.stream for recorded in found if recorded.envelope.version == 1}
+        streams = {recorded.envelope.stream for recorded in found} - begun
         ids = [UUID(stream.partition("/")[2]) for stream in streams]
-        rows = await db.fetch(FETCH.format(kind=kind), ids)
+        rows = await db.fetch(FETCH.format(kind=kind), ids) if ids else []
         known = {f"{kind}/{row['id']}": _fact(kind, row) for row in rows}
         facts = fold(known, found)
         await write(db, kind, [f for stream, f in facts.items() if f != known.get(stream)])
@@ -124,7 +125,7 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
 async def write(db: Connection, kind: str, facts: Sequence[Fact]) -> None:
     """Facts of one kind as rows, unless there are newer ones."""
     if facts:
-        await db.execute(_write(kind), to_jsonable_python(facts))
+        await db.execute(_write(kind), facts)
 
 
 def _fact(kind: str, row: Any) -> Fact:
