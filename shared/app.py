@@ -6,13 +6,19 @@ from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp
 
 from shared import problems, simulation, unfit
 from shared.db import PASSING
 from shared.edge import Edge
 from shared.lookup import Lookup
 from shared.runtime import Runtime, Service
+
+UNTOLD: Any = {"tracing": False, "metrics": False, "logs": False}
+"""The framework's own telemetry would hand requests to whatever exporter the environment names."""
 
 
 def application(service: Service, rt: Runtime | None = None) -> FastAPI:
@@ -23,18 +29,28 @@ def application(service: Service, rt: Runtime | None = None) -> FastAPI:
         version="1",
         docs_url="/docs" if development else None,
         redoc_url=None,
+        telemetry=UNTOLD,
     )
     made.state.runtime = rt
     made.router.routes.extend(service.router.routes)
     made.router.routes.extend(_operations.routes)
     if rt and rt.http.development and rt.http.clock == "simulated":
         made.router.routes.extend(simulation.router.routes)
-    made.router.middleware_stack = Lookup(made.router)
     problems.install(made)
     unfit.install(made)
     made.openapi = partial(_openapi, made.openapi)  # type: ignore[method-assign]
-    made.add_middleware(Edge, largest=service.largest_body, too_large=unfit.too_large)
+    made.middleware_stack = _passed(made, service.largest_body)
     return made
+
+
+def _passed(made: FastAPI, largest: int) -> ASGIApp:
+    """What a request passes until it has its route. FastAPI's own stack has four layers more, for what
+    there is not (other limits, other telemetry) and for errors that Edge answers.
+    """
+    otherwise = AsyncExitStackMiddleware(made.router)
+    looked_up = Lookup(made.router.routes, otherwise)
+    answered = ExceptionMiddleware(looked_up, made.exception_handlers)
+    return Edge(answered, largest=largest, too_large=unfit.too_large)
 
 
 def _openapi(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -121,6 +121,14 @@ def lines(column: Iterable[Any]) -> str:
     return "\n".join(map(line, column))
 
 
+def unfolded(kinds: Sequence[str], first: int = 1) -> str:
+    """A `select` of rows from their columns, of these types, each as `lines` made it."""
+    places = range(first, first + len(kinds))
+    values = ", ".join(f"n{n}::{kind}" for n, kind in zip(places, kinds, strict=True))
+    columns, names = ", ".join(map(LINES.format, places)), ", ".join(f"n{n}" for n in places)
+    return f"\nselect {values}\n  from unnest({columns}) n ({names})"
+
+
 DISK = "(select set_config('synchronous_commit', 'off', true) as waits) disk"
 UNWAITED = "waits = 'off'"
 """In the `from` and the `where` of a statement: its transaction does not wait for the disk, and may be lost

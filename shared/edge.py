@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 
 import structlog
@@ -65,6 +66,7 @@ class Edge:
         finally:
             route = getattr(scope.get("route"), "path", "other")
             method = scope["method"] if scope["method"] in METHODS else "other"
-            telemetry.answers.labels(method, route, str(status)).observe(
-                time.perf_counter() - began
-            )
+            _answers(method, route, str(status)).observe(time.perf_counter() - began)
+
+
+_answers = cache(telemetry.answers.labels)

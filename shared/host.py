@@ -68,6 +68,7 @@ async def _serve(service: Service, http: Http) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
         server = _Server(config, rt)

@@ -54,6 +54,7 @@ TRACE = r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
 """W3C trace context. Anything else that a client sends stays out of the journal."""
 PathId = Annotated[str, Path(json_schema_extra={"format": "uuid"})]
 Item = TypeVar("Item")
+NEW, REPEATED = commands.labels("new"), commands.labels("repeat")
 
 
 def _of_our_time(moment: datetime) -> datetime:
@@ -233,17 +234,19 @@ class Call:
                 beside,
                 db,
             )
-        commands.labels("repeat" if written.repeated else "new").inc()
+        (REPEATED if written.repeated else NEW).inc()
         return self.receipt(written, location)
 
     def receipt(self, written: Written, location: str | None = None) -> Receipt:
         name = written.stream.split("/", 1)[1]
-        self.response.headers["Tsunagu-Position"] = f"{written.stream}@{written.version}"
-        self.response.headers["ETag"] = f'"{written.version}"'
+        id = name.rsplit("/", 1)[-1]
+        said = {"tsunagu-position": f"{written.stream}@{written.version}"}
+        said["etag"] = f'"{written.version}"'
         if location:
             self.response.status_code = 201 if written.created else 200
-            self.response.headers["Location"] = location.format(id=name.rsplit("/", 1)[-1])
-        return Receipt(id=name.rsplit("/", 1)[-1], stream=written.stream, version=written.version)
+            said["location"] = location.format(id=id)
+        self.response.raw_headers += [(k.encode(), v.encode("latin-1")) for k, v in said.items()]
+        return Receipt(id=id, stream=written.stream, version=written.version)
 
     def shows(self, version: int) -> None:
         self.response.headers["ETag"] = f'"{version}"'

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from uuid_utils.compat import uuid7
 
 from shared.contracts import Envelope, Event, Recorded
-from shared.db import PASSING, Connection, Pool, by_column
+from shared.db import PASSING, Connection, Pool, by_column, lines, unfolded
 from shared.deadline import Plan, Timer, no_plan
 from shared.decider import Anything, Refused
 from shared.kill import point
@@ -31,7 +31,7 @@ APPEND = f"with {WRITTEN} {UNSENT}"
 WRITE = f"""
 with {{}} remembered as (
          insert into command (id, digest, stream, version, created)
-         select * from unnest($15::bytea[], $16::bytea[], $17::text[], $18::int[], $19::bool[])),
+         {unfolded(("bytea", "bytea", "text", "int", "bool"), 15)}),
      cancelled as (delete from timer where id = any($20::text[])),
      set_ as ({SET_ALL.format("$21", "$22", "$23", "$24")}),
      {WRITTEN}
@@ -321,7 +321,7 @@ class Journal:
         timers = [timer for draft in drafts for timer in self._plan(*draft)]
         remembered = []
         if command and context and context.command:
-            name, digest = context.command.bytes, context.digest
+            name, digest = (rf"\x{told.hex()}" for told in (context.command.bytes, context.digest))
             remembered.append((name, digest, command.stream, command.version, command.created))
         write = _Write(envelopes, wires, timers, remembered)
         if db is self.pool and beside is ALONE:
@@ -352,7 +352,7 @@ class Journal:
                 [envelope for write in writes for envelope in write.envelopes],
                 [wire for write in writes for wire in write.wires],
             ),
-            *by_column([row for write in writes for row in write.remembered], 5),
+            *map(lines, by_column([row for write in writes for row in write.remembered], 5)),
             *columns([timer for write in writes for timer in write.timers]),
             *beside.values,
         )

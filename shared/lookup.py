@@ -1,22 +1,22 @@
 """The route of a request, found by its verb and the words of its path, not tried one after another."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 
-from fastapi import APIRouter
-from starlette.routing import Match
-from starlette.types import Receive, Scope, Send
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.route import Direct
 
 
 class Lookup:
-    """In front of a router. What it does not find (another verb, a slash too many, nothing at all) goes
-    the router's own way, which knows what to answer.
+    """In front of a router. What it does not find (another verb, a slash too many, nothing at all), and a
+    route that FastAPI has to answer, goes the router's own way.
     """
 
-    def __init__(self, router: APIRouter) -> None:
-        self._otherwise = router.middleware_stack
-        direct = [route for route in router.routes if isinstance(route, Direct)]
+    def __init__(self, routes: Iterable[BaseRoute], otherwise: ASGIApp) -> None:
+        self._otherwise = otherwise
+        direct = [route for route in routes if isinstance(route, Direct)]
         self._words = {_word(route) for route in direct}
         self._routes = defaultdict[tuple[str, int, str], list[Direct]](list)
         for route in direct:
@@ -28,8 +28,10 @@ class Lookup:
         for route in self._some(scope) if scope["type"] == "http" else ():
             match, found = route.matches(scope)
             if match is Match.FULL:
+                if not route.direct:
+                    break
                 scope.update(found)
-                await route.handle(scope, receive, send)
+                await route.app(scope, receive, send)
                 return
         await self._otherwise(scope, receive, send)
 

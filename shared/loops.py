@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-PACE_SECONDS, EACH_SECONDS, WIDEST_SECONDS = 0.005, 0.0005, 0.02
+PACE_SECONDS, LATEST_SECONDS = 0.005, 0.02
 LATER = 4
 """So much wider than it was late does a round leave the next."""
+EACH_SECONDS, WIDEST_SECONDS = 0.001, 0.1
+"""At a thousand a second rounds become as wide as they may: then most of what a round costs is the round."""
 Item = TypeVar("Item")
 
 
@@ -24,17 +26,17 @@ def slips() -> Iterator[None]:
 
 def pace() -> Callable[..., Awaitable[None]]:
     """Await it at the start of each round, with how much the last one had: rounds that come close upon each
-    other begin PACE_SECONDS apart and EACH_SECONDS more for each that went, so that what arrives meanwhile
-    goes together; one that comes alone does not wait. A process that wakes late has more to do, and its
-    rounds come further apart, each with more.
+    other begin PACE_SECONDS apart and EACH_SECONDS more for each that went, WIDEST_SECONDS at most, so that
+    what arrives meanwhile goes together; one that comes alone does not wait. A process that wakes late has
+    more to do, and its rounds come further apart, up to LATEST_SECONDS.
     """
     clock = asyncio.get_running_loop().time
     begun = late = 0.0
 
     async def round(had: int = 0) -> None:
         nonlocal begun, late
-        apart = PACE_SECONDS + LATER * late + EACH_SECONDS * had
-        earliest, late = begun + min(apart, WIDEST_SECONDS), 0.0
+        apart = min(PACE_SECONDS + LATER * late, LATEST_SECONDS)
+        earliest, late = begun + apart + min(EACH_SECONDS * had, WIDEST_SECONDS), 0.0
         if (left := earliest - clock()) > 0:
             await asyncio.sleep(left)
             late = clock() - earliest

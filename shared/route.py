@@ -1,8 +1,9 @@
 """How a request reaches its endpoint: what FastAPI would work out for each is worked out once a route."""
 
+from codecs import BOM_UTF8
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from email.message import Message
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from inspect import iscoroutinefunction
 from typing import Any, NamedTuple
 
@@ -16,7 +17,8 @@ from fastapi.dependencies.utils import (
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, from_json
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.problems import RESPONSES
@@ -25,14 +27,38 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 MISSING: Any = object()
 
 
+class _Sent(Headers):
+    """Headers of a request, asked for several times: looked up, and not searched each time."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(scope=scope)
+        self._first = dict(reversed(self.raw))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        found = self._first.get(key.lower().encode("latin-1"))
+        return default if found is None else found.decode("latin-1")
+
+
 class Lenient(Request):
     """A body that is no JSON fails as any wrong value does: after 401, 404 and 403, with 422."""
 
+    @cached_property
+    def headers(self) -> Headers:
+        return _Sent(self.scope)
+
     async def json(self) -> Any:
         try:
-            return await super().json()
-        except (ValueError, RecursionError):  # also numbers that are too long to be read
+            return from_json((await self.body()).removeprefix(BOM_UTF8))
+        except ValueError:  # also what is too deep, and numbers that are too long to be read
             return "not JSON"
+
+
+class _Said(Response):
+    """What is said of an answer before it is there: its status, its headers."""
+
+    def __init__(self, status_code: int) -> None:
+        self.status_code = status_code
+        self.raw_headers = []
 
 
 class Direct(APIRoute):
@@ -64,9 +90,7 @@ class Direct(APIRoute):
 
         async def handle(request: Request) -> Response:
             body = await _body(request) if endpoint.of.body_params else None
-            said, errors = Response(), list[Any]()
-            del said.headers["content-length"]
-            said.status_code = self.status_code or 200
+            said, errors = _Said(self.status_code or 200), list[Any]()
             values = await _solved(endpoint, request, said, body, {}, errors)
             if errors:
                 raise RequestValidationError(errors, body=body)

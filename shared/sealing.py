@@ -30,9 +30,10 @@ from shared.contracts import (
     sealed_fields,
 )
 from shared.contracts.event import Coded, Personal
-from shared.db import LINES, line
+from shared.db import line, unfolded
 from shared.keyring import KeyMissing, Keyring
 
+NONCE = 12
 PAD = 64
 """Sealed values are padded with JSON white space, so that their length tells no code."""
 BREATH = 50
@@ -80,20 +81,22 @@ class Codec:
     async def seal(self, events: Sequence[tuple[Event, Envelope]]) -> list[dict[str, Any]]:
         """The wire form of each event; keys that do not exist yet are made first."""
         plain = [to_jsonable_python(event) for event, _ in events]
-        wanted = {
-            mark.key_id(data)
+        to_seal = [
+            [
+                (name, place, kind + data[owner])
+                for name, place, kind, owner in _sealed(type(event))
+                if data[name] is not None
+            ]
             for (event, _), data in zip(events, plain, strict=True)
-            for name, mark in sealed_fields(type(event)).items()
-            if data[name] is not None
-        }
+        ]
+        wanted = {key_id for fields in to_seal for _, _, key_id in fields}
         keys = await self._keyring.fetch(wanted, make=True) if wanted else {}
-        for (event, envelope), data in zip(events, plain, strict=True):
-            bound = named(envelope)
-            for name, place, kind, owner in _sealed(type(event)):
-                if data[name] is not None:
-                    key_id = kind + data[owner]
-                    aad = bound_to(bound, place, key_id)
-                    data[name] = _seal(keys[key_id], data[name], aad)
+        for (_, envelope), data, fields in zip(events, plain, to_seal, strict=True):
+            bound, fresh = named(envelope), os.urandom(NONCE * len(fields))
+            for n, (name, place, key_id) in enumerate(fields):
+                nonce = fresh[NONCE * n : NONCE * (n + 1)]
+                aad = bound_to(bound, place, key_id)
+                data[name] = _seal(keys[key_id], nonce, data[name], aad)
         return plain
 
     async def open(
@@ -137,11 +140,10 @@ class Codec:
         return found
 
 
-def _seal(key: AESGCM | Unreadable, value: Any, aad: bytes) -> str:
+def _seal(key: AESGCM | Unreadable, nonce: bytes, value: Any, aad: bytes) -> str:
     if isinstance(key, Unreadable):
         raise ErasedKey
     plain = to_json(value)
-    nonce = os.urandom(12)
     padded = plain.ljust(-(-len(plain) // PAD) * PAD)
     return b64encode(nonce + key.encrypt(nonce, padded, aad)).decode()
 
@@ -194,7 +196,7 @@ def _open(
                 continue
             raw = BASE64.validate_strings(value)
             aad = bound_to(event, place, key_id)
-            opened[name] = from_json(key.decrypt(raw[:12], raw[12:], aad))
+            opened[name] = from_json(key.decrypt(raw[:NONCE], raw[NONCE:], aad))
         made = model.__pydantic_validator__.validate_python(opened)
         return tuple.__new__(Recorded, (made, envelope, wire))
     except Poison as poison:
@@ -223,10 +225,7 @@ KINDS = (
     *("uuid", "text", "int", "text", "text", "timestamptz", "timestamptz", "text", "text", "uuid"),
     *("text", "uuid", "text", "jsonb"),
 )
-ROWS = f"""
-select {", ".join(f"n{n}::{kind}" for n, kind in enumerate(KINDS, 1))}
-  from unnest({", ".join(LINES.format(n) for n in range(1, len(KINDS) + 1))})
-       n ({", ".join(f"n{n}" for n in range(1, len(KINDS) + 1))})"""
+ROWS = unfolded(KINDS)
 """What follows `insert into … COLUMNS`, with `stored` as its arguments."""
 
 

@@ -68,13 +68,17 @@ def routes(kind: type[APIRoute]) -> APIRouter:
     return router
 
 
+JSON = {"content-type": "application/json"}
 CALLS: Sequence[tuple[str, str, dict[str, Any]]] = (
     ("POST", "/things/a", {"json": {"n": 1}, "headers": {"x-who": "葛󠄀城".encode()}}),
+    ("POST", "/things/a", {"json": {"n": 1}, "headers": [("X-Who", "a"), ("x-who", "b")]}),
     ("POST", "/things/a", {"json": {"n": "x"}}),
     ("POST", "/things/a", {"json": [1]}),
     ("POST", "/things/a", {}),
     ("POST", "/things/a", {"content": b'{"n": 1}', "headers": {"content-type": "text/plain"}}),
     ("POST", "/things/a", {"content": b'{"n": 1}', "headers": {"content-type": "a/b; c"}}),
+    ("POST", "/things/a", {"content": b'\xef\xbb\xbf{"n": 1}', "headers": JSON}),
+    ("POST", "/things/a", {"content": b'{"n": 1, "n": 2}', "headers": JSON}),
     (
         "POST",
         "/things/a",
@@ -102,7 +106,7 @@ CALLS: Sequence[tuple[str, str, dict[str, Any]]] = (
 async def test_it_answers_as_fastapi_does(verb: str, path: str, more: dict[str, Any]) -> None:
     ours, theirs = FastAPI(), FastAPI()
     ours.router.routes.extend(together("things", routes(Direct)).routes)
-    ours.router.middleware_stack = Lookup(ours.router)
+    ours.router.middleware_stack = Lookup(ours.router.routes, ours.router.middleware_stack)
     theirs.include_router(routes(APIRoute))
     answers = []
     for app in (ours, theirs):
@@ -124,7 +128,7 @@ def test_no_endpoint_of_ours_is_solved_anew_for_each_request(name: str) -> None:
 @pytest.mark.parametrize("name", SERVICES)
 async def test_the_route_that_is_looked_up_is_the_first_that_fits(name: str) -> None:
     router = host.load(name).router
-    lookup = Lookup(router)
+    lookup = Lookup(router.routes, router.middleware_stack)
     for route in router.routes:
         assert isinstance(route, Direct)
         for word in ("a", "records"):  # a parameter may look like a word of another path
