@@ -151,7 +151,9 @@ class Ground:
 
     @contextlib.asynccontextmanager
     async def alone(self, *parts: str) -> AsyncIterator[None]:
-        """One fault at a time for each of these parts."""
+        """One fault at a time for each of these parts. All that a fault needs is named at once: a part more
+        later on would be waited for by two that hold what the other wants.
+        """
         async with contextlib.AsyncExitStack() as held:
             for part in sorted(parts):
                 await held.enter_async_context(self.locks[part])

@@ -3,22 +3,29 @@
 import asyncio
 import json
 import re
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import accumulate, pairwise
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from operate.chaos.faults import backwards, servers, stream
 from operate.chaos.faults.backwards import batches
+from operate.chaos.ground import Ground, Skewed
 from operate.chaos.history import History
 from operate.chaos.plans import SELDOM, at_points, at_seldom_points
 from operate.chaos.points import MODES, points
 from operate.chaos.proxy import OPENS, Cut, How, Proxy, Walk
 from operate.chaos.run import Report
+from operate.demo.agencies import Offices
+from operate.demo.client import Api
 from operate.install import ROOT
 from operate.places import SERVICES
+from operate.stack import Stack
 
 
 def test_every_point_in_the_source_is_found_and_some_service_comes_by() -> None:
@@ -183,3 +190,20 @@ def test_batches_of_a_segment_end_where_their_lengths_say(tmp_path: Path) -> Non
     first, second = ((8).to_bytes(8) + len(rest).to_bytes(4) + rest for rest in (b"abc", b"de"))
     log.write_bytes(first + second + bytes(64))
     assert batches(log) == [0, 15, 29]
+
+
+@pytest.mark.parametrize("fault", [servers.backends, stream.rewind, backwards.snapshot])
+async def test_nothing_is_asked_of_postgresql_while_another_fault_has_it(
+    tmp_path: Path, fault: Callable[[Ground], Awaitable[None]]
+) -> None:
+    nowhere = Stack(tmp_path, 1)
+    api = Api(nowhere)
+    ground = Ground(nowhere, Random(1), Offices(nowhere, api, tmp_path), Skewed(api, ()))
+    async with ground.alone("postgres"):
+        waiting = asyncio.ensure_future(fault(ground))
+        await asyncio.wait(
+            [waiting], timeout=0.2
+        )  # there is no server: who asked would have failed
+        assert not waiting.done()
+        waiting.cancel()
+    await api.close()

@@ -114,7 +114,7 @@ def _reorder(ground: Ground) -> int:
 async def snapshot(ground: Ground) -> None:
     """Yesterday's copy of every service's database, taken one after the other."""
     for service in SERVICES:
-        async with ground.alone(service):
+        async with ground.alone("postgres", service):
             await ground.stop(service)
             await databases.execute(
                 ground.stack.admin_database_url(),
@@ -127,7 +127,7 @@ async def snapshot(ground: Ground) -> None:
 async def database_back(ground: Ground) -> None:
     """One writer's database is yesterday's."""
     service = ground.random.choice(("intake", "referral", "meetings"))
-    async with ground.alone(service):
+    async with ground.alone("postgres", service):
         await _back(ground, service)
     ground.faults["database set back"] += 1
 
@@ -135,7 +135,7 @@ async def database_back(ground: Ground) -> None:
 async def follower_back(ground: Ground) -> None:
     """One follower's database is yesterday's: metrics, or views with all it disclosed."""
     service = ground.random.choice(("metrics", "views"))
-    async with ground.alone(service):
+    async with ground.alone("postgres", service):
         await _back(ground, service)
     ground.faults["follower's database set back"] += 1
 
@@ -145,7 +145,7 @@ async def killed_taking_back(ground: Ground, mode: str) -> None:
     has some.
     """
     service = "intake"
-    async with ground.alone(service):
+    async with ground.alone("postgres", service):
         if not await falls(ground, service, "recover.took", mode, partial(_back, ground, service)):
             ground.missed[f"recover.took {mode}"] += 1
 

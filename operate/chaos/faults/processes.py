@@ -132,7 +132,7 @@ async def rolling(ground: Ground) -> None:
 
 async def all_at_once(ground: Ground) -> None:
     """Services, broker and database."""
-    async with ground.alone(*SERVICES):
+    async with ground.alone("postgres", *SERVICES):
         await ground.end("postgres", "kafka-1", *SERVICES)
     ground.faults["all at once"] += 1
 

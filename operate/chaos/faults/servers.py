@@ -25,20 +25,23 @@ FULL = 3.0
 
 async def postgres_immediate(ground: Ground) -> None:
     """As `pg_ctl stop -m immediate` does."""
-    await ground.end("postgres", by=IMMEDIATE)
+    async with ground.alone("postgres"):
+        await ground.end("postgres", by=IMMEDIATE)
     ground.faults["postgres immediate stop"] += 1
 
 
 async def postgres_kill(ground: Ground) -> None:
     """The postmaster only: its children notice and end."""
-    await ground.end("postgres")
+    async with ground.alone("postgres"):
+        await ground.end("postgres")
     ground.faults["postgres kill"] += 1
 
 
 async def backends(ground: Ground) -> None:
     """One service loses all its connections."""
     service = ground.random.choice(SERVICES)
-    await databases.fetch(ground.stack.admin_database_url(), BACKENDS, service)
+    async with ground.alone("postgres"):
+        await databases.fetch(ground.stack.admin_database_url(), BACKENDS, service)
     ground.faults["backends terminated"] += 1
 
 
@@ -49,26 +52,27 @@ async def sync_error(ground: Ground) -> None:
     if not (strace := shutil.which("strace")):
         ground.missed["sync error: there is no strace"] += 1
         return
-    pid = ground.stack.pid("postgres")
-    assert pid
-    children = psutil.Process(pid).children()
-    attach = [part for child in children for part in ("-p", str(child.pid))]
-    inject = ["-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO"]
-    tracer = await asyncio.create_subprocess_exec(
-        strace, "-qq", "-o", os.devnull, *inject, *attach,
-        stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        _, alive = await asyncio.to_thread(psutil.wait_procs, children, ATTACHED)
-        if alive:
-            ground.missed["sync error: nothing was flushed"] += 1
-        else:
-            ground.faults["postgres sync error"] += 1
-    finally:
-        if tracer.returncode is None:
-            tracer.terminate()
-        await tracer.wait()
-    await ground.ready("postgres")
+    async with ground.alone("postgres"):
+        pid = ground.stack.pid("postgres")
+        assert pid
+        children = psutil.Process(pid).children()
+        attach = [part for child in children for part in ("-p", str(child.pid))]
+        inject = ["-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO"]
+        tracer = await asyncio.create_subprocess_exec(
+            strace, "-qq", "-o", os.devnull, *inject, *attach,
+            stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            _, alive = await asyncio.to_thread(psutil.wait_procs, children, ATTACHED)
+            if alive:
+                ground.missed["sync error: nothing was flushed"] += 1
+            else:
+                ground.faults["postgres sync error"] += 1
+        finally:
+            if tracer.returncode is None:
+                tracer.terminate()
+            await tracer.wait()
+        await ground.ready("postgres")
 
 
 async def disk_full(ground: Ground) -> None:

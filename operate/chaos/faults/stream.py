@@ -76,7 +76,7 @@ def send(ground: Ground, records: Iterator[tuple[str, Any, Any, Any, Any]]) -> i
 async def rewind(ground: Ground) -> None:
     """A follower's positions go back to anywhere before; its group's offsets are no longer true."""
     service = ground.random.choice(SERVICES)
-    async with ground.alone(service):
+    async with ground.alone("postgres", service):
         await ground.stop(service)
         await databases.execute(ground.stack.admin_database_url(service), REWIND)
         await ground.start(service)
