@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient
 from pydantic_core import to_json
 
 from shared.contracts import Envelope
-from shared.fetching import Fetches
+from shared.fetching import Pause, at_once, fetching
 from shared.loops import slips
 from shared.settings import Kafka
 
@@ -38,7 +38,6 @@ UNTOLD = bytes((*range(0x1F), 127))
 """Control characters: no name, id or code of ours holds one, and BETWEEN is between them here."""
 LARGEST_REQUEST, LARGEST_BATCH = 1_048_576, 262_144
 """Bytes: of a record, and of records that go together; one larger than a batch goes alone."""
-TAKEN_SECONDS = 5.0
 ABSENT = (ConfluentError.UNKNOWN_TOPIC_OR_PART, ConfluentError.TOPIC_AUTHORIZATION_FAILED)
 
 __all__ = [
@@ -75,12 +74,15 @@ def producer(kafka: Kafka) -> AIOKafkaProducer:
     )
 
 
-def consumer(kafka: Kafka, group: str | None) -> AIOKafkaConsumer:
-    """`group` None: partitions are assigned by hand and nothing is committed."""
+def consumer(kafka: Kafka, group: str | None, pause: Pause = at_once) -> AIOKafkaConsumer:
+    """`group` None: partitions are assigned by hand and nothing is committed. `pause`: of a member, before it
+    fetches again when a little has come.
+    """
     membership: dict[str, Any] = {}
     if group:
         instance = f"{kafka.instance}.{group}" if kafka.instance else None
         membership = {
+            "pause": pause,
             "group_id": group,
             "group_instance_id": instance,
             "partition_assignment_strategy": (RangePartitionAssignor,),
@@ -99,14 +101,13 @@ def consumer(kafka: Kafka, group: str | None) -> AIOKafkaConsumer:
 
 
 class _Member(AIOKafkaConsumer):  # type: ignore[misc]
-    """Who may take later what was fetched for him. What waits more than 100 ms the library would leave out of
-    its next fetch, and what follows it would wait until that fetch ends.
-    """
+    def __init__(self, *, pause: Pause, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._pause = pause
 
     async def start(self) -> None:
         await super().start()
-        self._fetcher._prefetch_backoff = TAKEN_SECONDS
-        self._fetcher._client = Fetches(self._fetcher._client)
+        fetching(self, self._pause)
 
 
 class Patience:

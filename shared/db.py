@@ -15,6 +15,11 @@ BY_INDEX = {"enable_seqscan": "off"}
 be read whole, again and again, for as long as the prepared statement lives.
 """
 
+ONE_PLAN = "force_generic_plan"
+"""Of who sends the same few statements for each event: planned once, not anew for each list of another
+length, which takes as long as all the rest of a short statement.
+"""
+
 Pool = asyncpg.Pool
 Connection = asyncpg.pool.PoolConnectionProxy | asyncpg.Connection
 
@@ -93,6 +98,7 @@ async def connect(url: str, **server_settings: str) -> asyncpg.Connection:
             "timezone": "UTC",
             "application_name": NAME,
             **BY_INDEX,
+            "plan_cache_mode": ONE_PLAN,
             **server_settings,
         },
     )

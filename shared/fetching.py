@@ -1,11 +1,12 @@
-"""Fetches that say only what has changed since the last one (KIP-227), which the library cannot.
+"""Fetches that say only what has changed since the last one (KIP-227), and leave time between them.
 
-It names all partitions of a reader in each fetch, and the broker looks into all of them and answers for each,
-for one record in one of them. In a session the broker knows what is wanted, and answers for what has news.
+The library names all partitions of a reader in each fetch, and the broker looks into all of them and
+answers for each, for one record in one of them. In a session the broker knows what is wanted, and answers for
+what has news.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -16,6 +17,10 @@ Place = tuple[str, int]
 WITH_SESSIONS = 7
 """Version of the request that has them."""
 NO_SESSION = 0
+TAKEN_SECONDS = 5.0
+LITTLE = 100_000
+"""Bytes of records: after fewer, more may be waited for."""
+Pause = Callable[[], Awaitable[None]]
 
 
 class _Session(NamedTuple):
@@ -60,14 +65,20 @@ class _Fetch(FetchRequest):  # type: ignore[misc]
         return made
 
 
+async def at_once() -> None:
+    return None
+
+
 class Fetches:
     """The client of one reader, with a session for each broker. After any trouble, and after an error of
-    any partition, the next fetch begins a new one and names everything.
+    any partition, the next fetch begins a new one and names everything. `pause` is awaited before a fetch
+    that follows one which brought a little.
     """
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, pause: Pause) -> None:
+        self._client, self._pause = client, pause
         self._sessions: dict[int, _Session] = {}
+        self._little = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -76,6 +87,8 @@ class Fetches:
         """The library has one fetch under way for each broker. Raises KafkaError."""
         if not isinstance(request, FetchRequest):
             return await self._client.send(node, request, **more)
+        if self._little:
+            await self._pause()
         session = self._sessions.pop(node, _Session())
         wanted = {
             (topic, partition): (offset, most)
@@ -86,6 +99,8 @@ class Fetches:
         gone = session.wanted.keys() - wanted.keys()
         fetch = _Fetch(request, session, news, gone)
         response = await self._client.send(node, fetch, **more)
+        brought = sum(len(part[-1] or b"") for _, found in response.topics for part in found)
+        self._little = 0 < brought < LITTLE
         if response.API_VERSION < WITH_SESSIONS:
             return response
         if response.error_code:
@@ -95,3 +110,12 @@ class Fetches:
             epoch = session.epoch % (2**31 - 1) + 1
             self._sessions[node] = _Session(response.session_id, epoch, wanted)
         return response
+
+
+def fetching(reader: Any, pause: Pause) -> None:
+    """Of a member of a group that has started. It may take late what was fetched for it: what waits more than
+    100 ms the library would leave out of its next fetch, and what follows would wait until that fetch ends.
+    """
+    fetcher = reader._fetcher
+    fetcher._prefetch_backoff = TAKEN_SECONDS
+    fetcher._client = Fetches(fetcher._client, pause)

@@ -19,7 +19,7 @@ from shared.audit import Readings
 from shared.auth import Issuer
 from shared.broker import KafkaError
 from shared.clock import SimulatedClock, SystemClock
-from shared.db import NAME, PASSING, pool
+from shared.db import NAME, ONE_PLAN, PASSING, pool
 from shared.follow import Applier, Follower
 from shared.journal import Journal
 from shared.keyring import Keyring
@@ -114,7 +114,7 @@ async def runtime(service: Service, http: Http, name: str = NAME) -> AsyncIterat
     database, kafka, keys = Database(), Kafka(), Keys()
     await _until_there(database.database_url)
     async with (
-        pool(database.database_url, application_name=name) as writes,
+        pool(database.database_url, application_name=name, plan_cache_mode=ONE_PLAN) as writes,
         pool(
             database.database_url, application_name=name, search_path=f"{views.LIVE}, public"
         ) as reads,

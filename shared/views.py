@@ -68,7 +68,7 @@ class View:
     `sealed`: "read" by `project`; or only "checked" as events come, since who keeps them relies on it,
     and not once more when they are refolded. `known`: is the event of this id one whose effects are there
     already, so that only the inbox moves? `gathers`: seconds for which more is waited for when a little has
-    come and nobody waits for it. `asks`: what `react` would ask of these events, and touch, can be asked by
+    come and nobody waits. `asks`: what `react` would ask of these events, and touch, can be asked by
     the statement that takes them; then `answered` comes in place of `react`.
     """
 

@@ -18,7 +18,7 @@ class Upserts:
     def __init__(self, db: Pool) -> None:
         self._db = db
 
-    async def gather(self, records: int) -> None:
+    async def gather(self) -> None:
         return None
 
     async def apply(self, records: Sequence[Record]) -> None:

@@ -127,7 +127,7 @@ def view(rt: Runtime) -> View:
         partial(project, rt.keys.index_key),
         unfolded=frozenset(("uncompared", "likely", "compared")),
         kept=frozenset(KEEPS),
-        gathers=0.02,
+        gathers=0.1,
     )
 
 

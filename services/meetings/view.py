@@ -81,7 +81,7 @@ select id, host, bodies, local_name, planned_on, held_on, status from meeting m
  where (host = $1 or exists (select from invited where meeting = m.id and agency = $1)) and id > $2
  order by id limit $3"""
 STREAMS_OF_CASE = "select distinct stream from journal where key = $1 and stream like $2 order by 1"
-SITTINGS = "select distinct stream from journal where stream like $1 order by 1"
+SITTINGS = "select distinct stream from journal where stream > $1 and stream < $2 order by 1"
 EVENT_AT = "select id from journal where stream = $1 and version = $2"
 SHOWN_AT = """
 select count(*) from journal
@@ -158,7 +158,7 @@ def view(rt: Runtime) -> View:
 
     ddl = Path(__file__).with_name("sql") / "view.sql"
     topics = ("intake", "referral", "meetings")
-    return View("meetings", topics, ddl, project, react, kept=frozenset(KEEPS), gathers=0.03)
+    return View("meetings", topics, ddl, project, react, kept=frozenset(KEEPS), gathers=0.1)
 
 
 async def is_party(rt: Runtime, who: Principal, case: UUID) -> bool:
@@ -210,7 +210,7 @@ async def streams_of_case(rt: Runtime, case: UUID, kind: str) -> list[str]:
 
 async def sittings_of(rt: Runtime, meeting: UUID) -> list[str]:
     """Streams of the cases at one meeting, from the journal."""
-    rows = await rt.pool.fetch(SITTINGS, f"sitting/{meeting}/%")
+    rows = await rt.pool.fetch(SITTINGS, f"sitting/{meeting}/", f"sitting/{meeting}0")
     return [row["stream"] for row in rows]
 
 

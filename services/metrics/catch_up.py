@@ -55,8 +55,8 @@ class Reach:
         """Two cheap questions, one to the broker and one to PostgreSQL."""
         return self._applier.live and not await self._behind()
 
-    async def gather(self, records: int) -> object:
-        return await self._applier.gather(records)
+    async def gather(self) -> None:
+        await self._applier.gather()
 
     async def apply(self, records: Sequence[Record]) -> None:
         """What Faust brought, in its order, once it is in PostgreSQL. What it passed over before

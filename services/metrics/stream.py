@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import faust
 
+from shared.fetching import fetching
 from shared.follow import BATCH, Record, record_of
 from shared.kill import point
 from shared.runtime import Runtime
@@ -27,11 +28,12 @@ from .catch_up import reach
 
 APP = "metrics-v1"
 STOP_SECONDS = 5.0
+FEW, TOGETHER_SECONDS = 20, 0.005
 
 
 class Applies(Protocol):
-    async def gather(self, records: int) -> object:
-        """Time for others to come too, if nobody waits for these."""
+    async def gather(self) -> None:
+        """Time for others to come too, if nobody waits for them."""
 
     async def apply(self, records: Sequence[Record]) -> None:
         """Returns once PostgreSQL has them."""
@@ -84,7 +86,8 @@ async def live(app: faust.App, topics: tuple[str, ...], here: Applies) -> None:
     async def hand_on() -> None:
         while True:
             events = [await arrived.get()]
-            await here.gather(1 + arrived.qsize())
+            if arrived.qsize() < FEW:  # what was fetched together is handed over one by one
+                await asyncio.sleep(TOGETHER_SECONDS)
             while len(events) < BATCH and not arrived.empty():
                 events.append(arrived.get_nowait())
             point("stream.arrived")
@@ -93,6 +96,10 @@ async def live(app: faust.App, topics: tuple[str, ...], here: Applies) -> None:
             for event in events:
                 event.ack()
             point("stream.acknowledged")
+
+    async def gather() -> None:  # asked in the thread in which Faust fetches
+        asked = asyncio.run_coroutine_threadsafe(here.gather(), app.loop)
+        await asyncio.wrap_future(asked)
 
     raw: dict[str, Any] = {"key_serializer": "raw", "value_serializer": "raw"}
     source = app.topic(*topics, key_type=bytes, value_type=bytes, **raw)
@@ -103,6 +110,8 @@ async def live(app: faust.App, topics: tuple[str, ...], here: Applies) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(hand_on())
             await app.maybe_start()
+            faust_own: Any = app.consumer
+            fetching(faust_own._thread._consumer, gather)
             while not (app.crashed or app.should_stop):  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
             raise RuntimeError("Faust has ended") from app.crash_reason

@@ -141,9 +141,7 @@ def _write(kind: str) -> str:
 
 def view(rt: Runtime) -> View:
     ddl = Path(__file__).with_name("sql") / "view.sql"
-    return View(
-        "metrics", SERVICE_TOPICS, ddl, project, projected=FOLDED, opens=CODED, gathers=0.03
-    )
+    return View("metrics", SERVICE_TOPICS, ddl, project, projected=FOLDED, opens=CODED, gathers=0.1)
 
 
 def _months(fiscal_year: int) -> list[str]:

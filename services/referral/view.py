@@ -105,7 +105,7 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
 def view(rt: Runtime) -> View:
     ddl = Path(__file__).with_name("sql") / "view.sql"
     topics = ("intake", "referral", "meetings")
-    return View("referral", topics, ddl, project, kept=frozenset(KEEPS), gathers=0.03)
+    return View("referral", topics, ddl, project, kept=frozenset(KEEPS), gathers=0.1)
 
 
 async def has_standing(rt: Runtime, who: Principal, case: UUID) -> bool:

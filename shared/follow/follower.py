@@ -129,7 +129,7 @@ class Follower:
         self.forget()
         await self._identify()
         await self.applier.start()
-        reader = consumer(self._kafka, self.applier.name)
+        reader = consumer(self._kafka, self.applier.name, self.applier.gather)
         await reader.start()
         together, coming = pace(), None
         try:
@@ -183,12 +183,6 @@ class Follower:
     async def _some(self, reader: Any, timeout_ms: int) -> _Batch:
         batches = await reader.getmany(timeout_ms=timeout_ms, max_records=BATCH)
         placed = self._from
-        if batches and await self.applier.gather(sum(map(len, batches.values()))):
-            more = await reader.getmany(timeout_ms=0, max_records=BATCH)
-            if self._from is not placed:  # what came before is read again
-                batches, placed = {}, self._from
-            for place, messages in more.items():
-                batches[place] = [*batches.get(place, ()), *messages]
         batches = {place: m for place, m in batches.items() if m and place in self._from}
         records = [record_of(m) for messages in batches.values() for m in messages]
         reads = None

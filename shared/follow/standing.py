@@ -12,7 +12,8 @@ from shared.views import View
 from . import inbox, parked, place
 from .record import GAP
 
-FEW = 100
+HURRIED_SECONDS = 0.15
+"""Who waits says so again within this time."""
 GAP_SECONDS = 20.0
 """Longer than a relay needs to notice that its topic has lost something, and to send it again."""
 LASTING = """
@@ -42,7 +43,7 @@ class Standing:
         self.live = False
         self.stopped: str | None = None
         self.moved = asyncio.Event()
-        self._awaited = asyncio.Event()
+        self._awaited, self._hurried_until = asyncio.Event(), 0.0
         self._looked = 0.0
 
     @property
@@ -55,24 +56,20 @@ class Standing:
         moved.set()
 
     def hurry(self) -> None:
-        """Somebody waits for what comes next: it is not gathered."""
+        """Somebody waits for what comes next: for a while it is not gathered."""
+        self._hurried_until = asyncio.get_running_loop().time() + HURRIED_SECONDS
         self._awaited.set()
 
     def hurried(self) -> bool:
-        """Did anybody begin to wait since this was asked?"""
-        was = self._awaited.is_set()
-        self._awaited.clear()
-        return was
+        return asyncio.get_running_loop().time() < self._hurried_until
 
-    async def gather(self, records: int) -> bool:
-        """When so few have come and nobody waits for them, give others time to come too. Was it given?"""
-        if not self.view.gathers or records >= FEW or not self.live:
-            return False
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.view.gathers):
-                await self._awaited.wait()
-        self._awaited.clear()
-        return True
+    async def gather(self) -> None:
+        """Before more is fetched, when little came: unless somebody waits, time for others to come too."""
+        if self.view.gathers and self.live and not self.hurried():
+            self._awaited.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.view.gathers):
+                    await self._awaited.wait()
 
     async def positions(self, ids: Mapping[str, str]) -> dict[TopicPartition, int]:
         return await place.positions(self._pool, self.name, ids)

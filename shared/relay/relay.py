@@ -97,7 +97,7 @@ class Relay:
             if now - topics.compared_at > COMPARE_SECONDS and await topics.compare():
                 self._woken.set()
             await self._beat(topics, sender, drained_at)
-            await turn.ping_until(asyncio.ensure_future(self._woken.wait()), once=True)
+            await turn.rest()
 
     async def _beat(self, topics: Topics, sender: Any, drained_at: datetime) -> None:
         """Drained: say so, with the offsets published so far (freshness and fail-closed rest on it).

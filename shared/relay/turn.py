@@ -45,14 +45,20 @@ class Turn:
             await self.db.execute("select 1")
             self.answered()
 
-    async def ping_until(self, done: asyncio.Future[Any], *, once: bool = False) -> None:
-        """Wait, and keep the session alive. `once`: at most one poll interval."""
+    async def rest(self) -> None:
+        """Until something is committed here, or the session has to be kept alive."""
+        try:
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._woken.wait()
+        except TimeoutError:
+            await self.db.execute("select 1")
+
+    async def ping_until(self, done: asyncio.Future[Any]) -> None:
+        """Wait, and keep the session alive."""
         try:
             while not done.done():
                 await asyncio.wait([done], timeout=POLL_SECONDS)
                 if not done.done():
                     await self.db.execute("select 1")
-                    if once:
-                        return
         finally:
             done.cancel()

@@ -22,7 +22,7 @@ from shared.broker import Message, consumer, describe, event_message, producer
 from shared.clock import SimulatedClock
 from shared.contracts import Envelope, Event, Recorded, Unreadable
 from shared.contracts.intake import PersonDescribed, WorriesRecorded
-from shared.db import Connection, Pool, pool
+from shared.db import ONE_PLAN, Connection, Pool, pool
 from shared.deadline import Due, Fire, Plan, Timer, no_plan
 from shared.decider import Decider, Refused
 from shared.follow import Applier, Follower, Record
@@ -369,7 +369,10 @@ def plain_logs() -> None:
 async def kit_at(
     place: Place, ddl: Path, toy: Toy | None = None, plan: Plan = no_plan
 ) -> AsyncIterator[Kit]:
-    async with pool(place.database) as db, pool(place.keyring, size=4) as keys:
+    async with (
+        pool(place.database, plan_cache_mode=ONE_PLAN) as db,
+        pool(place.keyring, size=4) as keys,
+    ):
         yield Kit(place, db, keys, toy or Toy(), plan, ddl)
 
 

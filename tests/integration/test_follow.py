@@ -70,24 +70,30 @@ async def test_a_gap_parks_and_heals_when_the_missing_version_comes(spine: Kit) 
 
 
 async def test_what_nobody_waits_for_is_gathered_and_who_waits_has_it_at_once(spine: Kit) -> None:
+    """The first is there at once; then the broker is left alone for a while."""
     spine.view = replace(spine.view, gathers=10_000.0)
     follower = await spine.follower()
+    applier = follower.applier
 
     async def live() -> bool:
-        return follower.applier.live
+        return applier.live
 
-    async def read() -> bool:
-        reader = follower._reader
-        return any([await reader.position(place) for place in reader.assignment()])
+    async def gathers() -> bool:
+        return bool(applier._awaited._waiters)
 
     async with running(follower):
         await until(live)
-        made = await streams(spine, 1)
-        await spine.publish(made[0][1])
-        await until(read)
-        assert not await spine.applied()
-        follower.applier.hurry()
-        await spine.reached(whole(made))
+        first, *others = await streams(spine, 1, 1, 1)
+        await spine.publish(first[1])
+        await spine.reached(whole([first]))
+        await until(gathers)
+        for _, messages in others:
+            await spine.publish(messages)
+        assert await follower.behind()
+        await spine.reached(whole([first]))
+        assert await gathers()
+        applier.hurry()
+        await spine.reached(whole([first, *others]))
 
 
 # Poison.
