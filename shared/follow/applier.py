@@ -16,6 +16,7 @@ from shared.settings import Limits
 from shared.views import Asked, View
 
 from . import inbox, parked, reading
+from .begun import Begun
 from .inbox import Overtaken, Spans
 from .limits import Tolerance, TooMuchInvalid
 from .place import Places, places
@@ -68,6 +69,7 @@ class Applier(Standing):
         self._codec, self.promoted, self._reacted = codec, promoted, reacted
         self._tolerance = Tolerance(limits or Limits())
         self._due: set[str] = set()
+        self.begun = Begun(pool)
 
     async def start(self) -> None:
         """Replay what was parked: the usual cause heals itself at the next deployment."""
@@ -157,7 +159,7 @@ class Applier(Standing):
         streams = sorted(whole or {read.stream for read in reads if read.stream})
         first = self._first(reads) if whole else ALL_LATER
         name, folds = self.view.name, self.view.react is views.nothing
-        async with self._pool.acquire() as db, db.transaction():
+        async with self.begun.transaction() as db:
             try:
                 rows = await inbox.take(db, name, place, streams, whole, *first[:2], folds)
             except (Overtaken, *PASSING):

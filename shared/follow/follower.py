@@ -31,7 +31,7 @@ AHEAD_SECONDS = 5.0
 60 s in which a destroyed key is forgotten.
 """
 QUIET_MS, QUIET_LOOKS = 20, 5
-DISPLAY_SECONDS = 1.0
+IDLE_SECONDS, DISPLAY_SECONDS = 0.01, 1.0
 SILENT_SECONDS = 30.0
 """So long may a view that is behind read nothing, whatever replica reads for it."""
 
@@ -139,7 +139,7 @@ class Follower:
             look_at = 0.0
             coming = asyncio.create_task(self._next(reader, together))
             while True:
-                batch = await coming
+                batch = await self._when_here(coming)
                 coming = asyncio.create_task(self._next(reader, together))
                 if self._trouble:
                     raise self._trouble
@@ -165,7 +165,16 @@ class Follower:
             if coming:
                 coming.cancel()
             self._reader = None
+            with suppress(*PASSING):
+                await self.applier.begun.end()
             await stop(reader)
+
+    async def _when_here(self, coming: asyncio.Task[_Batch]) -> _Batch:
+        """While nothing comes, what is needed then is made ready."""
+        await asyncio.wait([coming], timeout=IDLE_SECONDS)
+        if not coming.done():
+            await self.applier.begun.ahead()
+        return await coming
 
     async def _next(self, reader: Any, together: Callable[[], Awaitable[None]]) -> _Batch:
         """Opened while the one before it is written. What only moves places goes with what tells more, if

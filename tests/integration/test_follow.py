@@ -96,6 +96,32 @@ async def test_what_nobody_waits_for_is_gathered_and_who_waits_has_it_at_once(sp
         await spine.reached(whole([first, *others]))
 
 
+BEGUN = """
+select pid, backend_xmin is null and not exists (
+           select from pg_locks l where l.pid = a.pid and l.locktype <> 'virtualxid') as unseen
+  from pg_stat_activity a where datname = current_database() and state = 'idle in transaction'"""
+
+
+async def test_what_is_begun_ahead_holds_nothing_up_and_is_not_missed_when_it_is_gone(
+    spine: Kit,
+) -> None:
+    async def begun() -> Any:
+        return await spine.pool.fetchrow(BEGUN)
+
+    async with running(await spine.follower()):
+        await until(begun)
+        ahead = await begun()
+        assert ahead["unseen"]
+        first, second = await streams(spine, 1, 1)
+        await spine.publish(first[1])
+        await spine.reached(whole([first]))
+        await until(begun)
+        again = await begun()
+        await spine.pool.execute("select pg_terminate_backend($1)", again["pid"])
+        await spine.publish(second[1])
+        await spine.reached(whole([first, second]))
+
+
 # Poison.
 
 
