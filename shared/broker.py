@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
-from asyncpg.pgproto.pgproto import UUID  # a UUID of the standard library, made in C
 from confluent_kafka import KafkaError as ConfluentError
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
@@ -21,6 +20,7 @@ from pydantic_core import to_json
 
 from shared.contracts import Envelope
 from shared.fetching import Pause, at_once, fetching
+from shared.ids import uuid_in
 from shared.loops import slips
 from shared.settings import Kafka
 
@@ -304,7 +304,7 @@ def envelope_told(told: bytes) -> Envelope:
     return tuple.__new__(  # as Envelope(…), which is a function in Python
         Envelope,
         (
-            UUID(id),
+            uuid_in(id),
             stream,
             _numbered(stream, version),
             named,
@@ -313,9 +313,9 @@ def envelope_told(told: bytes) -> Envelope:
             told_at if occurred_at == at else _moment(occurred_at),
             actor,
             agency,
-            UUID(correlation),
+            uuid_in(correlation),
             basis or None,
-            UUID(causation) if causation else None,
+            uuid_in(causation) if causation else None,
             trace or None,
         ),
     )

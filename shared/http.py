@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
 
 from fastapi import Depends, Header, Path, Query, Request, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
-from uuid_utils.compat import UUID, uuid7, uuid8
 
 from shared import audit
 from shared.audit import Reading
@@ -21,6 +21,7 @@ from shared.contracts import Recorded
 from shared.contracts.codes import labels
 from shared.db import REFUSED, Connection
 from shared.decider import Anything, Refused
+from shared.ids import uuid7, uuid8, uuid_in
 from shared.journal import ALONE, Beside, Born, Context, Past, Written
 from shared.problems import Problem, bad_input, not_found
 from shared.route import Direct
@@ -252,8 +253,7 @@ class Call:
         self.response.headers["ETag"] = f'"{version}"'
 
     def _command(self, name: str) -> UUID:
-        found = self._hash(name.encode())
-        return uuid8(*(int.from_bytes(part) for part in (found[:6], found[6:8], found[8:16])))
+        return uuid8(self._hash(name.encode()))
 
     def _hash(self, data: bytes) -> bytes:
         return hmac.digest(self.rt.keys.index_key, data, hashlib.sha256)
@@ -300,7 +300,7 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 def to_uuid(text: str) -> UUID:
     """An id from a path; anything else is not there (404)."""
     try:
-        return UUID(text)
+        return uuid_in(text)
     except ValueError:
         raise not_found() from None
 

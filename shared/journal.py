@@ -9,12 +9,12 @@ from uuid import UUID
 
 import asyncpg
 from pydantic_core import to_json
-from uuid_utils.compat import uuid7
 
 from shared.contracts import Envelope, Event, Recorded
 from shared.db import PASSING, Connection, Pool, by_column, lines, unfolded
 from shared.deadline import Plan, Timer, no_plan
 from shared.decider import Anything, Refused
+from shared.ids import uuid7
 from shared.kill import point
 from shared.plan import SET_ALL, columns, plan
 from shared.sealing import COLUMNS, ROWS, Codec, ErasedKey, Poison, envelope_of, stored

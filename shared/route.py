@@ -3,7 +3,7 @@
 from codecs import BOM_UTF8
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from email.message import Message
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from inspect import iscoroutinefunction
 from typing import Any, NamedTuple
 
@@ -42,9 +42,9 @@ class _Sent(Headers):
 class Lenient(Request):
     """A body that is no JSON fails as any wrong value does: after 401, 404 and 403, with 422."""
 
-    @cached_property
-    def headers(self) -> Headers:
-        return _Sent(self.scope)
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        super().__init__(scope, receive)
+        self._headers = _Sent(scope)
 
     async def json(self) -> Any:
         try:

@@ -13,9 +13,9 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from uuid_utils.compat import uuid8
 
 from shared.db import PASSING, REFUSED, Connection, by_column
+from shared.ids import uuid8
 from shared.runtime import Runtime
 
 from .domain.matching import LOOKED_AT, Level, likeness, rule_mark
@@ -157,5 +157,4 @@ def _pairs(rows: Iterable[Any]) -> list[Pair]:
 def _id(key: bytes, sides: Sequence[tuple[UUID, UUID]]) -> UUID:
     """The same for the same two, whoever asks; not to be guessed from their ids."""
     name = "match " + " ".join(sorted(f"{case}/{person}" for case, person in sides))
-    made = hmac.digest(key, name.encode(), sha256)
-    return uuid8(*(int.from_bytes(part) for part in (made[:6], made[6:8], made[8:16])))
+    return uuid8(hmac.digest(key, name.encode(), sha256))

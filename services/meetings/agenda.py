@@ -5,8 +5,6 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID, uuid5
 
-from uuid_utils.compat import uuid7
-
 from shared.basis import CONSENT_TYPES, DIRECTORY_TYPES, POOL_TYPES
 from shared.contracts import Recorded
 from shared.contracts.intake import (
@@ -20,6 +18,7 @@ from shared.contracts.meetings import AgendaItemAdded, MatterEnded
 from shared.db import RACED, Connection
 from shared.decider import Refused
 from shared.follow import Overtaken
+from shared.ids import uuid7
 from shared.journal import Context
 from shared.runtime import Runtime
 

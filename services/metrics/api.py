@@ -6,12 +6,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field, model_validator
-from uuid_utils.compat import uuid7
 
 from shared.calendar import TOKYO, fiscal_year
 from shared.contracts.codes import bodies
 from shared.contracts.metrics import CourseHeld, SurveyRecorded
 from shared.http import Body, Call, Caller, PathId, Receipt, Route, to_uuid
+from shared.ids import uuid7
 from shared.problems import bad_input, not_found
 
 from . import view

@@ -9,11 +9,11 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from uuid_utils.compat import uuid7
 
 from shared.broker import KafkaError, Message, MessageSizeTooLargeError, TopicPartition
 from shared.contracts.views import DocumentChanged
 from shared.db import DISK, LINES, UNWAITED, Connection, lines
+from shared.ids import uuid7
 from shared.kill import point
 from shared.problems import Problem
 from shared.relay import Ack

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, model_validator
-from uuid_utils.compat import uuid7
 
 from shared.audit import content_free
 from shared.contracts.codes import OneOf
@@ -20,6 +19,7 @@ from shared.contracts.intake import (
     StaffUnblocked,
 )
 from shared.http import Body, Call, Caller, PathId, Receipt, Route, Text, to_uuid
+from shared.ids import uuid7
 from shared.journal import NEW
 from shared.problems import bad_input, not_found
 

@@ -11,12 +11,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, BeforeValidator, WithJsonSchema
-from uuid_utils.compat import uuid7
 
 from shared.contracts import Unreadable, readable
 from shared.contracts.codes import OneOf
 from shared.contracts.intake import AttachmentAdded, AttachmentRemoved, MediaType
 from shared.http import Body, Line, PathId, Receipt, Route, Text
+from shared.ids import uuid7
 from shared.journal import ALONE, NEW, Beside, Past
 from shared.problems import bad_input, not_found
 from shared.runtime import Runtime

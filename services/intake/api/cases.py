@@ -6,7 +6,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
-from uuid_utils.compat import uuid7
 
 from shared.contracts import Event
 from shared.contracts.codes import OneOf
@@ -28,6 +27,7 @@ from shared.http import (
     Text,
     to_uuid,
 )
+from shared.ids import uuid7
 from shared.journal import NEW
 
 from .. import view

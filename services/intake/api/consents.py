@@ -6,7 +6,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from uuid_utils.compat import uuid7
 
 from shared.basis import FREEZES_PROXIES, flags
 from shared.calendar import TOKYO, age
@@ -24,6 +23,7 @@ from shared.http import (
     Text,
     to_uuid,
 )
+from shared.ids import uuid7
 from shared.problems import bad_input, not_found
 
 from .. import view

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field, StringConstraints
-from uuid_utils.compat import uuid7
 
 from shared.audit import content_free
 from shared.calendar import TOKYO
@@ -15,6 +14,7 @@ from shared.contracts.codes import OneOf
 from shared.contracts.grounds import Ground, allows, grounds
 from shared.contracts.intake import GroundRecorded, UrgentAsserted
 from shared.http import Body, Call, Caller, Moment, PathId, Receipt, Route, Text, to_uuid
+from shared.ids import uuid7
 from shared.journal import NEW
 from shared.problems import bad_input, not_found
 

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
-from uuid_utils.compat import uuid7
 
 from shared.contracts.intake import CasesMerged, ConsentConfirmed, MergeUndone
 from shared.decider import Refused
 from shared.http import Body, Call, Caller, PathId, Receipt, Route, Text, to_uuid
+from shared.ids import uuid7
 from shared.journal import NEW, Past
 from shared.problems import Problem, bad_input, not_found
 

@@ -6,13 +6,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
-from uuid_utils.compat import uuid7
 
 from shared.audit import content_free
 from shared.contracts import readable
 from shared.contracts.codes import OneOf
 from shared.contracts.intake import MessageRead, MessageSent, PersonToldOf
 from shared.http import Body, Call, PathId, Receipt, Route, Text, to_uuid
+from shared.ids import uuid7
 from shared.journal import NEW, Past
 from shared.problems import Problem, bad_input, not_found
 

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
-from uuid_utils.compat import uuid7
 
 from shared.contracts import ERASED, readable
 from shared.contracts.codes import OneOf
 from shared.contracts.intake import CaseOpened, NoticeClosed, NoticeReceived, NoticeTaken
 from shared.http import Body, Call, Caller, Line, PathId, Receipt, Route, Text, to_uuid
+from shared.ids import uuid7
 from shared.journal import NEW, Past
 from shared.problems import Problem, bad_input, not_found
 

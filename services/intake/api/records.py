@@ -7,7 +7,6 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field, model_validator
-from uuid_utils.compat import uuid7
 
 from shared.audit import content_free
 from shared.calendar import TOKYO
@@ -23,6 +22,7 @@ from shared.contracts.intake import (
     RecordRead,
 )
 from shared.http import Body, Call, Line, PathId, Receipt, Route, Text
+from shared.ids import uuid7
 from shared.journal import NEW, Past
 from shared.problems import Problem
 

@@ -8,7 +8,6 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
-from uuid_utils.compat import uuid7
 
 from shared.calendar import TOKYO
 from shared.contracts import readable
@@ -23,6 +22,7 @@ from shared.contracts.intake import (
 )
 from shared.decider import Refused
 from shared.http import Body, Call, Caller, Line, PathId, Receipt, Route, Text, to_uuid
+from shared.ids import uuid7
 from shared.journal import NEW
 from shared.problems import bad_input, not_found
 

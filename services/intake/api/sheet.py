@@ -13,7 +13,6 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
-from uuid_utils.compat import uuid7
 
 from shared.calendar import TOKYO
 from shared.contracts import Event
@@ -30,6 +29,7 @@ from shared.contracts.intake import (
     WorriesRecorded,
 )
 from shared.http import Call, Line, Text
+from shared.ids import uuid7
 from shared.problems import bad_input
 
 from .common import Agency

@@ -8,7 +8,6 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field, model_validator
-from uuid_utils.compat import uuid7
 
 from shared.audit import content_free
 from shared.blocks import blocked
@@ -22,6 +21,7 @@ from shared.contracts.intake import (
     TransferWithdrawn,
 )
 from shared.http import Body, Call, Caller, PathId, Receipt, Route, Text, to_uuid
+from shared.ids import uuid7
 from shared.journal import NEW, Born
 from shared.problems import Problem, bad_input, not_found
 

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from uuid_utils.compat import uuid7
 
 from shared.contracts import ERASED, readable
 from shared.contracts.codes import OneOf
@@ -22,6 +21,7 @@ from shared.contracts.intake import (
 )
 from shared.contracts.intake.watch import About, WatchKind
 from shared.http import Body, Call, Caller, Limit, Line, Page, PathId, Receipt, Route, Text, to_uuid
+from shared.ids import uuid7
 from shared.journal import NEW, Past
 from shared.problems import bad_input, not_found
 

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
-from uuid_utils.compat import uuid7
 
 from shared.calendar import fiscal_year
 from shared.contracts.codes import bodies
@@ -18,6 +17,7 @@ from shared.contracts.meetings import (
     MatterSubmitted,
 )
 from shared.http import Body, Call, Caller, Limit, Page, Receipt, Route
+from shared.ids import uuid7
 from shared.problems import not_found
 
 from .. import view

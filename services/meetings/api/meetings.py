@@ -6,7 +6,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
-from uuid_utils.compat import uuid7
 
 from shared.calendar import TOKYO
 from shared.contracts import readable
@@ -20,6 +19,7 @@ from shared.contracts.meetings import (
     MeetingHeld,
 )
 from shared.http import Body, Call, Caller, Limit, Page, Receipt, Route
+from shared.ids import uuid7
 from shared.journal import Past
 from shared.problems import bad_input
 

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
-from uuid_utils.compat import uuid7
 
 from shared.contracts.codes import OneOf
 from shared.contracts.meetings import TaskAgreed
 from shared.http import Body, Limit, Page, Receipt, Route, Text
+from shared.ids import uuid7
 from shared.journal import NEW
 from shared.problems import Problem, bad_input
 

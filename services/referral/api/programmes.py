@@ -7,7 +7,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
-from uuid_utils.compat import uuid7
 
 from shared.contracts.referral import ProgrammeContracted, ProgrammeRegistered
 from shared.http import (
@@ -23,6 +22,7 @@ from shared.http import (
     Route,
     to_uuid,
 )
+from shared.ids import uuid7
 from shared.journal import Past
 from shared.problems import bad_input, not_found
 

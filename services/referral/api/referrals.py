@@ -7,7 +7,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field, ValidationError
-from uuid_utils.compat import uuid7
 
 from shared.blocks import blocked
 from shared.contracts import readable
@@ -23,6 +22,7 @@ from shared.contracts.referral import (
 from shared.directory import Offices
 from shared.grounds import classes_for
 from shared.http import Body, Call, Caller, Limit, Page, Receipt, Route, Text, to_uuid
+from shared.ids import uuid7
 from shared.journal import Past
 from shared.offices import the_offices
 from shared.problems import Problem, bad_input, not_found

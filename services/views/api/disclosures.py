@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, Field, StringConstraints, model_validator
-from uuid_utils.compat import uuid7
 
 from shared.calendar import TOKYO, fiscal_year
 from shared.contracts import readable
@@ -23,6 +22,7 @@ from shared.contracts.views import (
     SheetPrinted,
 )
 from shared.http import Body, Call, Caller, Line, PathId, Receipt, Route, Text, to_uuid
+from shared.ids import uuid7
 from shared.journal import NEW, Past
 from shared.problems import bad_input, not_found
 

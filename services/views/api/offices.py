@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, BeforeValidator, Field
-from uuid_utils.compat import uuid7
 
 from shared.contracts.views import OfficeRegistered, OfficeRemoved
 from shared.contracts.views.way import OFFICE
 from shared.http import Body, Call, Receipt, Route
+from shared.ids import uuid7
 from shared.problems import bad_input
 
 from ..domain import way

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
-from uuid_utils.compat import uuid7
 
 from shared.contracts.views import WebhookRegistered
 from shared.contracts.views.way import URL
 from shared.http import Body, Call, Caller, Receipt, Route
+from shared.ids import uuid7
 from shared.problems import bad_input, not_found
 
 from ..domain import way
