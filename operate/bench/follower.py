@@ -151,7 +151,7 @@ async def keep_all(pool: Pool, records: Sequence[Any]) -> None:
         told = {"": one.key, **dict(one.headers)}
         lines.append(BETWEEN.join((*[told.get(name, b"") for name in TOLD], one.value)))
     async with pool.acquire() as db, db.transaction():
-        await db.execute("set local search_path to bare")
+        await db.execute("set local search_path to bare, public")
         await keep(db, lines)
 
 
