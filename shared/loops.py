@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 PACE_SECONDS, LATEST_SECONDS = 0.005, 0.02
 LATER = 4
 """So much wider than it was late does a round leave the next."""
-EACH_SECONDS, WIDEST_SECONDS = 0.001, 0.1
-"""At a thousand a second rounds become as wide as they may: then most of what a round costs is the round."""
+EACH_SECONDS, WIDEST_SECONDS = 0.0007, 0.1
+"""At 1,400 a second rounds become as wide as they may: then most of what a round costs is the round."""
 Item = TypeVar("Item")
 
 
