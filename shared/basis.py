@@ -152,10 +152,11 @@ class World:
         return since
 
     def turns(self, body: str) -> Iterator[datetime]:
-        """When time alone changes who belongs to it: a member's seat at a desk begins or ends."""
+        """When who belongs to it changes: some of it lies ahead, by a seat at a desk or another's clock."""
         for stay in self.stays(body):
-            if stay.desk:
-                yield from (stay.since, *((stay.left_at,) if stay.left_at else ()))
+            yield stay.since
+            if stay.left_at:
+                yield stay.left_at
 
     def pool(self, body: str, at: datetime) -> set[str]:
         return {stay.agency for stay in self.stays(body) if stay.belongs(at)}

@@ -25,6 +25,7 @@ from shared.contracts.intake import (
     PersonNoted,
     SituationRecorded,
 )
+from shared.contracts.meetings import MemberLeft, MemberNamed
 from shared.contracts.views import DocumentChanged
 from tests.unit._town import CASE, HANA, HOUR, MATTER, START, Town, town
 
@@ -115,6 +116,23 @@ def test_a_case_is_judged_again_when_a_programme_of_it_passes() -> None:
     named = town().programme("visits", *terms).consent("a", HANA, "visits-desk")
     assert judged(named).again_at == april
     assert "name" in fields(change(judged(named, at=april)))
+
+
+def test_what_a_clock_ahead_of_ours_has_recorded_is_judged_when_ours_is_there() -> None:
+    """L3, L4: the clocks of two services differ; what ends by the other one's ends by ours as well."""
+    named = MemberNamed(body="juso", member="m", agency="care")
+    grouped = town().tell(named, stream="body/juso", at=START).consent("a", HANA, group="juso")
+    for case, lost in (
+        (town().consent("a", HANA, "care").narrow("a", dropped=("health_disability",)), "health"),
+        (town().consent("a", HANA, "care").narrow("a", excluded=("care",)), "name"),
+        (grouped.tell(MemberLeft(body="juso", member="m"), stream="body/juso"), "name"),
+        (town().consent("a", HANA, "care").withdraw("a"), "name"),
+    ):
+        soon = case.events[-1].envelope.at
+        first = judged(case, at=soon - timedelta(milliseconds=1))
+        assert lost in fields(change(first))
+        assert first.again_at == soon
+        assert lost not in fields(change(judged(case, change(first), at=soon)))
 
 
 def test_what_was_made_is_sent_as_what_is_made_again_to_the_last_byte() -> None:

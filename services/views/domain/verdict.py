@@ -193,12 +193,14 @@ def _candidates(of: Evidence, now: datetime) -> set[str]:
 
 def _next_boundary(of: Evidence, now: datetime) -> datetime | None:
     """Of a basis, of the contracts under whose programmes something was recorded or is named, or of the
-    seats of a group's members.
+    stays of a group's members; and when our clock is where another's was that recorded something.
     """
     offices = of.known.offices
     programmes = {offices.programme_of(*who) for who in of.recorders}
     programmes |= {offices.desks[c].programme for c in of.given.names() if c in offices.desks}
     moments = [*of.given.moments(), *offices.moments(p for p in programmes if p)]
+    for recorded in of.events:
+        moments += recorded.envelope.occurred_at, recorded.envelope.at
     for group in {c.recorded.group for c in of.given.consents.values() if c.recorded.group}:
         moments += of.known.turns(group)
     return min((moment for moment in moments if moment > now), default=None)
