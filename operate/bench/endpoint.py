@@ -32,6 +32,7 @@ CONNECTIONS, CASES = 16, 200
 BODY = {"method": "visit", "text": TEXT}
 ACTOR = ("city-fukushi", ["intake_worker"], "bench")
 SECONDS, TURNS = 4.0, 5
+BROKER = "kafka-1"
 
 
 async def figures(stack: Stack, seconds: float, repeats: int) -> list[Figure]:
@@ -45,10 +46,20 @@ async def figures(stack: Stack, seconds: float, repeats: int) -> list[Figure]:
     async def rate(port: int) -> float:
         return float((await load(port, paths, headers, seconds))["rate"])
 
+    async def turns() -> tuple[list[float], list[float]]:
+        return await beside(lambda: rate(ours_port), lambda: rate(bare_port), repeats)
+
     async with bare(stack, bare_port):
-        ours, limit = await beside(lambda: rate(ours_port), lambda: rate(bare_port), repeats)
-    what = f"whole command, {CONNECTIONS} connections ÷ a bare endpoint with one insert"
-    return [Figure("command", what, "requests/s", ours, limit, at_least=0.6)]
+        whole = await turns()
+        await asyncio.to_thread(stack.stop, BROKER)
+        alone = await turns()
+        await asyncio.to_thread(stack.start, BROKER)
+    what = f"whole command, {CONNECTIONS} connections, sent and folded by the same service ÷ a bare endpoint"
+    alone_is = "the same while the broker is away: token, rules, journal and audit alone"
+    return [
+        Figure("command", what, "requests/s", *whole, at_least=0.6),
+        Figure("command_alone", alone_is, "requests/s", *alone),
+    ]
 
 
 async def open_cases(base: str, headers: dict[str, str]) -> list[str]:

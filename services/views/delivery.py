@@ -64,16 +64,22 @@ select d.*, s.public_key, n.data as recorded, n.at as recorded_at,
 MARK = f"""
 update delivery d
    set sent_document = m.document, sent_edition = m.edition, sent_ended = m.ended,
-       topic_id = m.topic_id, "offset" = m.at, refused = null, retry_at = null,
+       topic_id = m.topic_id, "offset" = m.at, refused = null, edition = d.edition + m.early::int,
+       retry_at = case when m.early then now() + interval '{AGAIN_SOON}' end,
        sent_mark = m.mark, sent_at = $1,
        resend_at = case when m.ended or d.receipt_document >= m.document then null
                         else now() + interval '1 day' end
   from unnest({LINES.format(2)}::text[], {LINES.format(3)}::uuid[], {LINES.format(4)}::int[],
               {LINES.format(5)}::int[], {LINES.format(6)}::bool[], {LINES.format(7)}::text[],
-              {LINES.format(8)}::bigint[], {LINES.format(9)}::text[])
-       m (agency, case_id, document, edition, ended, topic_id, at, mark), {DISK}
+              {LINES.format(8)}::bigint[], {LINES.format(9)}::text[], {LINES.format(10)}::bool[])
+       m (agency, case_id, document, edition, ended, topic_id, at, mark, early), {DISK}
  where d.agency = m.agency and d.case_id = m.case_id and {UNWAITED}"""
-"""What it marked is sent again, as the same edition, if it is lost."""
+"""What it marked is sent again, as the same edition, if it is lost. `early`: less or other than is on record
+was sent, for a change that nobody had judged; if that is undone before anybody does, the record stays
+and nothing else would send it: so it goes again, as the next edition.
+"""
+UNJUDGED = """
+select id from cases where id = any($1::uuid[]) and (dirty or judge_at <= $2) and stuck is null"""
 REFUSE = f"""
 update delivery set refused = $2, retry_at = now() + interval '{RETRY}' where agency = $1"""
 TOO_LARGE = """
@@ -165,6 +171,7 @@ class Delivery:
             lines(topic_id for _, topic_id, _ in sent),
             lines(offset for _, _, offset in sent),
             lines(token["mark"] for token, _, _ in sent),
+            lines(token["early"] for token, _, _ in sent),
         )
 
     async def refuse(self, db: Connection, token: Any, error: KafkaError) -> bool:
@@ -196,16 +203,17 @@ class Delivery:
                     plain[place] = row["recorded"]["document"], text
                 else:
                     again[place] = DocumentChanged.model_validate(row["recorded"]), at
-        documents = await opened(self._rt, again) if again else {}
+        documents, early = await opened(self._rt, again) if again else ({}, set())
         plain |= {place: (one["document"], canonical(one)) for place, one in documents.items()}
         later: list[tuple[str, UUID]] = []
         for row in rows:
             place = row["agency"], row["case_id"]
             if row["ended"]:
-                made.append(({**row, "mark": None}, _tombstone(row)))
+                made.append(({**row, "mark": None, "early": False}, _tombstone(row)))
             elif place in plain:
                 document, text = plain[place]
-                token = {**row, "mark": mark(self._rt.keys.index_key, outward(text))}
+                as_sent = mark(self._rt.keys.index_key, outward(text))
+                token = {**row, "mark": as_sent, "early": place in early}
                 made.append((token, self._sealed(row, document, text)))
             else:
                 later.append(place)
@@ -264,7 +272,7 @@ async def opened_again(
     """A document as it was recorded at some time, less what by now no basis allows or was erased.
     Raises Problem (503) where this view may only be behind.
     """
-    found = await opened(rt, {(agency, case): (recorded, at)})
+    found, _ = await opened(rt, {(agency, case): (recorded, at)})
     if not found:
         raise Problem("recovering")
     return found[agency, case]
@@ -272,31 +280,39 @@ async def opened_again(
 
 async def opened(
     rt: Runtime, newest: Mapping[tuple[str, UUID], tuple[DocumentChanged, datetime]]
-) -> dict[tuple[str, UUID], dict[str, Any]]:
-    """Documents as they were recorded; those that must wait are left out.
+) -> tuple[dict[tuple[str, UUID], dict[str, Any]], set[tuple[str, UUID]]]:
+    """Documents as they were recorded, less what no basis allows now; those that must wait are left out.
+    And which are not as on record, of cases that are still to be judged.
 
     The records were read first: what they name is among what is read now, unless this view was
     set back and catches up. Then a part must not take the place of the whole, under its number.
     """
     judge: Judge = rt.state["judge"]
-    seen = await judge.look(rt.reads)
-    whole = rt.applier.live and judge.heard.all(seen.positions)
-    told = await judge.load(rt.reads, list({case for _, case in newest}))
-    known = await judge.world(rt.reads, seen)
+    cases, now = list({case for _, case in newest}), rt.clock.now()
+    async with rt.reads.acquire() as db, db.transaction(isolation="repeatable_read"):
+        seen = await judge.look(db)
+        whole = rt.applier.live and judge.heard.all(seen.positions)
+        told = await judge.load(db, cases)
+        known = await judge.world(db, seen)
+        unjudged = {row["id"] for row in await db.fetch(UNJUDGED, cases, now)}
     found: dict[tuple[str, UUID], dict[str, Any]] = {}
+    early: set[tuple[str, UUID]] = set()
     for (agency, case), (recorded, at) in newest.items():
         refs = recorded.items
         places = {(ref.event, ref.field) for ref in refs}
         its = (*told[case].facts, *told[case].mistaken)
         facts = [fact for fact in its if (fact.event, fact.field) in places]
-        shown = disclose(facts, told[case].bases, known, agency, rt.clock.now())
+        shown = disclose(facts, told[case].bases, known, agency, now)
         handles = Handles(rt.keys.index_key, agency)
         made = content(handles, as_recorded(shown, refs))
-        if whole or digest(rt.keys.index_key, made) == recorded.digest:
+        same = digest(rt.keys.index_key, made) == recorded.digest
+        if whole or same:
             handle = handles.of("case", case)
             found[agency, case] = numbered(made, handle, recorded.document, recorded.cause, at)
+        if not same and case in unjudged:
+            early.add((agency, case))
         await asyncio.sleep(0)  # requests do not wait for the whole batch
-    return found
+    return found, early
 
 
 def _tombstone(row: Any) -> Message:

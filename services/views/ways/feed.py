@@ -95,12 +95,12 @@ async def page(rt: Runtime, agency: str, after: Cursor, limit: int) -> Page:
 async def _entries(rt: Runtime, agency: str, era: UUID, rows: Sequence[Any]) -> list[Entry]:
     living = [(agency, row["case_id"]) for row in rows if not row["ended"]]
     newest = await newest_documents(rt.pool, living)
-    documents = await opened(rt, newest) if newest else {}
+    documents, early = await opened(rt, newest) if newest else ({}, set())
     entries: list[Entry] = []
     later: list[UUID] = []
     for row in rows:
         case, cursor = row["case_id"], Cursor(era, row["place"])
-        content = documents.get((agency, case))
+        content = None if (agency, case) in early else documents.get((agency, case))
         if content is None and not row["ended"]:
             later.append(case)
             continue
