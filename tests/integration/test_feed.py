@@ -135,8 +135,8 @@ async def test_what_cannot_be_opened_yet_is_told_of_later_and_not_passed_over(
     await one.open()
     await town.judged()
 
-    async def nothing(*_: Any) -> dict[Any, Any]:
-        return {}
+    async def nothing(*_: Any) -> tuple[dict[Any, Any], set[Any]]:
+        return {}, set()
 
     monkeypatch.setattr(feed, "opened", nothing)
     passed = await feed.page(town.rt, town.care, Cursor(), 10)
