@@ -14,7 +14,7 @@ from operate.stack import Stack
 from shared import views
 from shared.broker import BETWEEN, TopicPartition, consumer
 from shared.db import Pool
-from shared.follow import BATCH, Follower
+from shared.follow import BATCH, MOST, Follower
 from shared.kept import KEPT, keep
 from shared.runtime import Runtime
 
@@ -100,7 +100,7 @@ async def _read(rt: Runtime, records: int) -> int:
         moved = rt.applier.moved
         if (done := int(await rt.pool.fetchval(READ, TOPIC))) >= records:
             return done
-        for _ in range(max(1, (records - done) // BATCH)):
+        for _ in range(max(1, (records - done) // MOST)):
             await moved.wait()
             moved = rt.applier.moved
 

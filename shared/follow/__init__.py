@@ -8,11 +8,12 @@ waits; `limits`: how much may; `standing`: where a view is; `begun`: the transac
 from .applier import Applier
 from .follower import Follower
 from .inbox import Overtaken
-from .record import BATCH, GAP, Read, Record, Taken, record_of
+from .record import BATCH, GAP, MOST, Read, Record, Taken, record_of
 
 __all__ = [
     "BATCH",
     "GAP",
+    "MOST",
     "Applier",
     "Follower",
     "Overtaken",

@@ -24,7 +24,7 @@ from shared.settings import Kafka
 
 from .applier import Applier
 from .inbox import Overtaken
-from .record import BATCH, Read, Record, record_of
+from .record import BATCH, MOST, Read, Record, record_of
 
 AHEAD_SECONDS = 5.0
 """So long may a batch wait after it was opened: with the keyring's own it stays below the promised
@@ -80,6 +80,7 @@ class Follower:
         self._reader: Any = None
         self._asking: Any = None
         self._patience, self._read = Patience(), 0
+        self._writing = False
 
     async def behind(self) -> bool:
         """Is there a record on the topics that is not applied yet, here or by a replica? Also as long
@@ -177,8 +178,8 @@ class Follower:
         return await coming
 
     async def _next(self, reader: Any, together: Callable[[], Awaitable[None]]) -> _Batch:
-        """Opened while the one before it is written. What only moves places goes with what tells more, if
-        that comes soon.
+        """Opened while the one before it is written; who catches up opens on for as long as that takes. What
+        only moves places goes with what tells more, if that comes soon.
         """
         await together()
         batch = await self._some(reader, 200)
@@ -187,6 +188,11 @@ class Follower:
             if not self.applier.live or self.applier.hurried():
                 break
             batch, looks = batch.joined(await self._some(reader, QUIET_MS)), looks + 1
+        while self._writing and not self.applier.live and len(batch.records) <= MOST - BATCH:
+            more = await self._some(reader, 0)
+            if not more.records:
+                break
+            batch = batch.joined(more)
         return batch
 
     async def _some(self, reader: Any, timeout_ms: int) -> _Batch:
@@ -218,16 +224,21 @@ class Follower:
         pause = 0.05
         fresh = asyncio.get_running_loop().time() - batch.at < AHEAD_SECONDS
         ahead = batch.reads if fresh else None
-        while True:
-            try:
-                return await self.applier.apply(batch.records, self._ids, ahead)
-            except Overtaken:
-                await asyncio.sleep(0)
-            except PASSING as error:
-                ahead = None
-                log.warning("follower.waits", view=self.applier.name, error=type(error).__name__)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 3)
+        self._writing = True
+        try:
+            while True:
+                try:
+                    return await self.applier.apply(batch.records, self._ids, ahead)
+                except Overtaken:
+                    await asyncio.sleep(0)
+                except PASSING as error:
+                    ahead = None
+                    name, reason = self.applier.name, type(error).__name__
+                    log.warning("follower.waits", view=name, error=reason)
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, 3)
+        finally:
+            self._writing = False
 
     def forget(self, trouble: Exception | None = None) -> None:
         """What is fetched before `seek` has placed the reader is not ours to apply."""

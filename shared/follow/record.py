@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from shared.contracts import Envelope, Recorded
 from shared.sealing import Poison
 
-BATCH = 500
-"""Records that are applied in one transaction at most."""
+BATCH, MOST = 500, 1_000
+"""Records that are taken from the reader at once, and that are applied in one transaction, at most."""
 GAP = "gap"
 """How the cause begins of what waits for a version that is missing."""
 

@@ -636,6 +636,30 @@ async def test_what_was_there_before_the_start_is_told_as_catching_up(
     assert [tuple(row) for row in reacted] == [(n, n == 7) for n in range(1, 8)]
 
 
+async def test_who_catches_up_writes_together_what_came_while_it_wrote(
+    spine: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.follow.follower.BATCH", 2)
+    made = await streams(spine, 7)
+    ((_, messages),) = made
+    await spine.publish(messages)
+    together: list[int] = []
+
+    async def all_read() -> bool:
+        reader = follower._reader
+        return 7 in [await reader.position(place) for place in reader.assignment()]
+
+    async def react(db: Connection, events: Sequence[Recorded], live: bool) -> None:
+        together.append(len(events))
+        await until(all_read, "what follows is read while this is written")
+
+    spine.view = replace(spine.view, react=react)
+    follower = await spine.follower()
+    async with running(follower):
+        await spine.reached(whole(made))
+    assert together == [2, 5]
+
+
 Arrival = list[tuple[int, int]]
 LENGTHS = (4, 3, 5)
 EVENTS = [(stream, n) for stream, length in enumerate(LENGTHS) for n in range(length)]
