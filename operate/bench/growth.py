@@ -39,8 +39,8 @@ counts them as lost.
 """
 SHOWN = """
 with opened as (
-    insert into cases (id, lead, status, opened_at, household)
-    select u, 'city-fukushi', 'open', now(), gen_random_uuid() from unnest($1::uuid[]) u returning id)
+    insert into cases (id, lead, led_at, status, opened_at, household)
+    select u, 'city-fukushi', now(), 'open', now(), gen_random_uuid() from unnest($1::uuid[]) u returning id)
 insert into party (agency, case_id) select 'city-fukushi', id from opened"""
 
 
@@ -58,11 +58,8 @@ async def figures(stack: Stack, sizes: Sizes, seconds: float, repeats: int) -> l
     """Intake alone is started, and stopped again before the last of them are measured."""
     await asyncio.to_thread(stack.start, "intake")
     async with runtime(stack, "intake") as rt:
-        await fill(rt, sizes.few, shown=True)
-        await _answers(stack, seconds, 1)  # its plans are made, its keys are known
-        few = await _answers(stack, seconds, repeats)
-        await fill(rt, sizes.many - sizes.few, shown=True)
-        many = await _answers(stack, seconds, repeats)
+        few = await _among(stack, rt, sizes.few, seconds, repeats)
+        many = await _among(stack, rt, sizes.many - sizes.few, seconds, repeats)
     await asyncio.to_thread(stack.stop, "intake")
     async with runtime(stack, "intake") as rt:
         await settle(stack)
@@ -91,6 +88,16 @@ async def fill(rt: Runtime, rows: int, *, shown: bool) -> None:
             if shown:
                 await views.enter(db)
                 await db.execute(SHOWN, [row["id"] for row in made], timeout=600)
+
+
+async def _among(
+    stack: Stack, rt: Runtime, more: int, seconds: float, repeats: int
+) -> tuple[list[float], list[float]]:
+    """`_answers` with so many cases more."""
+    await fill(rt, more, shown=True)
+    await settle(stack)
+    await _answers(stack, seconds, 1)  # plans are made, keys are known, pages are written once
+    return await _answers(stack, seconds, repeats)
 
 
 async def settle(stack: Stack) -> None:

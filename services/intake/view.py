@@ -42,10 +42,10 @@ on conflict do nothing"""
 HERE: dict[str, str] = {"agency": "$1", "staff": "$5", "case": "c.id", "today": "$6::date"}
 CASES_OF = f"""
 select c.* from party p join cases c on c.id = p.case_id
- where p.agency = $1 and c.id > $2 and ($4::text is null or c.status = $4)
+ where p.agency = $1 and p.case_id > $2 and ($4::text is null or c.status = $4)
    and {NOT_BLOCKED.format(**HERE)} and ($6::date is null or {HIS.format(**HERE)})
        {{}}
- order by c.id limit $3"""
+ order by p.case_id limit $3"""
 AMONG = "and p.case_id = any(array({}))"
 OF_HOUSEHOLD = f"""
 select c.* from party p join cases c on c.id = p.case_id
