@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import uvloop
 from uuid_utils.compat import uuid7
 
-from operate.install import ROOT, Refused
+from operate.bench.measured import answered
+from operate.install import Refused
 
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Answer = tuple[int, float, int, bool]
@@ -92,14 +93,7 @@ async def ask(
         "port": port, "headers": headers, "requests": requests, "rate": rate,
         "connections": connections,
     }  # fmt: skip
-    client = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "operate.bench.asking", cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, _ = await client.communicate(json.dumps(asked).encode() + b"\n")
-    if client.returncode:
-        raise Refused("the client ended early; its error stands above")
-    found: list[Answer] = [(*one,) for one in json.loads(out)]
+    found: list[Answer] = [(*one,) for one in await answered("asking", asked)]
     for request, (status, *_) in zip(requests, found, strict=True):
         if not 200 <= status < 300:
             raise Refused(f"{request.verb} {request.path.partition('?')[0]} was answered {status}")

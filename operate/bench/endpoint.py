@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from statistics import median
@@ -22,7 +21,7 @@ import psutil
 from operate import control
 from operate.bench import spent
 from operate.bench.events import TEXT
-from operate.bench.measured import Figure, beside
+from operate.bench.measured import Figure, answered, beside
 from operate.bench.own import own
 from operate.install import ROOT, Refused
 from operate.places import http_port
@@ -99,16 +98,7 @@ async def load(
         "port": port, "paths": paths, "headers": headers, "body": body,
         "connections": CONNECTIONS, "seconds": seconds, "rate": rate,
     }  # fmt: skip
-    with tempfile.TemporaryFile() as out:  # of a pipe the end of so much was missing now and then
-        generator = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "operate.bench.load", cwd=ROOT,
-            stdin=asyncio.subprocess.PIPE, stdout=out,
-        )  # fmt: skip
-        await generator.communicate(json.dumps(asked).encode() + b"\n")
-        if generator.returncode:
-            raise Refused("the load generator ended early; its error stands above")
-        out.seek(0)
-        answer: dict[str, Any] = json.loads(out.read())
+    answer: dict[str, Any] = await answered("load", asked)
     return answer
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -88,6 +89,22 @@ async def running(loop: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+async def answered(module: str, asked: Mapping[str, Any]) -> Any:
+    """What a process of its own answers to one line of JSON. By a file: of a pipe the end of a long
+    answer was missing now and then. Raises Refused.
+    """
+    with tempfile.TemporaryFile() as out:
+        client = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", f"operate.bench.{module}", cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE, stdout=out,
+        )  # fmt: skip
+        await client.communicate(json.dumps(asked).encode() + b"\n")
+        if client.returncode:
+            raise Refused(f"operate.bench.{module} ended early; its error stands above")
+        out.seek(0)
+        return json.loads(out.read())
 
 
 @asynccontextmanager
