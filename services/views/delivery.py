@@ -78,8 +78,6 @@ update delivery d
 was sent, for a change that nobody had judged; if that is undone before anybody does, the record stays
 and nothing else would send it: so it goes again, as the next edition.
 """
-UNJUDGED = """
-select id from cases where id = any($1::uuid[]) and (dirty or judge_at <= $2) and stuck is null"""
 REFUSE = f"""
 update delivery set refused = $2, retry_at = now() + interval '{RETRY}' where agency = $1"""
 TOO_LARGE = """
@@ -294,7 +292,7 @@ async def opened(
         whole = rt.applier.live and judge.heard.all(seen.positions)
         told = await judge.load(db, cases)
         known = await judge.world(db, seen)
-        unjudged = {row["id"] for row in await db.fetch(UNJUDGED, cases, now)}
+        left = await judge.left(db, cases, now)
     found: dict[tuple[str, UUID], dict[str, Any]] = {}
     early: set[tuple[str, UUID]] = set()
     for (agency, case), (recorded, at) in newest.items():
@@ -305,11 +303,12 @@ async def opened(
         shown = disclose(facts, told[case].bases, known, agency, now)
         handles = Handles(rt.keys.index_key, agency)
         made = content(handles, as_recorded(shown, refs))
-        same = digest(rt.keys.index_key, made) == recorded.digest
+        settled = whole and case not in left
+        same = settled or digest(rt.keys.index_key, made) == recorded.digest
         if whole or same:
             handle = handles.of("case", case)
             found[agency, case] = numbered(made, handle, recorded.document, recorded.cause, at)
-        if not same and case in unjudged:
+        if not same and case in left:
             early.add((agency, case))
         await asyncio.sleep(0)  # requests do not wait for the whole batch
     return found, early

@@ -56,6 +56,8 @@ STUCK_CASES = "select count(*) from cases where stuck is not null"
 LEFT = """
 select exists (select from cases where dirty and stuck is null)
     or exists (select from cases where judge_at <= $1 and stuck is null)"""
+LEFT_OF = """
+select id from cases where id = any($1::uuid[]) and (dirty or judge_at <= $2) and stuck is null"""
 DELIVER = """
 insert into delivery (agency, case_id, handle, document, changed_at, shrinks, behind_since)
 select n.*, n.changed_at
@@ -221,6 +223,10 @@ class Judge:
         row = await db.fetchrow(LOOK, self._rt.applier.name)
         assert row is not None
         return Seen(row["directory"], row["positions"])
+
+    async def left(self, db: Connection | Pool, of: Sequence[UUID], now: datetime) -> set[UUID]:
+        """Those of these cases that are still to be judged."""
+        return {row["id"] for row in await db.fetch(LEFT_OF, of, now)}
 
     async def world(self, db: Connection | Pool, seen: Seen | None = None) -> World:
         """Directory and pools; read again only when there are other events than before."""
