@@ -5,13 +5,13 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from shared.broker import SERVICE_TOPICS
 from shared.calendar import TOKYO
 from shared.contracts import Recorded
 from shared.contracts.codes import bodies, labels
 from shared.db import Connection, Pool
+from shared.ids import uuid_in
 from shared.runtime import Runtime
 from shared.views import View
 
@@ -105,7 +105,7 @@ class Year:
 
 async def project(db: Connection, events: Sequence[Recorded]) -> None:
     """Fold the events into the facts of their subjects, one read and one write a kind of fact. Of a stream
-    that begins here there is nothing to read.
+    that begins here there is nothing to read. Raises ValueError for a stream of no subject.
     """
     by_kind: dict[str, list[Recorded]] = {}
     for recorded in events:
@@ -113,10 +113,11 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
         if kind in FACTS:
             by_kind.setdefault(kind, []).append(recorded)
     for kind, found in by_kind.items():
-        begun = {recorded.envelope.stream for recorded in found if recorded.envelope.version == 1}
-        streams = {recorded.envelope.stream for recorded in found} - begun
-        ids = [UUID(stream.partition("/")[2]) for stream in streams]
-        rows = await db.fetch(FETCH.format(kind=kind), ids) if ids else []
+        envelopes = [recorded.envelope for recorded in found]
+        begun = {e.stream for e in envelopes if e.version == 1}
+        ids = {e.stream: uuid_in(e.stream.partition("/")[2]) for e in envelopes}
+        old = [id for stream, id in ids.items() if stream not in begun]
+        rows = await db.fetch(FETCH.format(kind=kind), old) if old else []
         known = {f"{kind}/{row['id']}": _fact(kind, row) for row in rows}
         facts = fold(known, found)
         await write(db, kind, [f for stream, f in facts.items() if f != known.get(stream)])

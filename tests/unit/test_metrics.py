@@ -244,6 +244,12 @@ async def test_an_empty_year(facts: Connection) -> None:
     )
 
 
+async def test_the_first_event_of_a_stream_of_no_subject_is_refused(facts: Connection) -> None:
+    """So it is parked, and seen."""
+    with pytest.raises(ValueError, match="UUID"):
+        await project(facts, stream("case/poison-1", (0, opened(UUID(int=9)))))
+
+
 async def test_batches_repeats_and_late_events_only_restate(facts: Connection) -> None:
     events = a_year()
     events.sort(key=lambda e: (e.envelope.version, e.envelope.stream))  # far from one by one
