@@ -26,12 +26,16 @@ listener.name.services.sasl.enabled.mechanisms=SCRAM-SHA-512
 listener.name.services.scram-sha-512.sasl.jaas.config=$scram $login;
 listener.name.agencies.sasl.enabled.mechanisms=SCRAM-SHA-512
 listener.name.agencies.scram-sha-512.sasl.jaas.config=$scram;
+listener.name.agencies.scram-sha-512.connections.max.reauth.ms=45000
 listener.name.controllers.sasl.enabled.mechanisms=PLAIN
 listener.name.controllers.plain.sasl.jaas.config=$plain $login user_broker="$KAFKA_PASSWORD";
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:broker;User:admin
 auto.create.topics.enable=false
 log.retention.ms=-1
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
+default.replication.factor=1
 min.insync.replicas=1
 offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1

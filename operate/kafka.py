@@ -44,13 +44,14 @@ SETTINGS = {
     "broker.heartbeat.interval.ms": "500",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
-    # Small, as this is one machine.
+    "log.retention.ms": "-1",
+}
+SMALL = {  # as all is on one machine
     "num.network.threads": "2",
     "num.io.threads": "4",
     "offsets.topic.num.partitions": "12",
     "transaction.state.log.num.partitions": "3",
     "log.cleaner.dedupe.buffer.size": "16777216",
-    "log.retention.ms": "-1",
 }
 
 REPROVE_MS = 45_000
@@ -81,6 +82,7 @@ class Kafka:
         at = [f"{name}://127.0.0.1:{port}" for name, port in self.ports[index].items()]
         return {
             **SETTINGS,
+            **SMALL,
             "node.id": str(index + 1),
             "log.dirs": "data",  # beside the broker's working directory: a path may hold a comma
             "controller.quorum.bootstrap.servers": self.bootstrap("CONTROLLERS"),

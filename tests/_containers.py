@@ -27,6 +27,7 @@ def containers(port: int) -> Iterator[External]:
         "SASL_MECHANISM_INTER_BROKER_PROTOCOL": "PLAIN",
         f"{at}_SASL_ENABLED_MECHANISMS": "PLAIN,SCRAM-SHA-512", f"{at}_PLAIN_SASL_JAAS_CONFIG": plain,
         f"{at}_SCRAM___SHA___512_SASL_JAAS_CONFIG": f"{JAAS}.scram.ScramLoginModule required;",
+        f"{at}_SCRAM___SHA___512_CONNECTIONS_MAX_REAUTH_MS": "45000",
         "OFFSETS_TOPIC_REPLICATION_FACTOR": "1", "TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
         "TRANSACTION_STATE_LOG_MIN_ISR": "1", "GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
     }  # fmt: skip

@@ -134,7 +134,9 @@ async def get_subscription(on: On) -> SubscriptionShown:
 
 @router.post("/v1/subscriptions/{code}/key-revocation")
 async def revoke_key(on: On, body: Act) -> Receipt:
-    """Nothing is sealed until there is a new key; the login at the broker ends within a minute."""
+    """Nothing is sealed until there is a new key; login and rights at the broker go within seconds, and
+    an open session ends within 45 s.
+    """
     return await on.write(KeyRevoked(agency=on.agency), body)
 
 
