@@ -52,20 +52,26 @@ class Drain:
         while batch and whole:  # or what was read may come after what was not sent
             full = len(batch) >= self._outbox.batch
             sending = await self._hand_over(batch)
-            tokens = [*sending.batches.tokens, *[token for ack in done for token in ack.tokens]]
-            reading = asyncio.ensure_future(self._read_on(tokens if full else None))
-            try:
-                await self._mark(done)
-                await self._turn.ping_until(reading)
-                batch = reading.result()
-            finally:
-                reading.cancel()
+            batch = await self._next(sending if full else None, done)
             done, whole = await self._acknowledged(sending)
         await self._mark(done)
         return full or not whole
 
-    async def _read_on(self, sending: Sequence[Any] | None) -> Sequence[tuple[Any, Message]]:
-        return await self._outbox.pending(self._reads, sending) if sending else []
+    async def _next(
+        self, sending: _Sending | None, done: Sequence[Ack]
+    ) -> Sequence[tuple[Any, Message]]:
+        """The one before is marked while the broker has this one; meanwhile the next is read, if there is one."""
+        if sending is None or not sending.batches.tokens:
+            await self._mark(done)
+            return []
+        tokens = [*sending.batches.tokens, *[token for ack in done for token in ack.tokens]]
+        reading = asyncio.ensure_future(self._outbox.pending(self._reads, tokens))
+        try:
+            await self._mark(done)
+            await self._turn.ping_until(reading)
+            return reading.result()
+        finally:
+            reading.cancel()
 
     async def _hand_over(self, batch: Sequence[tuple[Any, Message]]) -> _Sending:
         held: set[tuple[str, bytes]] = set()

@@ -45,6 +45,10 @@ with m as materialized (
      done as (delete from unsent where seq = any(array(select unnest(seqs) from m)))
 insert into sent (topic_id, partition, "offset", seqs) select m.* from m, {DISK} where {UNWAITED}"""
 """What it marked is sent again, if it is lost."""
+TIDY, TIDIED = 5_000, "vacuum (skip_locked) unsent"
+"""After so many were sent. What was deleted stays in the index, before all that is next, and each look passes it:
+0.4 ms after 60,000 events, until the server comes round, once a minute.
+"""
 HOLD = """
 with gone as (delete from unsent where seq = $1)
 insert into held select seq, stream, version, $2 from journal where seq = $1 on conflict do nothing"""
@@ -85,6 +89,7 @@ class JournalOutbox:
 
     def __init__(self, topic: str) -> None:
         self._topic, self._source = topic, topic.encode()
+        self._gone = 0
 
     async def topics(self, db: Connection) -> Sequence[str]:
         return [self._topic]
@@ -130,6 +135,10 @@ class JournalOutbox:
             [ack.offset for ack in acks],
             [f"{{{','.join(map(str, ack.tokens))}}}" for ack in acks],
         )
+        self._gone += sum([len(ack.tokens) for ack in acks])
+        if self._gone >= TIDY:
+            self._gone = 0
+            await db.execute(TIDIED)
 
     async def refuse(self, db: Connection, token: Any, error: KafkaError) -> bool:
         if not isinstance(error, MessageSizeTooLargeError):

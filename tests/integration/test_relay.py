@@ -15,8 +15,8 @@ from operate.stack import Stack
 from shared import journal
 from shared.broker import HEARTBEATS, Message
 from shared.db import Connection
-from shared.relay import JournalOutbox, Relay
-from shared.relay.unsent import RELEASE
+from shared.relay import JournalOutbox, Relay, unsent
+from shared.relay.unsent import PENDING, RELEASE
 from tests.integration._kit import Kit, context, running, stream_of, until, worry
 from tests.integration._place import change_topic, execute
 
@@ -301,6 +301,23 @@ async def test_rows_of_the_journal_are_written_once(spine: Kit) -> None:
         )
         await spine.drained()
     assert await spine.pool.fetch(rows) == written
+
+
+async def test_a_look_for_what_is_next_does_not_pass_all_that_was_sent(
+    spine: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = uuid4()
+    for _ in range(4):
+        await spine.write(case, *["more"] * 1_500)
+    monkeypatch.setattr(unsent, "TIDY", 500)
+    async with running(spine.relay()):
+        await spine.drained()
+    plan = json.loads(
+        await spine.pool.fetchval(
+            f"explain (analyze, buffers, format json) {PENDING}", 500, []
+        )
+    )
+    assert plan[0]["Plan"]["Shared Hit Blocks"] < 12
 
 
 # Heartbeats.
