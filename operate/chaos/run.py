@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -194,6 +194,7 @@ class Run:
         ground.resume()
         await ground.ready(*ground.clock.parts)
         began = time.monotonic()
+        telling = asyncio.get_running_loop().call_later(HEALING / 2, self._tell_where_all_stand)
         try:
             async with asyncio.timeout(HEALING):
                 await self._quiet(ground)
@@ -205,7 +206,13 @@ class Run:
                 f"nothing was quiet after {HEALING:.0f} s: events {events}; {gaps}; "
                 + "; ".join(waits)
             ) from None
+        finally:
+            telling.cancel()
         return round(time.monotonic() - began, 1)
+
+    def _tell_where_all_stand(self) -> None:
+        for task in asyncio.all_tasks():
+            self._log(f"{task.get_name()}: {' > '.join(_stand(task.get_coro()))}")
 
     async def _quiet(self, ground: Ground) -> None:
         assert ground.clock.at
@@ -221,6 +228,13 @@ class Run:
         """Does any view wait for what must come before an event? It reads the topic again in a while."""
         found = [await databases.fetch(self.stack.admin_database_url(s), GAPS) for s in SERVICES]
         return any(found)
+
+
+def _stand(awaited: Any) -> Iterator[str]:
+    """Where a suspended coroutine waits, and what it awaits there."""
+    while frame := getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None):
+        yield f"{Path(frame.f_code.co_filename).stem}:{frame.f_lineno} {frame.f_code.co_name}"
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
 
 
 async def ended(task: asyncio.Task[None]) -> None:

@@ -60,7 +60,7 @@ class Drain:
     async def _next(
         self, sending: _Sending | None, done: Sequence[Ack]
     ) -> Sequence[tuple[Any, Message]]:
-        """The one before is marked while the broker has this one; meanwhile the next is read, if there is one."""
+        """While the broker has this one, the one before is marked; and the next read, if there is one."""
         if sending is None or not sending.batches.tokens:
             await self._mark(done)
             return []

@@ -46,8 +46,8 @@ with m as materialized (
 insert into sent (topic_id, partition, "offset", seqs) select m.* from m, {DISK} where {UNWAITED}"""
 """What it marked is sent again, if it is lost."""
 TIDY, TIDIED = 5_000, "vacuum (skip_locked) unsent"
-"""After so many were sent. What was deleted stays in the index, before all that is next, and each look passes it:
-0.4 ms after 60,000 events, until the server comes round, once a minute.
+"""After so many were sent. What was deleted stays in the index, before all that is next, and each look
+passes it: 0.4 ms after 60,000 events, until the server comes round, once a minute.
 """
 HOLD = """
 with gone as (delete from unsent where seq = $1)

@@ -313,9 +313,7 @@ async def test_a_look_for_what_is_next_does_not_pass_all_that_was_sent(
     async with running(spine.relay()):
         await spine.drained()
     plan = json.loads(
-        await spine.pool.fetchval(
-            f"explain (analyze, buffers, format json) {PENDING}", 500, []
-        )
+        await spine.pool.fetchval(f"explain (analyze, buffers, format json) {PENDING}", 500, [])
     )
     assert plan[0]["Plan"]["Shared Hit Blocks"] < 12
 
