@@ -12,7 +12,12 @@ from agency.document import digest
 from agency.sealed import opened
 from operate.stack import Stack
 from services.views.resending import resend
-from shared.contracts.views import ReceiptRefused, RetractionOverdue, SheetPrinted
+from shared.contracts.views import (
+    ProvisionRecorded,
+    ReceiptRefused,
+    RetractionOverdue,
+    SheetPrinted,
+)
 from tests.integration._service import service_on
 from tests.integration.test_views import PENSION, Subscriber, Town, deliver, records_of
 
@@ -215,16 +220,22 @@ async def test_what_leaves_by_hand_is_recorded_marked_and_asked_back(town: Town)
         "items": health + money, "purpose": "所在の確認", "approver": "kacho",
         "ground": "police_enquiry", "citation": "刑訴法197条2項",
     }  # fmt: skip
+    by_consent = {**asked, "items": health, "consent": str(consent.consent), "ground": None,
+                  "citation": None}  # fmt: skip
     path, staff = "/v1/disclosures", "coordinator"
     for body, agency, role, status in (
         (paper, town.care, staff, 404),
         (paper, "city", "agency_worker", 403),
         ({**paper, "approver": "tanaka"}, "city", staff, 422),
-        ({**paper, "items": money}, "city", staff, 422),
+        ({**paper, "items": money}, "city", staff, 409),
+        ({**paper, "to": town.clinic, "consent": str(consent.consent)}, "city", staff, 409),
+        ({**paper, "to": town.clinic, "ground": "law", "citation": "x"}, "city", staff, 409),
+        (by_consent, "city", staff, 409),
         ({**paper, "items": [{"event": str(town.case), "field": "name"}]}, "city", staff, 422),
         ({**asked, "ground": None, "citation": None}, "city", staff, 422),
     ):
         assert (await post(town, path, agency, body, role)).status_code == status
+    assert not await town.views.written(ProvisionRecorded)
     ids = []
     for body in (paper, asked):
         answer = await post(town, path, "city", body, staff)
@@ -232,12 +243,22 @@ async def test_what_leaves_by_hand_is_recorded_marked_and_asked_back(town: Town)
         ids.append(answer.json()["id"])
 
     shown = (await get(town, f"{path}/{ids[0]}", "city", staff)).json()
-    page = await post(town, f"{path}/{ids[0]}/sheet", "city", {}, staff)
-    for text in (shown["number"], "膝の痛み", town.care):
-        assert text in page.text
-    assert PENSION not in page.text
-    assert len(await town.views.written(SheetPrinted)) == 1
-    assert (await post(town, f"{path}/{ids[1]}/sheet", "city", {}, staff)).status_code == 409
+    async with town.views.client("city", staff) as client:
+        keyed = {"Idempotency-Key": "its answer was lost"}
+        pages = [
+            (await client.post(f"{path}/{ids[0]}/sheet", json={}, headers=keyed)).text
+            for _ in range(2)
+        ]
+    for number, page in enumerate(pages, 1):
+        for text in (f"{shown['number']}-{number} ", "膝の痛み", town.care):
+            assert text in page
+        assert PENSION not in page
+    assert len(await town.views.written(SheetPrinted)) == 2
+    page = (await post(town, f"{path}/{ids[1]}/sheet", "city", {}, staff)).text
+    for text in ("-1 ", "警察 𠮷野警察署", "膝の痛み", PENSION):
+        assert text in page
+    *_, printed = await town.views.written(SheetPrinted)
+    assert {item.field for item in printed.items} == {"health", "money"}
 
     assert await retracted(town) == []
     await town.views.tell(town.withdrawn(consent))

@@ -1,6 +1,7 @@
 """What leaves by hand (L21): recorded with its basis and approver, printed with a mark, asked back."""
 
 from base64 import b32encode
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -13,7 +14,7 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from shared.calendar import TOKYO, fiscal_year
 from shared.contracts import readable
-from shared.contracts.codes import OneOf
+from shared.contracts.codes import OneOf, labels
 from shared.contracts.views import (
     GivenBack,
     ItemRef,
@@ -28,7 +29,8 @@ from shared.problems import bad_input, not_found
 
 from .. import account
 from ..domain.facts import Fact
-from ..domain.provision import DECIDER, Known, Provision, ended, refs
+from ..domain.giving import Give, Known
+from ..domain.provision import DECIDER, Provision, ended, refs
 from ..judge import Judge, Told
 from .common import Code, led
 
@@ -49,8 +51,9 @@ class Item(BaseModel):
 
 
 class NewDisclosure(Body):
-    """`to` an agency, or `kind` and `receiver` of somebody who is none. The items rest on what the
-    agency may hold, on a live `consent` of the person, or on a `ground` in law with its citation.
+    """`to` an agency, or `kind` and `receiver` of somebody who is none. To an agency goes what it may
+    hold; if a `consent` or a `ground` is named, what that carries to it. To anybody else what a
+    `ground` in law with its citation gives.
     """
 
     case: UUID
@@ -117,10 +120,35 @@ class OnProvision:
         gone = ended(self.recorded, self.known)
         return tuple(item for item in gone if (item.event, item.field) not in self.state.back)
 
+    def printable(self) -> tuple[ItemRef, ...]:
+        """Of its items what this agency holds still, and the receiver may have."""
+        given, known = self.recorded, self.known
+        theirs = frozenset(known.shown(given.to)) if given.to else known.by_law(given)
+        allowed = theirs.intersection(known.shown(self.call.who.agency))
+        return tuple(i for i in given.items if (i.event, i.field) in allowed)
+
+    def receiver(self) -> str:
+        given = self.recorded
+        if given.to:
+            return self.known.world.agencies[given.to].name
+        kind = labels("receiver_kind").get(readable(given.kind) or "", "")
+        return f"{kind} {readable(given.receiver) or ''}".strip()
+
     async def write(self, command: Any, body: Body) -> Receipt:
         return await self.call.handle(
             DECIDER, f"provision/{self.id}", str(self.recorded.case), command, body, past=self.past
         )
+
+    async def printed(self, event: SheetPrinted, body: Body) -> int:
+        """The number of the copy. There is one more on paper whatever the Idempotency-Key says."""
+        call, stream = self.call, f"provision/{self.id}"
+        context = replace(call.context(body.occurred_at), command=None)
+        call.need_whole()
+        done = await call.rt.journal.handle(
+            DECIDER, stream, str(self.recorded.case), event, context, call.if_match, self.past
+        )
+        events = (await call.load(stream)).events[: done.version]
+        return sum(isinstance(e.event, SheetPrinted) for e in events)
 
 
 async def on_provision(id: PathId, call: Caller) -> OnProvision:
@@ -146,15 +174,15 @@ async def known(call: Call, told: Told) -> Known:
 async def record(call: Caller, body: NewDisclosure) -> Receipt:
     """By staff of the agency that leads or led the case, of what that agency itself may hold. The answer
     names the record; its copy number is on `GET /v1/disclosures/{id}`.
+
+    409, and nothing is recorded: `no-basis-for-agency` (`state` names the items: record a consent, an
+    urgent basis or a ground for it first), `consent-names-agencies-only` (name the `ground` in law by
+    which somebody who is no agency gets it), `not-by-this-ground` (leave these `items` out).
     """
     told = await led(call, body.case)
     call.need(*STAFF)
     knows, id = await known(call, told), uuid7()
-    mine, protected = knows.shown(call.who.agency), knows.protected(body.to or "")
-    allowed = {}
-    if body.ground is None:
-        allowed = knows.consented(body.consent) if body.consent else {}
-        allowed |= knows.shown(body.to) if body.to else {}
+    mine = knows.shown(call.who.agency)
 
     async def check() -> None:
         if body.approver == call.who.subject:
@@ -162,31 +190,23 @@ async def record(call: Caller, body: NewDisclosure) -> Receipt:
         if body.to and body.to not in knows.world.agencies:
             raise bad_input("body.to", "not in the directory / 機関一覧にありません")
         for n, item in enumerate(body.items):
-            place, ref = f"body.items.{n}", (item.event, item.field)
-            if ref not in mine:
-                raise bad_input(place, "not held by your agency / 自機関が保有していません")
-            if ref in protected:
+            if (item.event, item.field) not in mine:
                 raise bad_input(
-                    place, "protected from this receiver / 支援措置等により提供できません"
+                    f"body.items.{n}", "not held by your agency / 自機関が保有していません"
                 )
-            if body.ground is None and ref not in allowed:
-                raise bad_input(place, "no basis for this receiver / 提供先への根拠がありません")
 
     named = dict.fromkeys((item.event, item.field) for item in body.items)
-    items = [
-        ItemRef(event=event, field=field, bases=allowed.get((event, field), ()))
-        for event, field in named
-    ]
+    items = tuple(ItemRef(event=event, field=field, bases=()) for event, field in named)
     fields = body.model_dump(exclude={"case", "items", "consent", "occurred_at"})
     year, mark = fiscal_year(call.now()), b32encode(id.bytes[-5:]).decode()
     given = ProvisionRecorded(
-        provision=id, case=body.case, number=f"{year}-{mark}", items=tuple(items), **fields
+        provision=id, case=body.case, number=f"{year}-{mark}", items=items, **fields
     )
     return await call.handle(
         DECIDER,
         f"provision/{id}",
         str(body.case),
-        given,
+        Give(given, body.consent, knows),
         body,
         check=check,
         location="/v1/disclosures/{id}",
@@ -220,19 +240,19 @@ async def get_by_hand(on: OnProvisionDep) -> HandMade:
 
 @router.post("/v1/disclosures/{id}/sheet", response_class=HTMLResponse)
 async def print_sheet(on: OnProvisionDep, body: Body) -> HTMLResponse:
-    """A page for A4 with exactly the items that the receiving agency may hold now, marked with copy
-    number, receiver and day. Each printing is recorded before the page is answered.
+    """A page for A4 with the items of the record that the receiver may still have, marked with copy
+    number, receiver and day. Each printing is recorded before the page is answered: a repeat is a
+    copy more, with a number of its own.
     """
-    allowed = set(on.known.shown(on.recorded.to)) if on.recorded.to else set()
-    allowed &= set(on.known.shown(on.call.who.agency)) - on.known.protected(on.recorded.to or "")
-    items = tuple(i for i in on.recorded.items if (i.event, i.field) in allowed)
-    await on.write(SheetPrinted(provision=on.id, case=on.recorded.case, items=items), body)
+    items = on.printable()
+    event = SheetPrinted(provision=on.id, case=on.recorded.case, items=items)
+    copy = await on.printed(event, body)
     wanted = refs(items)
     facts = [fact for fact in on.told.facts if (fact.event, fact.field) in wanted]
     names = {f.person: f.value for f in facts if f.field == "name"}
     page = PAGES.get_template("sheet.html").render(
-        number=on.recorded.number,
-        receiver=on.known.world.agencies[on.recorded.to or ""].name,
+        number=f"{on.recorded.number}-{copy}",
+        receiver=on.receiver(),
         day=f"{on.past.events[0].envelope.occurred_at.astimezone(TOKYO):%Y-%m-%d}",
         printed=f"{on.call.now().astimezone(TOKYO):%Y-%m-%d %H:%M}",
         by=on.call.who.agency,

@@ -78,7 +78,9 @@ async def get_secret(code: Code, call: Subscriber) -> Secret:
 
 @router.post("/documents", responses={200: {"content": {FILE: {"schema": {"type": "string"}}}}})
 async def make_file(code: Code, call: Subscriber, body: NewFile) -> Response:
-    """Documents sealed to the agency's key, in the order of its feed; who made the file is on record."""
+    """Documents sealed to the agency's key, in the order of its feed; who made the file is on record. A
+    repeat is one more file, on record as well, whatever its Idempotency-Key: it holds what flows now.
+    """
     after = await cursor_of(call, code, "body.cursor", body.cursor) or Cursor()
     call.need_whole()
     past = await call.load(f"subscription/{code}")
@@ -88,7 +90,9 @@ async def make_file(code: Code, call: Subscriber, body: NewFile) -> Response:
     assert key is not None
     made = await exchange.documents(call.rt, code, key, after, body.limit, now)
     event = FileMade(agency=code, documents=made.documents, digest=made.digest)
-    await call.handle(way.DECIDER, f"subscription/{code}", code, event, body)
+    context = replace(call.context(body.occurred_at), command=None)
+    stream = f"subscription/{code}"
+    await call.rt.journal.handle(way.DECIDER, stream, code, event, context, call.if_match)
     name = f"{code}-{now:%Y%m%dT%H%M%S}.jsonl"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
     return Response(made.text, media_type=FILE, headers=headers)
