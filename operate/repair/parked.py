@@ -1,4 +1,5 @@
-"""What waits for a repair: records that views have parked, events and documents that relays hold back.
+"""What waits for a repair: records that views have parked, events and documents that relays hold back, and
+cases that could not be judged.
 
 Agencies keep what they cannot read in their own copies; `python -m agency show` is theirs.
 """
@@ -28,7 +29,7 @@ from shared.runtime import Runtime
 TRIES = 20
 RELEASED = 15.0
 """Seconds in which a relay sends what was released, or is refused again."""
-RELAY, DOCUMENTS, WEBHOOKS = "relay", "documents", "webhooks"
+RELAY, DOCUMENTS, WEBHOOKS, JUDGE = "relay", "documents", "webhooks", "judge"
 STRUCTURAL = ("ce_id", "ce_type", "ce_source", "ce_stream", "ce_version", "ce_subject", "ce_time")
 CAUSE = f"case when cause like '{GAP}:%' then '{GAP}' else cause end"
 PARKED = f"""
@@ -49,6 +50,12 @@ select 'webhook/' || agency as stream, reason as cause, count(*) as records, min
 union all
 select 'webhook/' || agency, 'endpoint: ' || trouble, 0, null, troubled_since
   from webhook where trouble is not null order by 1, 2"""
+JUDGES = "select to_regclass('live.cases') is not null"
+STUCK = """
+select 'case/' || c.id as stream, c.stuck as cause, 1 as records, null::int as first,
+       coalesce((select max(k.at) from live.kept k where k.key = c.id::text), now()) as since
+  from live.cases c where c.stuck is not null order by 1"""
+"""Since its newest event at the longest."""
 RECORDS = """
 select view, topic, partition, "offset", stream, version, cause, parked_at, headers,
        length(value) as bytes
@@ -62,6 +69,11 @@ select (select count(*) from held where stream = $1) as held,
 RETRY = (
     "update delivery set retry_at = null, refused = null where agency = $1 and refused is not null"
 )
+JUDGE_AGAIN = "update live.cases set stuck = null, dirty = true where id = $1::uuid"
+UNJUDGED = """
+select count(*) filter (where stuck is not null) as held,
+       count(*) filter (where stuck is null) as waiting
+  from live.cases where id = $1::uuid and (dirty or stuck is not null)"""
 TELL_AGAIN = """
 with freed as (delete from webhook_parked where agency = $1 returning case_id),
      due as (update webhook set retry_at = null where agency = $1)
@@ -72,6 +84,14 @@ select count(*) filter (where refused is not null) as held,
        count(*) filter (where refused is null) as waiting
   from delivery where agency = $1
    and (document, edition, ended) is distinct from (sent_document, sent_edition, sent_ended)"""
+
+
+RELEASES = {
+    RELAY: ("", RELEASE, WAITING),
+    DOCUMENTS: ("view.", RETRY, UNSENT),
+    JUDGE: ("case/", JUDGE_AGAIN, UNJUDGED),
+}
+"""What the stream's name begins with, how it is tried again, and what became of it."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +141,8 @@ async def waiting(stack: Stack, service: str | None = None) -> list[Group]:
             if name == "views":
                 found += [Group(name, DOCUMENTS, **row) for row in await db.fetch(REFUSED)]
                 found += [Group(name, WEBHOOKS, **row) for row in await db.fetch(HOOKS)]
+                stuck = await db.fetch(STUCK) if await db.fetchval(JUDGES) else []
+                found += [Group(name, JUDGE, **row) for row in stuck]
     return found
 
 
@@ -170,7 +192,7 @@ async def replay(stack: Stack, groups: Sequence[Group], *, dry: bool) -> list[Re
                 for _, place, stream in (one for one in chosen if one[0] == service):
                     if place == rt.applier.name:
                         found.append(await _replayed(rt, stream, dry))
-                    elif place in (RELAY, DOCUMENTS) and stream:
+                    elif place in RELEASES and stream:
                         runs = stack.pid(service) is not None
                         found.append(await _released(rt.pool, service, place, stream, dry, runs))
                     elif place == WEBHOOKS and stream:
@@ -227,9 +249,9 @@ async def _told_again(db: Pool, service: str, stream: str, dry: bool) -> Replaye
 async def _released(
     db: Pool, service: str, place: str, stream: str, dry: bool, runs: bool
 ) -> Replayed:
-    """Let a relay try again what it holds back, and wait for what becomes of it."""
-    name = stream if place == RELAY else stream.removeprefix("view.")
-    release, ask = (RELEASE, WAITING) if place == RELAY else (RETRY, UNSENT)
+    """Let a relay or the judge try again what it holds back, and wait for what becomes of it."""
+    prefix, release, ask = RELEASES[place]
+    name = stream.removeprefix(prefix)
     if not dry:
         await db.execute(release, name)
         point("repair.released")
@@ -238,7 +260,7 @@ async def _released(
     while runs and not dry and row["waiting"] and time.monotonic() < until:
         await asyncio.sleep(0.1)
         row = (await db.fetch(ask, name))[0]
-    stayed = {"held": row["held"], "to be sent when the service runs": row["waiting"]}
+    stayed = {"held": row["held"], "waits until the service runs": row["waiting"]}
     sent = before["waiting"] + before["held"] - row["waiting"] - row["held"]
     return Replayed(
         service, place, stream, 0, 0, sent, {k: n for k, n in stayed.items() if n}, True

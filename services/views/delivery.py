@@ -3,13 +3,14 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
 
+from shared.basis import World
 from shared.broker import KafkaError, Message, MessageSizeTooLargeError, TopicPartition
 from shared.contracts.views import DocumentChanged
 from shared.db import DISK, LINES, UNWAITED, Connection, lines
@@ -19,7 +20,7 @@ from shared.problems import Problem
 from shared.relay import Ack
 from shared.runtime import Runtime
 
-from .domain.disclose import disclose
+from .domain.disclose import Shown, disclose
 from .domain.document import (
     Handles,
     as_recorded,
@@ -31,13 +32,13 @@ from .domain.document import (
     numbered_text,
     outward,
 )
-from .judge import Judge
+from .judge import Judge, Told
 from .seal import Seal, sealed_to
 from .view import newest_documents
 
 BATCH, OPENED_TOGETHER = 100, 25
 HEARTBEAT_SECONDS, LOOK_SECONDS, IDLE_SECONDS = 120.0, 0.5, 0.1
-RETRY, AGAIN_SOON = "30 seconds", "1 second"
+RETRY, AGAIN_SOON, AGAIN_LATER = "30 seconds", "1 second", "10 minutes"
 
 DUE = """(document, edition, d.ended) is distinct from (sent_document, sent_edition, sent_ended)
    and s.public_key is not null and not s.quarantined
@@ -83,6 +84,9 @@ update delivery set refused = $2, retry_at = now() + interval '{RETRY}' where ag
 TOO_LARGE = """
 update delivery set refused = 'too-large', retry_at = now() + interval '1 hour'
  where (agency, case_id) = ($1, $2)"""
+NOT_OPENED = f"""
+update delivery set refused = 'not-opened', retry_at = now() + interval '{AGAIN_LATER}'
+ where (agency, case_id) in (select * from unnest($1::text[], $2::uuid[]))"""
 LATER = f"""
 update delivery set retry_at = now() + interval '{AGAIN_SOON}'
  where (agency, case_id) in (select * from unnest($1::text[], $2::uuid[]))"""
@@ -98,6 +102,22 @@ select distinct on (agency) agency, handle, "offset" from delivery
 ABOVE_END = """update delivery set sent_document = 0 where agency = $1 and "offset" >= $2"""
 
 log = structlog.get_logger()
+
+Place = tuple[str, UUID]
+"""Agency and case."""
+
+
+class Opened(NamedTuple):
+    """`early`: of these that are found, those not as on record, of cases that are still to be judged;
+    `broken`: what does not open, and waits for a repair.
+    """
+
+    found: Mapping[Place, dict[str, Any]]
+    early: Set[Place]
+    broken: Set[Place]
+
+
+NONE = Opened({}, set(), set())
 
 
 class Delivery:
@@ -192,8 +212,8 @@ class Delivery:
         moment ago, it is sent as it is.
         """
         made: list[tuple[Any, Message]] = []
-        again: dict[tuple[str, UUID], tuple[DocumentChanged, datetime]] = {}
-        plain: dict[tuple[str, UUID], tuple[int, bytes]] = {}
+        again: dict[Place, tuple[DocumentChanged, datetime]] = {}
+        plain: dict[Place, tuple[int, bytes]] = {}
         for row in rows:
             if row["recorded"] and not row["ended"]:
                 place, at = (row["agency"], row["case_id"]), row["recorded_at"]
@@ -201,9 +221,9 @@ class Delivery:
                     plain[place] = row["recorded"]["document"], text
                 else:
                     again[place] = DocumentChanged.model_validate(row["recorded"]), at
-        documents, early = await opened(self._rt, again) if again else ({}, set())
+        documents, early, broken = await opened(self._rt, again) if again else NONE
         plain |= {place: (one["document"], canonical(one)) for place, one in documents.items()}
-        later: list[tuple[str, UUID]] = []
+        later: list[Place] = []
         for row in rows:
             place = row["agency"], row["case_id"]
             if row["ended"]:
@@ -213,10 +233,11 @@ class Delivery:
                 as_sent = mark(self._rt.keys.index_key, outward(text))
                 token = {**row, "mark": as_sent, "early": place in early}
                 made.append((token, self._sealed(row, document, text)))
-            else:
+            elif place not in broken:
                 later.append(place)
-        if later:
-            await db.execute(LATER, *map(list, zip(*later, strict=True)))
+        for statement, places in ((LATER, later), (NOT_OPENED, broken)):
+            if places:
+                await db.execute(statement, *map(list, zip(*places, strict=True)))
         return made
 
     def _made(self, row: Any) -> bytes | None:
@@ -270,17 +291,15 @@ async def opened_again(
     """A document as it was recorded at some time, less what by now no basis allows or was erased.
     Raises Problem (503) where this view may only be behind.
     """
-    found, _ = await opened(rt, {(agency, case): (recorded, at)})
+    found, _, broken = await opened(rt, {(agency, case): (recorded, at)})
     if not found:
-        raise Problem("recovering")
+        raise Problem("parked" if broken else "recovering")
     return found[agency, case]
 
 
-async def opened(
-    rt: Runtime, newest: Mapping[tuple[str, UUID], tuple[DocumentChanged, datetime]]
-) -> tuple[dict[tuple[str, UUID], dict[str, Any]], set[tuple[str, UUID]]]:
+async def opened(rt: Runtime, newest: Mapping[Place, tuple[DocumentChanged, datetime]]) -> Opened:
     """Documents as they were recorded, less what no basis allows now; those that must wait are left out.
-    And which are not as on record, of cases that are still to be judged.
+    So is one that does not open: it holds up no other.
 
     The records were read first: what they name is among what is read now, unless this view was
     set back and catches up. Then a part must not take the place of the whole, under its number.
@@ -290,19 +309,23 @@ async def opened(
     async with rt.reads.acquire() as db, db.transaction(isolation="repeatable_read"):
         seen = await judge.look(db)
         whole = rt.applier.live and judge.heard.all(seen.positions)
-        told = await judge.load(db, cases)
+        events, merges = await judge.events(db, cases)
         known = await judge.world(db, seen)
         left = await judge.left(db, cases, now)
-    found: dict[tuple[str, UUID], dict[str, Any]] = {}
-    early: set[tuple[str, UUID]] = set()
+    told: dict[UUID, Told] = {}
+    found: dict[Place, dict[str, Any]] = {}
+    early: set[Place] = set()
+    broken: set[Place] = set()
     for (agency, case), (recorded, at) in newest.items():
-        refs = recorded.items
-        places = {(ref.event, ref.field) for ref in refs}
-        its = (*told[case].facts, *told[case].mistaken)
-        facts = [fact for fact in its if (fact.event, fact.field) in places]
-        shown = disclose(facts, told[case].bases, known, agency, now)
         handles = Handles(rt.keys.index_key, agency)
-        made = content(handles, as_recorded(shown, refs))
+        try:
+            if case not in told:
+                told[case] = Told(case, events, merges)
+            made = content(handles, _shown(recorded, told[case], known, now))
+        except Exception:
+            log.exception("document.not_opened", agency=agency, handle=handles.of("case", case))
+            broken.add((agency, case))
+            continue
         settled = whole and case not in left
         same = settled or digest(rt.keys.index_key, made) == recorded.digest
         if whole or same:
@@ -311,7 +334,14 @@ async def opened(
         if not same and case in left:
             early.add((agency, case))
         await asyncio.sleep(0)  # requests do not wait for the whole batch
-    return found, early
+    return Opened(found, early, broken)
+
+
+def _shown(recorded: DocumentChanged, told: Told, known: World, now: datetime) -> Shown:
+    """What was recorded, less what no basis allows now."""
+    places = {(ref.event, ref.field) for ref in recorded.items}
+    facts = [f for f in (*told.facts, *told.mistaken) if (f.event, f.field) in places]
+    return as_recorded(disclose(facts, told.bases, known, recorded.agency, now), recorded.items)
 
 
 def _tombstone(row: Any) -> Message:

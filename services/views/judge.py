@@ -1,14 +1,14 @@
 """Judging: for changed cases, compare what each agency may hold with what it holds; record the change.
 
-Fail closed: a document grows only while the services that carry bases are heard, and no basis
-stream of the case is parked. Shrinking never waits.
+Fail closed: a document grows only while the services that carry bases are heard, and no stream that the
+case is judged by is parked. Shrinking never waits.
 """
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -40,8 +40,12 @@ LAST = UUID(int=2**128 - 1)
 CAREFUL_SECONDS = 0.5
 BASIS_STREAMS = ("case", "consent", "matter", "body", "basis", "merge")
 """Of one that is parked nobody knows what it would end; a case's own stream says what is protected."""
-OFFICE_STREAMS = ("programme", "desk")
-"""These are of no case: while one is parked, no document grows."""
+OFFICE_STREAMS = ("programme", "desk", "agency")
+"""These are of no case: while one is parked, no document grows. A pool (`body`) is of the cases of which a
+consent names it.
+"""
+AGAIN = timedelta(minutes=1)
+"""So often what could not be judged is tried again: what ends by time may stay no longer. And at each start."""
 WORLD_TYPES = (*DIRECTORY_TYPES, *POOL_TYPES)
 
 
@@ -51,11 +55,12 @@ def _columns(first: int, last: int) -> list[str]:
 
 NEXT = "select * from judging($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 TOUCHED = "touched('views-' || t.live, $10, $11, $12, $13, $14, $15, $16, $17)"
-STUCK = "update cases set stuck = $2 where id = $1"
+STUCK = "update cases set stuck = $2, dirty = true, judge_at = $3 where id = $1"
+STUCK_NOW = "update cases set judge_at = $1 where stuck is not null"
 STUCK_CASES = "select count(*) from cases where stuck is not null"
 LEFT = """
 select exists (select from cases where dirty and stuck is null)
-    or exists (select from cases where judge_at <= $1 and stuck is null)"""
+    or exists (select from cases where judge_at <= $1)"""
 LEFT_OF = """
 select id from cases where id = any($1::uuid[]) and (dirty or judge_at <= $2) and stuck is null"""
 DELIVER = """
@@ -74,7 +79,7 @@ on conflict (agency, case_id) do update
  where delivery.document < excluded.document"""
 JUDGED = """
 judged as (
-     update cases c set dirty = d.waits, judge_at = d.again_at
+     update cases c set dirty = d.waits, judge_at = d.again_at, stuck = null
        from unnest({}::uuid[], {}::bool[], {}::timestamptz[]) d (id, waits, again_at)
       where c.id = d.id)"""
 JUDGED_ALONE = f"with {JUDGED.format(*_columns(1, 3))} select"
@@ -98,8 +103,8 @@ class Seen(NamedTuple):
 
 class Due(NamedTuple):
     """Cases whose rows are ours, and all that they are judged by. `events` by case, those that stand
-    with them too; `held`: by case and agency; `parked`: keys of basis streams that wait, None
-    if it may be any.
+    with them too; `held`: by case and agency; `parked`: keys of basis streams that wait, those of pools
+    their codes, None if it may be any.
     """
 
     cases: Sequence[UUID]
@@ -132,11 +137,13 @@ class Told:
         self.mistaken = mistaken(case, events, merges)
 
 
-def _keys(case: UUID, merges: Sequence[Merge]) -> set[bytes]:
-    """Keys of all streams that a case is judged by: its own, those that stand with it, the merges."""
+def _keys(case: UUID, its: Told, merges: Sequence[Merge]) -> set[bytes]:
+    """Keys of all streams that a case is judged by: its own, those that stand with it, the merges, the
+    pools.
+    """
     together = near(case, merges)
     by = [m.id for m in merges if m.into in together]
-    return {str(id).encode() for id in (*together, *by)}
+    return {str(id).encode() for id in (*together, *by, *its.bases.groups())}
 
 
 def _shrinks(document: DocumentChanged) -> bool:
@@ -152,7 +159,7 @@ class Judge:
         self._world: tuple[str, World] = ("", World())
         self._apart, self._left = False, asyncio.Event()
         self._unheard: set[UUID] = set()
-        self._more = False
+        self._more = self._begun = False
         rt.on_commit.append(self._committed)
         rt.state["judge"] = self
 
@@ -237,12 +244,18 @@ class Judge:
 
     async def load(self, db: Connection | Pool, cases: Sequence[UUID]) -> dict[UUID, Told]:
         """What is known of the cases, opened together."""
+        of, merges = await self.events(db, cases)
+        return {case: Told(case, of, merges) for case in cases}
+
+    async def events(
+        self, db: Connection | Pool, cases: Sequence[UUID]
+    ) -> tuple[Mapping[UUID, list[Recorded]], Sequence[Merge]]:
+        """Of these cases and of those that stand with them."""
         merges = await holding(db, cases)
         keys = [
             str(case) for case in {*cases, *(end for m in merges for end in (m.merged, m.into))}
         ]
-        of = await self._by_case(await of_keys(db, keys))
-        return {case: Told(case, of, merges) for case in cases}
+        return await self._by_case(await of_keys(db, keys)), merges
 
     async def _by_case(self, rows: Sequence[Any]) -> Mapping[UUID, list[Recorded]]:
         of: dict[UUID, list[Recorded]] = defaultdict(list)
@@ -262,8 +275,8 @@ class Judge:
         except PASSING:
             raise
         except Exception as error:
-            log.exception("case.not_judged")
-            await db.execute(STUCK, case, type(error).__name__)
+            log.exception("case.not_judged", case=str(case))
+            await db.execute(STUCK, case, type(error).__name__, now + AGAIN)
 
     async def _judge(
         self, db: Connection, cases: Sequence[UUID], known: World, now: datetime, due: Due
@@ -273,7 +286,7 @@ class Judge:
         verdicts: list[Verdict] = []
         for case in cases:
             key, its = str(case), Told(case, due.events, due.merges)
-            may_grow = heard and due.parked.isdisjoint((None, *_keys(case, due.merges)))
+            may_grow = heard and due.parked.isdisjoint((None, *_keys(case, its, due.merges)))
             evidence = Evidence(
                 case, its.facts, its.bases, known, due.held.get(key, {}), may_grow, its.events,
                 its.mistaken,
@@ -360,6 +373,8 @@ class Judge:
             self._left.clear()
             try:
                 past: UUID | None = START
+                if self._rt.applier.live and not self._begun:
+                    await self._retry()
                 while past and self._rt.applier.live:
                     past = await self._once(past)
                 stuck.set(await self._rt.reads.fetchval(STUCK_CASES))
@@ -370,6 +385,13 @@ class Judge:
             with suppress(TimeoutError):
                 async with asyncio.timeout(CAREFUL_SECONDS):
                     await self._left.wait()
+
+    async def _retry(self) -> None:
+        """What the process before this one could not judge: this one may be able to."""
+        async with self._rt.pool.acquire() as db, db.transaction():
+            await self._rt.applier.enter(db)
+            await db.execute(STUCK_NOW, self._rt.clock.now())
+        self._begun = True
 
     async def _once(self, past: UUID = START) -> UUID | None:
         async with self._rt.pool.acquire() as db, db.transaction():

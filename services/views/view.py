@@ -25,6 +25,7 @@ from shared.contracts.referral import (
     DeskEvent,
     DeskMemberNamed,
     DeskRegistered,
+    ProgrammeContracted,
     ProgrammeEvent,
 )
 from shared.contracts.views import (
@@ -80,6 +81,21 @@ KNOW = """
 update world set events = events + cardinality($1::uuid[]),
                  mark = mark # (select bit_xor(hashtextextended(u::text, 0)) from unnest($1::uuid[]) u)"""
 DEPENDING = "select distinct case_id from depends where upon = any($1::text[])"
+OF_AGENCIES = f"""
+with programme as (
+     select data ->> 'programme' as code from kept
+      where type = '{ProgrammeContracted.TYPE}' and data ->> 'agency' = any($1::text[])),
+     meant as (
+     select 'agency/' || unnest($1::text[]) as upon
+      union all
+     select 'agency/' || (data ->> 'desk') from kept
+      where type = '{DeskRegistered.TYPE}'
+        and (data ->> 'agency' = any($1::text[]) or data ->> 'programme' in (select code from programme))
+      union all
+     select 'body/' || (data ->> 'body') from kept
+      where type = '{MemberNamed.TYPE}' and data ->> 'agency' = any($1::text[]))
+select distinct case_id from depends where upon in (select upon from meant)"""
+"""Cases that name these agencies, or a desk that one of them has or had, or a group with a member of one."""
 OF_OFFICES = f"""
 with desk as (
      select data ->> 'desk' as code from kept
@@ -140,6 +156,7 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
     depends: list[tuple[str, UUID]] = []
     called: list[tuple[str, UUID]] = []
     upon: set[str] = set()
+    agencies: set[str] = set()
     programmes: set[str] = set()
     desks: set[str] = set()
     for recorded in events:
@@ -153,7 +170,7 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
             case MembersCalled() | MembersAsked():
                 called += [(member, event.case) for member in event.members]
             case AgencyRegistered(agency=agency):
-                upon.add(f"agency/{agency}")
+                agencies.add(agency)
             case MemberNamed(body=body) | MemberLeft(body=body):
                 upon.add(f"body/{body}")
             case ProgrammeEvent(programme=programme):
@@ -166,6 +183,8 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
         await db.execute(CALL, *map(list, zip(*called, strict=True)))
     if upon:
         touched |= {row["case_id"] for row in await db.fetch(DEPENDING, sorted(upon))}
+    if agencies:
+        touched |= {row["case_id"] for row in await db.fetch(OF_AGENCIES, sorted(agencies))}
     if programmes or desks:
         rows = await db.fetch(OF_OFFICES, sorted(programmes), sorted(desks))
         touched |= {row["case_id"] for row in rows}

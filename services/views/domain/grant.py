@@ -86,10 +86,11 @@ class Bases:
     def holders(self, world: World, at: datetime) -> set[str]:
         """Agencies that any of them is meant for."""
         found = {agency for code in self.names() if (agency := world.meant(code, at))}
-        for consent in self.consents.values():
-            if consent.recorded.group:
-                found |= world.pool(consent.recorded.group, at)
-        return found
+        return found.union(*(world.pool(group, at) for group in self.groups()))
+
+    def groups(self) -> set[str]:
+        """Pools whose members a consent is meant for."""
+        return {c.recorded.group for c in self.consents.values() if c.recorded.group}
 
     def names(self) -> set[str]:
         """The agencies and desks that they name."""

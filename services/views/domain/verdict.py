@@ -201,7 +201,7 @@ def _next_boundary(of: Evidence, now: datetime) -> datetime | None:
     moments = [*of.given.moments(), *offices.moments(p for p in programmes if p)]
     for recorded in of.events:
         moments += recorded.envelope.occurred_at, recorded.envelope.at
-    for group in {c.recorded.group for c in of.given.consents.values() if c.recorded.group}:
+    for group in of.given.groups():
         moments += of.known.turns(group)
     return min((moment for moment in moments if moment > now), default=None)
 

@@ -3,7 +3,7 @@ create table cases (
     id uuid primary key,
     dirty boolean not null,
     judge_at timestamptz,
-    stuck text  -- could not be judged; tried again when the case changes or the process starts
+    stuck text  -- could not be judged: why; tried again when it changes, at `judge_at`, and at each start
 );
 create index cases_key on cases ((id::text));
 create index cases_dirty on cases (id) where dirty;

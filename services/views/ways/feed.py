@@ -12,7 +12,7 @@ from uuid import UUID
 from shared.contracts.views import DocumentChanged
 from shared.runtime import Runtime
 
-from ..delivery import opened
+from ..delivery import NONE, opened
 from ..view import newest_documents
 from .cursor import Cursor
 
@@ -95,7 +95,7 @@ async def page(rt: Runtime, agency: str, after: Cursor, limit: int) -> Page:
 async def _entries(rt: Runtime, agency: str, era: UUID, rows: Sequence[Any]) -> list[Entry]:
     living = [(agency, row["case_id"]) for row in rows if not row["ended"]]
     newest = await newest_documents(rt.pool, living)
-    documents, early = await opened(rt, newest) if newest else ({}, set())
+    documents, early, _ = await opened(rt, newest) if newest else NONE
     entries: list[Entry] = []
     later: list[UUID] = []
     for row in rows:
