@@ -22,7 +22,9 @@ Position = tuple[str, int, str, int]
 
 @dataclass(frozen=True)
 class Beat:
-    """What a service said of itself: when (real time), and its offsets by partition."""
+    """What a service said of itself: when (real time, by no clock later than ours), and its offsets by
+    partition.
+    """
 
     at: datetime
     offsets: dict[int, tuple[str, int]]
@@ -69,9 +71,11 @@ class Heard:
                 await stop(reader)
 
     def hear(self, value: bytes | None) -> None:
+        """Whatever it is: anybody who may write there may write anything."""
         try:
             beat = json.loads(value or b"")
             offsets = {int(p): (str(id), int(end)) for p, (id, end) in beat["offsets"].items()}
-            self._beats[beat["service"]] = Beat(datetime.fromisoformat(beat["time"]), offsets)
-        except (ValueError, KeyError, TypeError):
-            log.error("heartbeat.unreadable")
+            at = min(datetime.fromisoformat(beat["time"]), datetime.now(UTC))
+            self._beats[beat["service"]] = Beat(at, offsets)
+        except Exception as error:
+            log.error("heartbeat.unreadable", error=type(error).__name__)

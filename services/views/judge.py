@@ -45,7 +45,7 @@ OFFICE_STREAMS = ("programme", "desk", "agency")
 consent names it.
 """
 AGAIN = timedelta(minutes=1)
-"""So often what could not be judged is tried again: what ends by time may stay no longer. And at each start."""
+"""So often what could not be judged is tried again, lest what ends by time stay longer; and at each start."""
 WORLD_TYPES = (*DIRECTORY_TYPES, *POOL_TYPES)
 
 

@@ -2,7 +2,6 @@
 is shown by what may have ended, what has ended is taken back, and nobody else waits.
 """
 
-from collections.abc import AsyncIterator
 from copy import copy
 from datetime import timedelta
 from typing import Any
@@ -136,7 +135,7 @@ async def test_an_agency_that_loses_its_purpose_gives_back_what_it_held_though_n
 
 
 @pytest.fixture
-async def broken(town: Town, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[set[UUID]]:
+async def broken(town: Town, monkeypatch: pytest.MonkeyPatch) -> set[UUID]:
     """Cases that a defect keeps from being joined."""
     cases: set[UUID] = set()
 
@@ -146,7 +145,7 @@ async def broken(town: Town, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[s
         return joined(case, *args)
 
     monkeypatch.setattr(judging, "joined", defect)
-    yield cases
+    return cases
 
 
 async def stuck(town: Town) -> str | None:
