@@ -331,16 +331,24 @@ class Journal:
         return envelopes
 
     async def _write_some(self, writes: Sequence[_Write]) -> Sequence[Exception | None]:
-        """All or none of them; if one is refused, each for itself."""
+        """All or none of them; if one is refused, each for itself: what is written then stays written,
+        whatever becomes of the others.
+        """
         try:
             await self._write(self.pool, writes)
             return [None] * len(writes)
-        except PASSING:
-            raise
         except Exception as error:
-            if len(writes) == 1:
-                return [error]
-        return [error for write in writes for error in await self._write_some([write])]
+            if len(writes) == 1 or isinstance(error, PASSING):
+                raise
+        return [await self._refusal(write) for write in writes]
+
+    async def _refusal(self, write: _Write) -> Exception | None:
+        """None: it is written."""
+        try:
+            await self._write(self.pool, [write])
+        except Exception as error:
+            return error
+        return None
 
     @staticmethod
     async def _write(

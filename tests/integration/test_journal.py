@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from asyncpg import UniqueViolationError
+from asyncpg import DeadlockDetectedError, UniqueViolationError
 from uuid_utils.compat import uuid8
 
 from shared.clock import SimulatedClock
@@ -98,6 +98,35 @@ async def test_a_command_that_is_refused_takes_none_along(spine: Kit) -> None:
         ["一"],
         ["一", "二"],
     ]
+
+
+async def test_trouble_that_one_meets_by_itself_is_not_told_to_those_who_are_written(
+    spine: Kit,
+) -> None:
+    """Who was told so would decide anew and write a second time."""
+    cases = [uuid4() for _ in range(5)]
+    for case in cases:
+        await spine.write(case, "一")
+    raced, deadlocked = cases[2], cases[3]
+    await spine.pool.execute(
+        f"""create function deadlocked() returns trigger language plpgsql as $$
+            begin raise 'deadlock' using errcode = 'deadlock_detected'; end $$;
+        create trigger deadlocked before insert on journal for each row
+            when (new.stream = '{stream_of(deadlocked)}') execute function deadlocked()"""
+    )
+    journal = spine.journal
+
+    def addition(case: UUID) -> Addition:
+        version = 0 if case == raced else 1
+        return Addition(stream_of(case), str(case), version, [worry(case, "二")], context())
+
+    found = await asyncio.gather(
+        *(journal.append_all(journal.pool, [addition(case)]) for case in cases),
+        return_exceptions=True,
+    )
+    told = [type(one) for one in found]
+    assert told == [list, list, UniqueViolationError, DeadlockDetectedError, list]
+    assert [len(await texts_of(spine, case)) for case in cases] == [2, 2, 1, 1, 2]
 
 
 async def test_streams_that_are_read_together_come_to_those_who_asked(spine: Kit) -> None:
