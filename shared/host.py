@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib import import_module
@@ -28,7 +29,7 @@ from shared.recover import take_back
 from shared.relay import JournalOutbox, Relay
 from shared.runtime import Runtime, Service
 from shared.sealing import Codec
-from shared.settings import Database, Http, Kafka, Keys, Limits, Oidc
+from shared.settings import Database, Http, Kafka, Keys, Limits, Oidc, WrongSettings
 from shared.timers import Timers
 from shared.watch import watch
 
@@ -52,11 +53,14 @@ def load(name: str) -> Service:
 def run(name: str) -> None:
     """Serve until SIGTERM. Any loop that ends ends the process: start-up is the recovery path."""
     service = load(name)
-    http = Http()
-    telemetry.logs(name, http.log_level)
-    gc.freeze()  # modules stay
-    gc.enable()
-    uvloop.run(_serve(service, http))
+    try:
+        http = Http()
+        telemetry.logs(name, http.log_level)
+        gc.freeze()  # modules stay
+        gc.enable()
+        uvloop.run(_serve(service, http))
+    except WrongSettings as wrong:
+        sys.exit(f"{name} does not start: {wrong}.")
 
 
 async def _serve(service: Service, http: Http) -> None:
@@ -78,8 +82,9 @@ async def _serve(service: Service, http: Http) -> None:
         serving = asyncio.create_task(server.serve())
         done, _ = await asyncio.wait([serving, *loops], return_when=asyncio.FIRST_COMPLETED)
         if serving not in done:
-            failed = next(iter(done))
-            log.error("loop.ended", exc_info=failed.exception())
+            error = next(iter(done)).exception()
+            said = {"settings": str(error)} if isinstance(error, WrongSettings) else {}
+            log.error("loop.ended", exc_info=error, **said)
             os._exit(70)
         for loop in loops:
             loop.cancel()

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
+import structlog
 from pydantic_core import to_json
 
 from shared.contracts import Envelope, Event, Recorded
@@ -18,6 +19,7 @@ from shared.ids import uuid7
 from shared.kill import point
 from shared.plan import SET_ALL, columns, plan
 from shared.sealing import COLUMNS, ROWS, Codec, ErasedKey, Poison, envelope_of, stored
+from shared.telemetry import damaged
 from shared.together import Together
 
 LARGEST_EVENT = 900_000
@@ -47,6 +49,7 @@ COMMAND = 8
 """Version of the UUIDs that name commands; those of events have another."""
 LOST = (asyncpg.UniqueViolationError, asyncpg.TransactionRollbackError)
 """Somebody else was first."""
+log = structlog.get_logger()
 
 
 class Stale(Exception):
@@ -392,8 +395,14 @@ class Journal:
 
 def _past(stream: str, events: Sequence[tuple[int, Recorded | Poison]]) -> Past | Damaged:
     if events and events[-1][0] != len(events):
-        return Damaged(f"{stream}: a version is missing")
+        return _damaged(stream, "a version is missing")
     for _, one in events:
         if isinstance(one, Poison):
-            return Damaged(f"{stream}: {one}")
+            return _damaged(stream, str(one))
     return Past(len(events), [one for _, one in events if isinstance(one, Recorded)])
+
+
+def _damaged(stream: str, cause: str) -> Damaged:
+    damaged.inc()
+    log.error("stream.damaged", stream=stream, cause=cause)
+    return Damaged(f"{stream}: {cause}")

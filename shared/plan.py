@@ -9,7 +9,8 @@ from shared.deadline import Timer
 SET_ALL = """
 insert into timer (id, due, stream, command)
 select * from unnest({}::text[], {}::timestamptz[], {}::text[], {}::jsonb[])
-on conflict (id) do update set due = excluded.due, command = excluded.command"""
+on conflict (id) do update set due = excluded.due, command = excluded.command,
+  last_error = null, failures = 0, retry_at = null"""
 CANCEL_ALL = "delete from timer where id = any($1::text[])"
 CANCEL = "delete from timer where id = $1"
 

@@ -1,32 +1,59 @@
 """Settings from the environment, one small frozen class per concern, read once by the host."""
 
 import base64
+import binascii
+from contextlib import suppress
 from functools import partial
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
+class WrongSettings(Exception):
+    """Which variables of the environment are missing or wrong: one line, with no value."""
+
+
 def _key(value: object) -> object:
-    if isinstance(value, str):
-        value = base64.b64decode(value)
-        if len(value) != 32:
-            raise ValueError("must be base64 of 32 bytes")
-    return value
+    if not isinstance(value, str):
+        return value
+    with suppress(binascii.Error, ValueError):
+        if len(found := base64.b64decode(value)) == 32:
+            return found
+    raise ValueError("must be base64 of 32 bytes")
 
 
 Key = Annotated[bytes, BeforeValidator(_key)]
-_config = partial(SettingsConfigDict, frozen=True, extra="ignore")
+_config = partial(SettingsConfigDict, frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
-class Database(BaseSettings):
+class Settings(BaseSettings):
+    """Raises WrongSettings."""
+
+    def __init__(self, **given: Any) -> None:
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            told = error.errors(include_url=False, include_context=False, include_input=False)
+            prefix = self.model_config["env_prefix"]
+            raise WrongSettings("; ".join(_sentence(prefix, one) for one in told)) from None
+
+
+def _sentence(prefix: str, error: Any) -> str:
+    said = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return str(said)
+    name = f"{prefix}{str(error['loc'][0]).removeprefix(prefix)}".upper()
+    return f"{name} is missing" if error["type"] == "missing" else f"{name}: {said}"
+
+
+class Database(Settings):
     model_config = _config()
     database_url: str = Field(repr=False)
     keyring_database_url: str = Field(repr=False)
 
 
-class Keys(BaseSettings):
+class Keys(Settings):
     """`master` wraps person and text keys (absent in metrics), `codes` wraps codes keys."""
 
     model_config = _config()
@@ -35,7 +62,7 @@ class Keys(BaseSettings):
     index_key: Key = Field(repr=False)
 
 
-class Kafka(BaseSettings):
+class Kafka(Settings):
     model_config = _config(env_prefix="KAFKA_")
     bootstrap: str
     username: str = ""
@@ -46,7 +73,7 @@ class Kafka(BaseSettings):
     session_timeout_ms: int = 10_000
 
 
-class Limits(BaseSettings):
+class Limits(Settings):
     """When a follower stops for its operator: so many invalid records in a row, without one good
     one between them, or so many records parked in all.
     """
@@ -56,7 +83,7 @@ class Limits(BaseSettings):
     parked: int = 20_000
 
 
-class Oidc(BaseSettings):
+class Oidc(Settings):
     model_config = _config(env_prefix="OIDC_")
     issuer: str
     audience: str = "tsunagu"
@@ -64,7 +91,7 @@ class Oidc(BaseSettings):
     """URL or file path of the issuer's public keys."""
 
 
-class Mail(BaseSettings):
+class Mail(Settings):
     """How cover sheets leave; without `host` they are printed only. `fax`: the address form of the
     city's mail-to-fax gateway, as `{number}@fax.example.jp`. `pages`: where views is reached by who
     gets a sheet; `contact`: whom he may ring, as it is to be printed.
@@ -91,7 +118,7 @@ class Mail(BaseSettings):
         return self
 
 
-class Http(BaseSettings):
+class Http(Settings):
     """`clock` may be `simulated` in development only."""
 
     model_config = _config()

@@ -8,12 +8,14 @@ from prometheus_client import Counter, Gauge, Histogram
 
 published = Counter("tsunagu_published_total", "Records sent and acknowledged", ["relay"])
 unpublished_age = Gauge("tsunagu_oldest_unpublished_seconds", "Age of the oldest unsent event")
-held = Gauge("tsunagu_held_total", "Events that the broker refuses for good")
+held = Gauge("tsunagu_held_events", "Events that the broker refuses for good")
 applied = Counter("tsunagu_applied_total", "Events applied", ["view"])
 duplicates = Counter("tsunagu_duplicates_total", "Redelivered events dropped", ["view"])
 lag = Gauge("tsunagu_follower_lag", "Records not yet applied", ["view", "topic"])
 parked = Gauge("tsunagu_parked_streams", "Streams that wait for a repair", ["view"])
 stuck = Gauge("tsunagu_cases_not_judged", "Cases whose documents wait for a repair")
+damaged = Counter("tsunagu_damaged_total", "Streams that were asked for and cannot be read")
+undone = Gauge("tsunagu_undone", "What was due and cannot be carried out before a repair", ["kind"])
 commands = Counter("tsunagu_commands_total", "Commands by outcome", ["outcome"])
 answers = Histogram(
     "tsunagu_http_seconds",

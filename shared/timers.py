@@ -15,12 +15,16 @@ from shared.journal import Addition, Context, Journal
 from shared.kill import point
 from shared.plan import CANCEL
 
+FIRST_PAUSE, LONGEST_PAUSE = 15.0, 600.0
 DUE = """
-select * from timer where due <= $1 and last_error is null
+select * from timer where due <= $1 and (retry_at is null or retry_at <= now())
  order by due, id limit 1 for update skip locked"""
 WAITING = "select exists (select from timer where due <= $1 and last_error is null)"
-FAILED = "update timer set last_error = $2 where id = $1"
-RETRY = "update timer set last_error = null where last_error is not null"
+FAILED = f"""
+update timer set last_error = $2, failures = failures + 1,
+       retry_at = now() + least({FIRST_PAUSE} * 2 ^ least(failures, 10), {LONGEST_PAUSE}) * interval '1 s'
+ where id = $1"""
+RETRY = "update timer set retry_at = null where retry_at is not null"
 
 log = structlog.get_logger()
 
@@ -53,7 +57,8 @@ class Timers:
         """Fire the earliest due timer in one transaction; False if none is due.
 
         A command that is refused by now (the matter has ended) only removes its timer. One that
-        can not be carried out keeps its timer, with the error, and holds up no other.
+        can not be carried out keeps its timer, with the error, holds up no other, and is tried again after
+        a pause that grows.
         """
         try:
             async with self._journal.pool.acquire() as db, db.transaction():

@@ -174,5 +174,12 @@ class Stream(BaseModel):
         )
 
 
-WAITING = ("tsunagu_parked_streams", "tsunagu_held_total", "tsunagu_cases_not_judged")
-"""What waits for a person: parked streams, refused events, cases whose documents are not judged."""
+WAITING = (
+    "tsunagu_parked_streams",
+    "tsunagu_held_events",
+    "tsunagu_cases_not_judged",
+    "tsunagu_undone",
+)
+"""What waits for a person: parked streams, refused events, cases whose documents are not judged, and what
+was due and could not be carried out.
+"""

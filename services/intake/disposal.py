@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 
-from shared import erasure
+from shared import erasure, telemetry
 from shared.calendar import TOKYO
 from shared.contracts import Event, Recorded
 from shared.contracts.intake import (
@@ -22,7 +22,7 @@ from shared.contracts.intake import (
 )
 from shared.contracts.retention import Kept, Rule, rule
 from shared.db import PASSING, RACED, Connection, Pool
-from shared.journal import Context, Past
+from shared.journal import Context, Damaged, Past
 from shared.kill import point
 from shared.runtime import Runtime
 
@@ -141,35 +141,54 @@ def signed(rt: Runtime, of: UUID, keys: Iterable[str]) -> str:
 
 
 async def carry_out(rt: Runtime) -> None:
-    """Destroy the keys of every approved disposal, those of long ago too, and say of each that it is done."""
+    """Destroy the keys of every approved disposal, those of long ago too, and say of each that it is done.
+    One that was not signed here, or whose stream cannot be read, waits for an operator and holds up no other.
+    """
     master = rt.keys.keyring_master_key
     assert master is not None
-    erasures = await erasure.listed(rt.pool)
-    if not erasures:
+    listed = await erasure.listed(rt.pool)
+    if not listed:
         return
+    erasures = [one for one in listed if erasure.ours(master, one)]
     if revived := await erasure.apply(rt.keyring, master, erasures):
         log.info("erasure.applied", keys=revived)
     point("disposal.destroyed")
+    destroyed = {one.case for one in erasures}
+    left = 0
     for row in await rt.pool.fetch(APPROVED):
         kind, _, id = row["stream"].partition("/")
-        past = await rt.journal.load(row["stream"])
-        now = rt.clock.now()
-        context = Context(
-            actor="disposal", agency=row["agency"], at=now, occurred_at=now,
-            correlation=row["correlation"], causation=row["id"],
-        )  # fmt: skip
-        done: Event = (
-            CaseDisposed(case=UUID(id), approval=row["id"])
-            if kind == "case"
-            else CaselessDisposed(caseless=UUID(id), approval=row["id"])
-        )
-        year = readings.year_of(row["agency"], UUID(id), row["at"])
-        async with rt.pool.acquire() as db, db.transaction():
-            await db.execute(CONTENT, [UUID(id)])
-            if year is not None:
-                await readings.end(db, row["agency"], year)
-            await rt.journal.append(db, row["stream"], id, past.version, [done], context)
+        try:
+            if id not in destroyed:
+                raise erasure.Forged(id)
+            await _say(rt, row, kind, UUID(id))
+        except (erasure.Forged, Damaged) as error:
+            log.error("disposal.left", stream=row["stream"], error=type(error).__name__)
+            left += 1
+        except RACED:
+            continue  # another process has said so, or the next round does
         rt.journal.announce()
+    telemetry.undone.labels("disposals").set(left)
+
+
+async def _say(rt: Runtime, row: Any, kind: str, of: UUID) -> None:
+    """That it is done, and what lies beside the journal goes with it. Raises Damaged."""
+    past = await rt.journal.load(row["stream"])
+    now = rt.clock.now()
+    context = Context(
+        actor="disposal", agency=row["agency"], at=now, occurred_at=now,
+        correlation=row["correlation"], causation=row["id"],
+    )  # fmt: skip
+    done: Event = (
+        CaseDisposed(case=of, approval=row["id"])
+        if kind == "case"
+        else CaselessDisposed(caseless=of, approval=row["id"])
+    )
+    year = readings.year_of(row["agency"], of, row["at"])
+    async with rt.pool.acquire() as db, db.transaction():
+        await db.execute(CONTENT, [of])
+        if year is not None:
+            await readings.end(db, row["agency"], year)
+        await rt.journal.append(db, row["stream"], str(of), past.version, [done], context)
 
 
 async def run(rt: Runtime) -> None:
@@ -179,7 +198,7 @@ async def run(rt: Runtime) -> None:
         try:
             await work(rt)
             work = settled
-        except (RACED, *PASSING) as error:
+        except PASSING as error:
             log.warning("disposal.waits", error=type(error).__name__)
         await asyncio.sleep(EVERY_SECONDS)
 
@@ -187,6 +206,7 @@ async def run(rt: Runtime) -> None:
 async def settled(rt: Runtime) -> bool:
     """Is every approved disposal carried out? If not, it is now."""
     if not await rt.pool.fetchval(f"select exists ({APPROVED})"):
+        telemetry.undone.labels("disposals").set(0)
         return True
     await carry_out(rt)
     return False

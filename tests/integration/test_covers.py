@@ -3,8 +3,10 @@
 import asyncio
 import re
 import signal
+import smtplib
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,11 +24,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from prometheus_client import REGISTRY
 
 from operate.stack import Stack
 from services.views.ways import mailing
 from services.views.ways.mailing import Mailing
 from shared.contracts.views import CoverBounced, CoverNotSent, CoverSent
+from shared.settings import Mail
 from tests.integration import _process
 from tests.integration._kit import PATIENCE, until
 from tests.integration._service import service_on
@@ -338,6 +342,60 @@ async def test_killed_in_mid_sending_it_sends_nothing_twice(sheets: Sheets, smtp
         await sheets.settled()
     assert len(smtp.got) == 1
     assert await sheets.astray() == [("given_up", "unsure")]
+
+
+async def test_who_stood_still_beyond_his_lease_sends_nothing_and_opens_nothing_again(
+    sheets: Sheets, smtp: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another has taken the sheet meanwhile, and ended while the server had it."""
+    rt, addressed = sheets.town.rt, mailing.addressed
+    stands, goes_on = threading.Event(), threading.Event()
+
+    def slow(mail: Mail, letter: EmailMessage) -> smtplib.SMTP:
+        found = addressed(mail, letter)
+        stands.set()
+        assert goes_on.wait(PATIENCE)
+        return found
+
+    await sheets.office("mail", "office@care.example")
+    await sheets.issue("mail")
+    await sheets.fold()
+    with monkeypatch.context() as patch:
+        patch.setattr(mailing, "addressed", slow)
+        first = asyncio.create_task(Mailing(rt).some())
+        assert await asyncio.to_thread(stands.wait, PATIENCE)
+        await rt.pool.execute("update cover_post set leased_until = now()")
+        await sheets.falls(smtp)
+        goes_on.set()
+        assert await first == 1
+    await rt.pool.execute("update cover_post set leased_until = now(), retry_at = null")
+    async with sheets.sending():
+        await sheets.settled()
+    assert len(smtp.got) == 1
+    assert await sheets.astray() == [("given_up", "unsure")]
+    assert [event.reason for event in await sheets.town.views.written(CoverNotSent)] == ["unsure"]
+
+
+async def test_a_sheet_whose_stream_cannot_be_read_waits_and_ends_nothing(
+    sheets: Sheets, smtp: Server
+) -> None:
+    pool = sheets.town.rt.pool
+    await sheets.office("mail", "office@care.example")
+    await sheets.issue("mail")
+    await sheets.fold()
+    place = f"disclosure/{sheets.town.care}/{sheets.town.case}"
+    sound = await pool.fetchval("select data from journal where stream = $1 and version = 1", place)
+    change = "update journal set data = $2 where stream = $1 and version = 1"
+    await pool.execute(change, place, {"case": "?"})
+    before = REGISTRY.get_sample_value("tsunagu_damaged_total") or 0
+    assert await Mailing(sheets.town.rt).some() == 1
+    assert (REGISTRY.get_sample_value("tsunagu_damaged_total") or 0) > before
+    assert smtp.got == []
+    await pool.execute(change, place, sound)
+    await pool.execute("update cover_post set leased_until = now()")
+    async with sheets.sending():
+        await sheets.settled()
+    assert len(smtp.got) == 1
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH")

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 from cryptography.exceptions import InvalidTag
+from prometheus_client import REGISTRY
 
 from operate.stack import Stack
 from services.intake import disposal
@@ -16,6 +17,7 @@ from services.intake.domain.case import Case
 from services.metrics.timeline import fold
 from shared import erasure
 from shared.contracts import Personal, Recorded, Unreadable, sealed_fields
+from shared.contracts.intake import CaseClosed, CaseDisposed, DisposalApproved
 from shared.contracts.referral import AgencyRegistered
 from shared.erasure import Erasure, Forged
 from shared.keyring import Keyring
@@ -331,3 +333,32 @@ async def test_an_approval_whose_process_ended_is_carried_out_by_the_next(
     assert not await disposal.settled(office.rt)
     assert await disposal.settled(office.rt)
     assert (await office.readable())[f"person/{hana}"] == {False}
+
+
+async def test_one_that_cannot_be_read_or_was_not_signed_here_holds_up_no_other(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [uuid4() for _ in range(3)]
+    damaged, forged, sound = [await office.case(person) for person in people]
+
+    async def killed(rt: Any) -> None:
+        raise ConnectionError
+
+    for case in (damaged, forged, sound):
+        await office.close(case)
+    await office.later()
+    with monkeypatch.context() as patch:
+        patch.setattr(disposal, "carry_out", killed)
+        for case in (damaged, forged, sound):
+            await office.do(case, "disposal")
+            await office.do(case, "disposal/approval", by="abe", expect=503)
+    change = "update journal set data = data || $2 where stream = $1 and type = $3"
+    pool = office.rt.pool
+    await pool.execute(change, f"case/{damaged}", {"reason": {}}, CaseClosed.TYPE)
+    await pool.execute(change, f"case/{forged}", {"signature": "0" * 64}, DisposalApproved.TYPE)
+    assert not await disposal.settled(office.rt)
+    await disposal.carry_out(office.rt)  # and again, as the loop does
+    assert [done.case for done in await office.running.written(CaseDisposed)] == [sound]
+    after = await office.readable()
+    assert [after[f"person/{person}"] for person in people] == [{False}, {True}, {False}]
+    assert REGISTRY.get_sample_value("tsunagu_undone", {"kind": "disposals"}) == 2

@@ -6,11 +6,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 import pytest_asyncio
 
 from operate.stack import Stack
+from services.intake import disposal
 from shared.contracts import Event
 from shared.contracts.intake import (
+    CaseDisposed,
     CaseReopened,
     CasesMerged,
     HoldPlaced,
@@ -19,6 +22,7 @@ from shared.contracts.intake import (
 )
 from shared.contracts.referral import AgencyRegistered
 from shared.journal import Context
+from shared.runtime import Runtime
 from tests.integration._kit import until
 from tests.integration._service import WAITS, service_on
 from tests.integration.test_disposal import Office
@@ -112,3 +116,31 @@ async def test_two_who_approve_at_once_leave_no_key_behind(office: Moment) -> No
     )
     assert [answer.status_code for answer in answers] == [200, 200]
     assert (await office.readable())[f"person/{hana}"] == {False}
+
+
+async def test_who_approves_is_answered_though_another_process_says_first_that_it_is_done(
+    office: Moment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = await office.run_out(uuid4())
+    await office.later()
+    await office.do(case, "disposal")
+    carry_out = disposal.carry_out
+
+    async def beside(rt: Runtime) -> None:
+        past, now = await rt.journal.load(f"case/{case}"), rt.clock.now()
+        done = CaseDisposed(case=case, approval=past.events[-1].envelope.id)
+        context = Context(actor="disposal", agency="city", at=now, occurred_at=now)
+        async with rt.pool.acquire() as db, db.transaction():
+            stream = f"case/{case}"
+            await rt.journal.append(db, stream, str(case), past.version, [done], context)
+            task = asyncio.create_task(carry_out(rt))
+
+            async def waits_or_is_done() -> bool:
+                return task.done() or bool(await rt.pool.fetchval(WAITS))
+
+            await until(waits_or_is_done)
+        await task
+
+    monkeypatch.setattr(disposal, "carry_out", beside)
+    await office.do(case, "disposal/approval", by="abe")
+    assert len(await office.running.written(CaseDisposed)) == 1

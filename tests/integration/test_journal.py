@@ -441,3 +441,33 @@ async def test_a_timer_that_can_not_fire_holds_up_no_other(spine: Kit) -> None:
     assert await opened(spine, sound) == [worry(sound, "timer"), worry(sound, "fired")]
     kept = await spine.pool.fetch("select stream, last_error from timer")
     assert [tuple(row) for row in kept] == [(stream_of(broken), "Damaged")]
+
+
+async def test_a_timer_that_could_not_fire_is_tried_again_by_itself(spine: Kit) -> None:
+    """Each time after a longer pause, and without a restart; once its stream can be read, it fires."""
+    case = uuid4()
+    clocked = Clocked(spine)
+    await clocked.write(case, "timer")
+    sound = await spine.pool.fetchval("select data from journal")
+    await spine.pool.execute("""update journal set data = '{"case": "?"}'""")
+    pauses = []
+
+    async def failed() -> bool:
+        times = await spine.pool.fetchval("select failures from timer")
+        return bool(times > len(pauses))
+
+    async with running(clocked.timers):
+        for _ in range(2):
+            await until(failed, "it is tried")
+            pauses.append(await spine.pool.fetchval("select retry_at - now() from timer"))
+            await spine.pool.execute("update timer set retry_at = now()")
+        await until(failed, "it is tried")
+        await spine.pool.execute("update journal set data = $1", sound)
+        await spine.pool.execute("update timer set retry_at = now()")
+
+        async def fired() -> bool:
+            return not await spine.pool.fetchval("select count(*) from timer")
+
+        await until(fired, "it fires")
+    assert timedelta() < pauses[0] < pauses[1]
+    assert await opened(spine, case) == [worry(case, "timer"), worry(case, "fired")]

@@ -37,10 +37,11 @@ update cover_post p set leased_until = now() + interval '3 minutes'
 returning p.*"""
 """Replicas share by the lease, which outlives a sending."""
 BEGIN = "update cover_post set begun = true where cover = $1 and leased_until = $2 returning true"
+"""Nothing, if another has the lease by now."""
 LATER = """
 update cover_post set begun = false, failures = failures + 1, leased_until = null,
        retry_at = now() + make_interval(secs => $2)
- where cover = $1"""
+ where cover = $1 and leased_until = $3"""
 OF = "select agency, case_id from cover_post where cover = $1"
 ASTRAY = f"""
 select p.cover, p.agency, p.case_id

@@ -12,7 +12,7 @@ import structlog
 
 from shared.contracts.views import CoverNotSent, CoverSent, NotSent
 from shared.db import PASSING
-from shared.journal import Context
+from shared.journal import Context, Damaged
 from shared.runtime import Runtime
 from shared.settings import Mail
 
@@ -28,6 +28,10 @@ FIRST_PAUSE, LONGEST_PAUSE, TRIES = 30.0, 7200.0, 12
 GIVES_UP: tuple[NotSent, ...] = ("address-refused", "refused", "unsure", "expired", "no-address")
 
 log = structlog.get_logger()
+
+
+class LeaseLost(Exception):
+    """Another has the sheet by now, and says what becomes of it."""
 
 
 class NotTaken(Exception):
@@ -72,6 +76,13 @@ class Mailing:
         return len(due)
 
     async def _one(self, row: Any) -> None:
+        try:
+            await self._tried(row)
+        except (Damaged, LeaseLost) as error:  # taken anew when the lease has run out
+            log.error("cover.left", cover=str(row["cover"]), error=type(error).__name__)
+
+    async def _tried(self, row: Any) -> None:
+        """Raises Damaged and LeaseLost."""
         stream = f"disclosure/{row['agency']}/{row['case_id']}"
         past = await self._rt.journal.load(stream)
         cover = past.fold(covers.DECIDER).of[row["cover"]]
@@ -93,10 +104,10 @@ class Mailing:
         await self._rt.journal.handle(covers.DECIDER, stream, str(row["case_id"]), event, context)
         if isinstance(event, CoverNotSent) and not event.final:
             pause = min(FIRST_PAUSE * 2**cover.tries, LONGEST_PAUSE)
-            await self._rt.pool.execute(cover_post.LATER, row["cover"], pause)
+            await self._rt.pool.execute(cover_post.LATER, row["cover"], pause, row["leased_until"])
 
     async def _sent(self, row: Any, cover: covers.Cover, sender: str) -> None:
-        """Raises NotTaken."""
+        """Raises NotTaken and LeaseLost."""
         until = cover.issued.until
         if row["begun"]:  # by a process that ended before it heard what came of it
             raise NotTaken("unsure")
@@ -111,7 +122,8 @@ class Mailing:
         made = letter.letter(self._mail, office, sender, handle, row["cover"], until)
         server = await asyncio.to_thread(addressed, self._mail, made)
         if not await self._rt.pool.fetchval(cover_post.BEGIN, row["cover"], row["leased_until"]):
-            raise NotTaken("no-answer")  # the lease has run out: another has it
+            server.close()
+            raise LeaseLost
         await asyncio.to_thread(handed, server, made)
 
 
