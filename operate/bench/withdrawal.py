@@ -134,7 +134,7 @@ async def measure(stack: Stack, rounds: int) -> dict[str, Any]:
     async with house.client("views") as views:
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
-            shown = (await views.get("/v1/retractions", params={"case": house.case})).json()
+            shown = await retractions(views, str(house.case))
             if pending := [one for one in shown if one["pending"]]:
                 await asyncio.sleep(0.2)
             else:
@@ -150,6 +150,17 @@ async def measure(stack: Stack, rounds: int) -> dict[str, Any]:
         "processor": spent.each(before, after, rounds, PARTS),
         "load": [round(one, 1) for one in psutil.getloadavg()],
     }  # fmt: skip
+
+
+async def retractions(views: httpx.AsyncClient, case: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    asked = {"case": case, "limit": "500"}
+    while True:
+        page = (await views.get("/v1/retractions", params=asked)).json()
+        found += page["items"]
+        if page["next"] is None:
+            return found
+        asked["after"] = page["next"]
 
 
 async def bare_trips(stack: Stack, rounds: int) -> list[float]:

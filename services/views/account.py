@@ -1,6 +1,6 @@
 """What views answers from its own journal, exact at every moment: which agencies, which streams."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,9 +10,11 @@ from shared.contracts.intake import CaseOpened, LeadAccepted, PersonJoined
 from shared.contracts.views import (
     DocumentChanged,
     ProvisionRecorded,
+    ReadingRecorded,
     ReceiptRecorded,
     ReceiptRefused,
     RetractionConfirmed,
+    RetractionOverdue,
 )
 from shared.db import Connection, by_column
 from shared.runtime import Runtime
@@ -25,21 +27,45 @@ select stream from journal where key = $1 and stream like 'provision/%' and vers
 CASES_OF = f"""
 select distinct key from kept where type = '{PersonJoined.TYPE}' and data ->> 'person' = any($1::text[])
  order by key"""
-LEAD = "select data ->> 'lead' from kept where key = j.key and type = any($2) order by version desc limit 1"
-UNCONFIRMED = f"""
-select distinct j.stream from journal j
- where j.type = '{DocumentChanged.TYPE}'
-   and (j.data ->> 'cause' = 'content_ended' or jsonb_array_length(j.data -> 'withdrawn') > 0)
-   and not exists (select from journal c
-                    where c.stream = j.stream and c.type = '{RetractionConfirmed.TYPE}'
-                      and (c.data ->> 'document')::int >= (j.data ->> 'document')::int)
-   and ({LEAD}) = $1 and j.stream > $3
- order by j.stream limit $4"""
+LEAD_OF = """
+select data ->> 'lead' from kept where key = j.key and type = any({}) order by version desc limit 1"""
+LEAD = LEAD_OF.format("$2")
+CONFIRMED = f"""
+exists (select from journal c where c.stream = j.stream and c.type = '{RetractionConfirmed.TYPE}'
+           and (c.data ->> 'document')::int >= (j.data ->> 'document')::int)"""
+RETRACTIONS = f"""
+select stream, document from (
+     select j.stream, (j.data ->> 'document')::int as document,
+            case when {CONFIRMED} then 'confirmed'
+                 when exists (select from journal c where c.stream = j.stream
+                         and c.type = '{RetractionOverdue.TYPE}'
+                         and c.data ->> 'document' = j.data ->> 'document')
+                 then 'overdue'
+                 when greatest(d.sent_document, t.document) >= (j.data ->> 'document')::int
+                   or exists (select from journal c where c.stream = j.stream
+                         and c.type in ('{ReceiptRecorded.TYPE}', '{ReadingRecorded.TYPE}')
+                         and (c.data ->> 'document')::int >= (j.data ->> 'document')::int)
+                 then 'delivered' else 'told' end as state
+       from journal j
+       left join delivery d on (d.agency, d.case_id) = (j.data ->> 'agency', (j.data ->> 'case')::uuid)
+       left join webhook_told t on (t.agency, t.case_id) = (d.agency, d.case_id)
+      where j.type = '{DocumentChanged.TYPE}'
+        and (j.data ->> 'cause' = 'content_ended' or jsonb_array_length(j.data -> 'withdrawn') > 0)
+        and j.stream >= $1 and (j.stream, (j.data ->> 'document')::int) > ($1, $2)
+        and {{of}}) found
+ where coalesce(state = $4, true) order by stream, document limit $3"""
+OF_LED = RETRACTIONS.format(
+    of=f"not {CONFIRMED} and ({LEAD_OF.format('$6')}) = $5 and j.key <> all($7::text[])"
+)
+OF_STREAMS = RETRACTIONS.format(of="j.stream = any($5::text[])")
 PROVIDED = f"""
-select distinct j.key from journal j where j.type = '{ProvisionRecorded.TYPE}' and ({LEAD}) = $1
- order by 1"""
-ON_BROKER = """
-select agency, case_id, sent_document from delivery where case_id = any($1::uuid[])"""
+select j.stream, j.key from journal j
+ where j.type = '{ProvisionRecorded.TYPE}' and j.stream > $1
+   and ({LEAD_OF.format("$4")}) = $3 and j.key <> all($5::text[])
+ order by j.stream limit $2"""
+ACKNOWLEDGED = """
+select agency, case_id, greatest(d.sent_document, t.document) as document
+  from delivery d left join webhook_told t using (agency, case_id) where case_id = any($1::uuid[])"""
 SENT = "select sent_mark from delivery where agency = $1 and case_id = $2"
 RECEIVED = """
 update delivery d
@@ -91,9 +117,13 @@ async def provisions_of(rt: Runtime, case: UUID) -> list[str]:
     return [row["stream"] for row in await rt.pool.fetch(PROVISIONS_OF, str(case))]
 
 
-async def provided(rt: Runtime, lead: str) -> list[UUID]:
-    """Cases that this agency leads now, and of which something left by hand."""
-    return [UUID(row["key"]) for row in await rt.reads.fetch(PROVIDED, lead, LEADS)]
+async def provided(
+    rt: Runtime, lead: str, gone: Iterable[UUID], after: str, limit: int
+) -> list[tuple[str, UUID]]:
+    """Streams of what left by hand, each with its case, of those that this agency leads now less `gone`."""
+    names = [str(case) for case in gone]
+    rows = await rt.reads.fetch(PROVIDED, after, limit, lead, LEADS, names)
+    return [(row["stream"], UUID(row["key"])) for row in rows]
 
 
 async def cases_of(rt: Runtime, ids: Sequence[UUID]) -> list[UUID]:
@@ -101,16 +131,34 @@ async def cases_of(rt: Runtime, ids: Sequence[UUID]) -> list[UUID]:
     return [UUID(row["key"]) for row in await rt.reads.fetch(CASES_OF, [str(id) for id in ids])]
 
 
-async def unconfirmed(rt: Runtime, lead: str, after: str, limit: int) -> list[str]:
-    """Streams with something not yet given back, of cases that this agency leads now."""
-    rows = await rt.reads.fetch(UNCONFIRMED, lead, LEADS, after, limit)
-    return [row["stream"] for row in rows]
+Withdrawal = tuple[str, int]
+"""A stream, and its document that withdrew something."""
 
 
-async def on_broker(rt: Runtime, cases: Sequence[UUID]) -> dict[tuple[str, UUID], int]:
-    """By agency and case the newest document that its topic has acknowledged."""
-    rows = await rt.pool.fetch(ON_BROKER, cases)
-    return {(row["agency"], row["case_id"]): row["sent_document"] for row in rows}
+async def unconfirmed(
+    rt: Runtime, lead: str, gone: Iterable[UUID], state: str | None, after: Withdrawal, limit: int
+) -> list[Withdrawal]:
+    """What was not yet given back, of cases that this agency leads now less those `gone`; in one state
+    only if it is named: by the rule of `Retraction.state`.
+    """
+    names = [str(case) for case in gone]
+    rows = await rt.reads.fetch(OF_LED, *after, limit, state, lead, LEADS, names)
+    return [(row["stream"], row["document"]) for row in rows]
+
+
+async def withdrawn(
+    rt: Runtime, case: UUID, state: str | None, after: Withdrawal, limit: int
+) -> list[Withdrawal]:
+    """The same of one case, and also what is confirmed."""
+    streams = await disclosures_of(rt, [case])
+    rows = await rt.reads.fetch(OF_STREAMS, *after, limit, state, streams)
+    return [(row["stream"], row["document"]) for row in rows]
+
+
+async def acknowledged(rt: Runtime, cases: Sequence[UUID]) -> dict[tuple[str, UUID], int]:
+    """By agency and case the newest document that its topic or its webhook has taken."""
+    rows = await rt.pool.fetch(ACKNOWLEDGED, cases)
+    return {(row["agency"], row["case_id"]): row["document"] for row in rows}
 
 
 async def sent_mark(rt: Runtime, agency: str, case: UUID) -> str | None:

@@ -125,14 +125,18 @@ async def test_an_agency_holds_what_a_consent_gives_until_it_is_withdrawn(told: 
 
     await told.city.settle()
     window = told.at("views", "window")
-    (retraction,) = (await window.get("/v1/retractions", params={"case": told.case})).json()
+    (retraction,) = (await window.get("/v1/retractions", params={"case": told.case})).json()[
+        "items"
+    ]
     assert retraction["state"] == "delivered"
     assert {item["field"] for item in retraction["items"]} >= {"name"}
     path = f"/v1/views/{document['handle']}/retraction-confirmation"
     care = told.at("views", "care")
     assert (await care.post(path, json={"document": document["document"]})).status_code == 200
     await told.city.settle()
-    (retraction,) = (await window.get("/v1/retractions", params={"case": told.case})).json()
+    (retraction,) = (await window.get("/v1/retractions", params={"case": told.case})).json()[
+        "items"
+    ]
     assert retraction["state"] == "confirmed"
     assert await told.documents("care") == []
 
@@ -312,7 +316,7 @@ async def test_a_programme_passes_to_another_body_on_its_day_with_all_that_is_it
     listed = told.at("views", "council")
     (retraction,) = (
         await listed.get("/v1/retractions", params={"case": visited.rsplit("/", 1)[-1]})
-    ).json()
+    ).json()["items"]
     assert (retraction["agency"], retraction["state"]) == (care, "delivered")
     assert {item["field"] for item in retraction["items"]} >= {"name", "address"}
     for document in await told.documents("care"):
@@ -322,7 +326,7 @@ async def test_a_programme_passes_to_another_body_on_its_day_with_all_that_is_it
     await told.city.settle()
     (retraction,) = (
         await listed.get("/v1/retractions", params={"case": visited.rsplit("/", 1)[-1]})
-    ).json()
+    ).json()["items"]
     assert retraction["state"] == "confirmed"
     done = await told.write(window, f"/v1/consents/{named['id']}/withdrawal", {})
     assert [one["agency"] for one in done["agencies"]] == [council]

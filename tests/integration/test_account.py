@@ -1,9 +1,12 @@
 """Views gives account: what was withdrawn and given back, when it was late, to whom by hand, and when."""
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
+from copy import copy
 from datetime import timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from joserfc.jwk import KeySet
@@ -12,14 +15,18 @@ from agency.document import digest
 from agency.sealed import opened
 from operate.stack import Stack
 from services.views.resending import resend
+from shared.contracts.intake import CaseOpened, PersonJoined
 from shared.contracts.views import (
     ProvisionRecorded,
     ReceiptRefused,
     RetractionOverdue,
     SheetPrinted,
 )
+from tests.integration._kit import until
 from tests.integration._service import service_on
+from tests.integration.test_page import FORM, form
 from tests.integration.test_views import PENSION, Subscriber, Town, deliver, records_of
+from tests.integration.test_webhooks import Endpoint, listening, sending
 
 
 @pytest.fixture
@@ -42,7 +49,9 @@ async def post(town: Town, path: str, agency: str, body: Any, *roles: str) -> An
 
 async def retracted(town: Town, query: str = "", *roles: str) -> Any:
     path = f"/v1/retractions?{query or f'case={town.case}'}"
-    return (await get(town, path, "city", *(roles or ("privacy_officer",)))).json()
+    answer = await get(town, path, "city", *(roles or ("privacy_officer",)))
+    assert answer.status_code == 200, answer.text
+    return answer.json()["items"]
 
 
 async def test_what_is_withdrawn_is_told_delivered_overdue_and_confirmed(town: Town) -> None:
@@ -76,7 +85,8 @@ async def test_what_is_withdrawn_is_told_delivered_overdue_and_confirmed(town: T
     assert len(await town.views.written(RetractionOverdue)) == 1
     (one,) = await retracted(town, "state=overdue")
     assert (one["agency"], one["state"], one["pending"]) == (town.care, "overdue", True)
-    assert (await get(town, "/v1/retractions", town.care, "privacy_officer")).json() == []
+    others = (await get(town, "/v1/retractions", town.care, "privacy_officer")).json()
+    assert others == {"items": [], "next": None}
     assert (await get(town, "/v1/retractions", "city", "agency_worker")).status_code == 403
 
     path = f"/v1/views/{handle}/retraction-confirmation"
@@ -87,6 +97,129 @@ async def test_what_is_withdrawn_is_told_delivered_overdue_and_confirmed(town: T
     assert (one["state"], one["kept"]) == ("confirmed", "medical_record")
     assert await retracted(town, "state=overdue") == []
     assert await town.fields(town.care) == {"money"}
+
+
+async def pages(town: Town, query: str) -> list[Any]:
+    """One by one, as `next` leads."""
+    found: list[Any] = []
+    after = ""
+    while True:
+        path = f"/v1/retractions?limit=1{query}{after}"
+        page = (await get(town, path, "city", "privacy_officer")).json()
+        assert len(page["items"]) <= 1
+        found += page["items"]
+        if page["next"] is None:
+            return found
+        after = f"&after={page['next']}"
+
+
+async def test_page_by_page_everything_that_is_not_given_back_is_there_once(town: Town) -> None:
+    """Documents and what left by hand, in whichever state is asked for; what is confirmed fills no page."""
+    last = copy(town)
+    last.case, last.hana = UUID(int=2**128 - 1), uuid4()
+    await town.views.tell(
+        CaseOpened(case=last.case, household=uuid4(), lead="city", route="family_visit"),
+        PersonJoined(case=last.case, person=last.hana, relation="self"),
+        last.fact(health="腰の痛み"),
+    )
+    await town.judged()
+    given = [one.consent(code) for one in (town, last) for code in (town.care, town.clinic)]
+    await town.views.tell(*given)
+    await town.judged()
+    for _ in range(2):
+        paper = {
+            "case": str(last.case), "way": "print", "to": town.care, "purpose": "訪問",
+            "items": await facts_of(last, "health"), "approver": "kacho",
+        }  # fmt: skip
+        done = await post(town, "/v1/disclosures", "city", paper, "coordinator")
+        assert done.status_code == 201, done.text
+    await town.views.tell(last.withdrawn(given[3]))  # the clinic's, of the last case of all
+    await town.judged()
+    await town.move(10)
+    while await town.rt.timers.fire_one():
+        pass
+    await town.views.tell(*map(town.withdrawn, given[:2]), last.withdrawn(given[2]))
+    await town.judged()
+
+    every = await pages(town, "")
+    assert every == await retracted(town, "limit=500")
+    document, hand = Counter({"document": 4, "by_hand": 2}), Counter({"by_hand": 2})
+    assert Counter(one["way"] for one in every) == document
+    assert len({(o["agency"], o["case"], o["disclosure"]) for o in every}) == 6
+    for state, count in (("overdue", 1), ("told", 3), ("delivered", 0), ("to_tell", 2)):
+        found = await pages(town, f"&state={state}")
+        assert found == [one for one in every if one["state"] == state], state
+        assert len(found) == count, state
+    (late,) = await pages(town, "&state=overdue")
+    assert (late["agency"], late["case"]) == (town.clinic, str(last.case))
+    assert Counter(o["way"] for o in await pages(town, f"&case={last.case}")) == hand + Counter(
+        {"document": 2}
+    )
+    async with town.views.client(town.clinic, "agency_worker") as clinic:
+        for line in (await clinic.get("/v1/views")).json()["items"]:
+            path = f"/v1/views/{line['handle']}/retraction-confirmation"
+            body = {"document": line["document"]}
+            assert (await clinic.post(path, json=body)).status_code == 200
+    assert Counter(one["agency"] for one in await pages(town, "")) == {town.care: 4}
+    for wrong in ("x", "disclosure/x/y/1", "provision/%00"):
+        path = f"/v1/retractions?after={wrong}"
+        assert (await get(town, path, "city", "supervisor")).status_code == 422
+
+
+async def test_what_an_endpoint_has_taken_is_delivered(town: Town) -> None:
+    """It answered 2xx; nothing was read, receipted, or taken by the broker."""
+    care = Endpoint(town, town.care)
+    consent = town.consent(town.care)
+    async with listening(care), sending(town):
+        await care.subscribe()
+        await town.views.tell(consent)
+        await town.judged()
+        await until(lambda: came(care, 1))
+        await town.views.tell(town.withdrawn(consent))
+        await town.judged()
+        await until(lambda: came(care, 2))
+        await until(care.in_sync)
+    (one,) = await retracted(town)
+    assert (one["state"], one["pending"]) == ("delivered", True)
+    assert await retracted(town, "state=delivered") == [one]
+    assert await retracted(town, "state=told") == []
+
+
+async def came(of: Endpoint, documents: int) -> bool:
+    return len(of.came) >= documents
+
+
+async def test_copies_that_a_member_printed_are_asked_back_and_in_the_persons_list(
+    town: Town,
+) -> None:
+    """L21."""
+    health, money = town.consent(town.care), town.consent(town.care, classes=("money",))
+    await town.views.tell(money, town.fact(money=PENSION))
+    await town.judged()
+    page = f"/v1/views/{await town.delivery('handle', town.care)}/page"
+    async with town.views.client(town.care, "agency_worker", subject="suzuki") as member:
+
+        async def printed() -> None:
+            shown = (await member.get(page)).text
+            answer = await member.post(f"{page}/print", content=form(shown), headers=FORM)
+            assert answer.status_code == 200
+
+        await printed()
+        await town.views.tell(health)
+        await town.judged()
+        await printed()
+    await town.views.tell(town.withdrawn(health))
+    await town.judged()
+    (one,) = await retracted(town)
+    assert one["copies"] == [2]
+    path = f"/v1/persons/{town.hana}/disclosures"
+    lines = (await get(town, path, "city", "privacy_officer")).json()
+    copies = {
+        line["field"]: [(copy["number"], copy["subject"]) for copy in line["copies"]]
+        for line in lines
+        if line["receiver"] == town.care
+    }
+    assert copies == {"money": [(1, "suzuki"), (2, "suzuki")], "health": [(2, "suzuki")]}
 
 
 async def test_a_newer_value_corrects_and_withdraws_nothing(town: Town) -> None:
@@ -201,7 +334,8 @@ async def test_what_a_document_was_at_a_moment_and_to_whom_a_persons_data_went(t
 
 async def facts_of(town: Town, *fields: str) -> list[dict[str, str]]:
     """References as the city's own document has them."""
-    found = (await town.documents("city"))[-1].items
+    documents = await town.documents("city")
+    found = next(d for d in reversed(documents) if d.case == town.case).items
     return [{"event": str(i.event), "field": i.field} for i in found if i.field in fields]
 
 

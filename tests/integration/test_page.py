@@ -30,6 +30,7 @@ __all__ = ["town"]
 
 BROWSER = next((p for p in ("chromium", "google-chrome", "chrome") if shutil.which(p)), None)
 AXE = Path(os.environ.get("AXE_CORE", ROOT / "node_modules/axe-core/axe.min.js"))
+FORM = {"content-type": "application/x-www-form-urlencoded"}
 needs_browser = pytest.mark.skipif(not BROWSER, reason="no Chromium is there")
 
 
@@ -52,10 +53,7 @@ def form(page: str) -> str:
 
 async def test_the_page_speaks_japanese_and_a_copy_is_marked_and_on_record(town: Town) -> None:
     consent, handle = await shared(town)
-    place, headers = (
-        f"/v1/views/{handle}/page",
-        {"content-type": "application/x-www-form-urlencoded"},
-    )
+    place, headers = f"/v1/views/{handle}/page", FORM
     async with town.views.client(town.care, "agency_worker", subject="suzuki") as member:
         page = (await member.get(place)).text
         for word in ("要介護1", "要介護度", "健康状態", "記録日"):

@@ -1,6 +1,7 @@
 """What leaves by hand (L21): recorded with its basis and approver, printed with a mark, asked back."""
 
 from base64 import b32encode
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ from shared.problems import bad_input, not_found
 from .. import account
 from ..domain.facts import Fact
 from ..domain.giving import Give, Known
+from ..domain.history import Copy, Ref
 from ..domain.provision import DECIDER, Provision, ended, refs
 from ..judge import Judge, Told
 from .common import Code, led
@@ -86,7 +88,7 @@ class Return(Body):
 
 
 class HandMade(BaseModel):
-    """`ended`: items whose basis has ended and that were not given back."""
+    """`ended`: items whose basis has ended and that were not given back. `copies`: sheets, by number."""
 
     id: UUID
     number: str
@@ -104,6 +106,7 @@ class HandMade(BaseModel):
     occurred_at: datetime
     items: list[ItemRef]
     ended: list[Item]
+    copies: list[Copy]
 
 
 class OnProvision:
@@ -114,6 +117,16 @@ class OnProvision:
         self.state: Provision = past.fold(DECIDER)
         assert self.state.recorded
         self.recorded = self.state.recorded
+
+    @property
+    def copies(self) -> list[tuple[Copy, frozenset[Ref]]]:
+        """Sheets that were printed, each with its items."""
+        sheets = [e for e in self.past.events if isinstance(e.event, SheetPrinted)]
+        return [
+            (Copy(n, e.envelope.actor, e.envelope.at), refs(e.event.items))
+            for n, e in enumerate(sheets, 1)
+            if isinstance(e.event, SheetPrinted)
+        ]
 
     def ended(self) -> tuple[ItemRef, ...]:
         """Whose basis has ended, and which were not given back."""
@@ -147,8 +160,8 @@ class OnProvision:
         done = await call.rt.journal.handle(
             DECIDER, stream, str(self.recorded.case), event, context, call.if_match, self.past
         )
-        events = (await call.load(stream)).events[: done.version]
-        return sum(isinstance(e.event, SheetPrinted) for e in events)
+        past = await call.load(stream)
+        return sum(isinstance(e.event, SheetPrinted) for e in past.events[: done.version])
 
 
 async def on_provision(id: PathId, call: Caller) -> OnProvision:
@@ -224,12 +237,20 @@ async def list_by_hand(call: Caller, case: Annotated[UUID, Query()]) -> list[Han
 
 async def of_case(call: Call, case: UUID, told: Told) -> list[OnProvision]:
     streams = await account.provisions_of(call.rt, case)
-    pasts = await call.loads(*streams)
-    knows = await known(call, told)
-    return [
-        OnProvision(call, UUID(stream.partition("/")[2]), past, told, knows)
-        for stream, past in zip(streams, pasts, strict=True)
-    ]
+    return await on_provisions(call, streams, {case: told})
+
+
+async def on_provisions(
+    call: Call, streams: Sequence[str], told: Mapping[UUID, Told]
+) -> list[OnProvision]:
+    """In the same order; `told`: of their cases."""
+    knows = {case: await known(call, its) for case, its in told.items()}
+    found = []
+    for stream, past in zip(streams, await call.loads(*streams), strict=True):
+        case = UUID(past.events[0].envelope.key)
+        id = UUID(stream.partition("/")[2])
+        found.append(OnProvision(call, id, past, told[case], knows[case]))
+    return found
 
 
 @router.get("/v1/disclosures/{id}")
@@ -301,5 +322,6 @@ def _shown(on: OnProvision) -> HandMade:
         occurred_at=first.occurred_at,
         items=list(given.items),
         ended=[Item(event=i.event, field=i.field) for i in on.ended()],
+        copies=[copy for copy, _ in on.copies],
         **{n: readable(v) for n, v in values.items()},
     )

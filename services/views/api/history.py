@@ -18,7 +18,7 @@ from ..delivery import opened_again
 from ..domain.document import Handles
 from ..domain.facts import concerning
 from ..domain.grant import Basis
-from ..domain.history import Disclosed, Ref, disclosed, known_at
+from ..domain.history import Copy, Disclosed, Ref, disclosed, known_at
 from ..judge import Judge
 from .common import Held, led, short
 from .disclosures import OnProvision, of_case
@@ -33,7 +33,7 @@ class Reading(BaseModel):
 
 class Disclosure(BaseModel):
     """One item about the person and who held it, opened it or got it by hand; no content. `way`:
-    document, reading, or one of the list hand_way.
+    document, reading, or one of the list hand_way. `copies`: printed with it.
     """
 
     case: UUID
@@ -47,6 +47,7 @@ class Disclosure(BaseModel):
     until: datetime | None
     delivered_at: datetime | None
     read_by: list[Reading]
+    copies: list[Copy]
 
 
 @router.get("/v1/persons/{person}/disclosures")
@@ -108,6 +109,7 @@ def _by_hand(on: OnProvision, item: ItemRef, type_: str | None) -> Disclosure:
         until=min(returns, default=None),
         delivered_at=None,
         read_by=[],
+        copies=[copy for copy, its in on.copies if (item.event, item.field) in its],
     )
 
 
@@ -125,6 +127,7 @@ def _line(one: Disclosed, case: UUID, type_: str | None) -> Disclosure:
         until=one.until,
         delivered_at=one.delivered_at,
         read_by=[Reading(subject=subject, at=at) for subject, at in one.read_by],
+        copies=one.copies,
     )
 
 

@@ -19,6 +19,7 @@ from shared.contracts.codes import labels
 from shared.contracts.views import CoverUsed
 from shared.decider import Refused
 from shared.http import Route
+from shared.journal import Past, Written
 from shared.problems import bad_input, not_found
 
 from ..delivery import document_of
@@ -90,8 +91,9 @@ async def print_page(on: HeldDep) -> HTMLResponse:
     document, recorded = await document_of(call.rt, call.who.agency, on.case)
     await record_reading(call, on.case, recorded.items, document["document"])
     command = printing.Print(call.who.agency, on.case, document["document"])
-    await _write(on, printing.DECIDER, command)
-    number = len((await call.load(_stream(on))).fold(printing.DECIDER))
+    done = await _write(on, printing.DECIDER, command)
+    past = await call.load(_stream(on))
+    number = len(Past(done.version, past.events[: done.version]).fold(printing.DECIDER))
     return html(
         "copy.html",
         **_shown(on, document),
@@ -141,9 +143,10 @@ async def _first(on: Held, cover: UUID) -> bool:
     return True
 
 
-async def _write(on: Held, decider: Any, command: Any) -> None:
+async def _write(on: Held, decider: Any, command: Any) -> Written:
     context = replace(on.call.context(), command=None)
-    await on.call.rt.journal.handle(decider, _stream(on), str(on.case), command, context)
+    journal = on.call.rt.journal
+    return await journal.handle(decider, _stream(on), str(on.case), command, context)
 
 
 def _stream(on: Held) -> str:

@@ -11,6 +11,7 @@ from shared.contracts.views import (
     BasisRef,
     DocumentChanged,
     ItemRef,
+    PagePrinted,
     ReadingRecorded,
     ReceiptRecorded,
 )
@@ -19,10 +20,20 @@ Ref = tuple[UUID, str]
 """Event and field."""
 
 
+@dataclass(frozen=True)
+class Copy:
+    """Printed by whom and when; `number` among those of one document, or of what left by hand."""
+
+    number: int
+    subject: str
+    at: datetime
+
+
 @dataclass
 class Disclosed:
-    """One item that an agency held or opened: from when, until when, on which bases, who read it. That it is
-    warned of a protected one tells it nothing (L11), nor that one was recorded in error (L17).
+    """One item that an agency held or opened: from when, until when, on which bases, who read it, who
+    printed it. That it is warned of a protected one tells it nothing (L11), nor that one was recorded
+    in error (L17).
 
     `way`: in its document, or by a named member's reading of what is sealed.
     """
@@ -36,12 +47,14 @@ class Disclosed:
     until: datetime | None = None
     delivered_at: datetime | None = None
     read_by: list[tuple[str, datetime]] = field(default_factory=list)
+    copies: list[Copy] = field(default_factory=list)
 
 
 def disclosed(events: Iterable[Recorded], about: Container[Ref]) -> list[Disclosed]:
     """Of one agency's stream of one case; `about`: the items that are asked for."""
     found: list[Disclosed] = []
     held: dict[Ref, Disclosed] = {}
+    of: dict[int, list[Disclosed]] = {}
     for e in sorted(events, key=lambda e: e.envelope.version):
         at = e.envelope.at
         match e.event:
@@ -56,6 +69,10 @@ def disclosed(events: Iterable[Recorded], about: Container[Ref]) -> list[Disclos
                     elif ref in about:
                         held[ref] = Disclosed(ref, agency, "document", at, bases, document)
                         found.append(held[ref])
+                of[document] = list(held.values())
+            case PagePrinted(document=document, copy_number=number):
+                for one in of[document]:
+                    one.copies.append(Copy(number, e.envelope.actor, at))
             case ReceiptRecorded(document=document):
                 for one in held.values():
                     if one.document <= document:

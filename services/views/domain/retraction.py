@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
-from shared.contracts import Recorded
+from shared.contracts import Event, Recorded
 from shared.contracts.views import (
     DocumentChanged,
     ItemRef,
+    PagePrinted,
     ReadingRecorded,
     ReceiptRecorded,
     RetractionConfirmed,
@@ -25,6 +27,7 @@ State = Literal["told", "delivered", "overdue", "confirmed"]
 class Retraction:
     """One document of one agency that withdrew something. `delivered_at`: by the first receipt or
     reading that covers it; `confirmed_at` with `kept`, the ground on which the agency keeps it, if it does.
+    `copies`: numbers of those that were printed with some of it.
     """
 
     document: DocumentChanged
@@ -33,6 +36,7 @@ class Retraction:
     overdue_at: datetime | None = None
     confirmed_at: datetime | None = None
     kept: str | None = None
+    copies: tuple[int, ...] = ()
 
     @property
     def due(self) -> datetime:
@@ -42,13 +46,15 @@ class Retraction:
     def items(self) -> tuple[ItemRef, ...]:
         return self.document.withdrawn
 
-    def state(self, on_broker: int = 0) -> State:
-        """`on_broker`: the newest document that the broker acknowledged for the agency."""
+    def state(self, acknowledged: int = 0) -> State:
+        """`acknowledged`: the newest document that the agency's topic or its webhook has taken."""
         if self.confirmed_at:
             return "confirmed"
         if self.overdue_at:
             return "overdue"
-        return "delivered" if self.delivered_at or on_broker >= self.document.document else "told"
+        return (
+            "delivered" if self.delivered_at or acknowledged >= self.document.document else "told"
+        )
 
 
 def retractions(events: Iterable[Recorded]) -> list[Retraction]:
@@ -74,4 +80,21 @@ def _retraction(change: DocumentChanged, since: datetime, events: list[Recorded]
             case RetractionConfirmed(document=n, kept=ground):
                 if n >= change.document and not confirmed:
                     confirmed, kept = at, ground
-    return Retraction(change, since, delivered, overdue, confirmed, kept)
+    copies = _copies(change, [e.event for e in events])
+    return Retraction(change, since, delivered, overdue, confirmed, kept, copies)
+
+
+def _copies(change: DocumentChanged, events: Iterable[Event]) -> tuple[int, ...]:
+    """Records from before `withdrawn` do not say what it was: then it may be on each."""
+    gone, shown, found = _refs(change.withdrawn), dict[int, set[tuple[UUID, str]]](), list[int]()
+    for event in events:
+        match event:
+            case DocumentChanged(document=n, items=items):
+                shown[n] = _refs(item for item in items if not item.bare)
+            case PagePrinted(document=n, copy_number=copy) if n < change.document:
+                found += [copy] if not gone or gone & shown[n] else []
+    return tuple(found)
+
+
+def _refs(items: Iterable[ItemRef]) -> set[tuple[UUID, str]]:
+    return {(item.event, item.field) for item in items}
