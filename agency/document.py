@@ -51,7 +51,9 @@ class Item(_Shape):
 
 
 class Document(_Shape):
-    """`document` counts the versions of one handle; no items means that the content has ended."""
+    """`document` counts the versions of one handle; no items means that the content has ended, or with
+    `withheld` that it does not come this way: read it over HTTP.
+    """
 
     handle: str
     document: PositiveInt
@@ -59,6 +61,7 @@ class Document(_Shape):
     at: AwareDatetime
     persons: tuple[Person, ...]
     items: tuple[Item, ...]
+    withheld: str | None = None
 
     @property
     def ended(self) -> bool:

@@ -13,7 +13,7 @@ from .ways.webhooks import Webhooks
 
 UNDELIVERED = f"""
 select exists (select from delivery d join subscription s using (agency)
-                where {DUE} and refused is null)"""
+                where {DUE} and (refused is null or retry_at is null))"""
 
 
 async def settled(rt: Runtime) -> bool:

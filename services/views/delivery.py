@@ -15,11 +15,13 @@ from shared.broker import KafkaError, Message, MessageSizeTooLargeError, TopicPa
 from shared.contracts.views import DocumentChanged
 from shared.db import DISK, LINES, UNWAITED, Connection, lines
 from shared.ids import uuid7
+from shared.journal import Context
 from shared.kill import point
 from shared.problems import Problem
 from shared.relay import Ack
 from shared.runtime import Runtime
 
+from .domain import disclosure
 from .domain.disclose import Shown, disclose
 from .domain.document import (
     Handles,
@@ -38,14 +40,18 @@ from .view import newest_documents
 
 BATCH, OPENED_TOGETHER = 100, 25
 HEARTBEAT_SECONDS, LOOK_SECONDS, IDLE_SECONDS = 120.0, 0.5, 0.1
-RETRY, AGAIN_SOON, AGAIN_LATER = "30 seconds", "1 second", "10 minutes"
+RETRY, AGAIN_SOON, AGAIN_LATER, AGAIN_MUCH_LATER = "30 seconds", "1 second", "10 minutes", "1 hour"
+TOO_LARGE = "too-large"
 
-DUE = """(document, edition, d.ended) is distinct from (sent_document, sent_edition, sent_ended)
-   and s.public_key is not null and not s.quarantined
-   and (s.paused = '{}' or d.ended or document = sent_document or exists (
+WITHDREW = """exists (
         select from journal where stream = 'disclosure/' || d.agency || '/' || d.case_id
            and (data ->> 'cause' = 'content_ended' or jsonb_array_length(data -> 'withdrawn') > 0)
-           and (data ->> 'document')::int > sent_document))
+           and (data ->> 'document')::int > sent_document)"""
+"""Of `delivery` d: something of what was sent has been withdrawn since."""
+DUE = f"""(document, edition, d.ended) is distinct from (sent_document, sent_edition, sent_ended)
+   and s.public_key is not null and not s.quarantined
+   and (s.paused = '{{}}' or d.ended or document = sent_document
+        or (sent_document > 0 and edition > sent_edition) or {WITHDREW})
    and not exists (select from journal
                     where stream = 'subscription/' || d.agency and version > s.version)"""
 """Of `delivery` d and `subscription` s: this document is to be sent. To a paused agency only what
@@ -54,36 +60,48 @@ is waited for: what was revoked a moment ago is not sealed to.
 """
 PENDING = f"""
 select d.*, s.public_key, n.data as recorded, n.at as recorded_at,
-       not c.dirty and (c.judge_at is null or c.judge_at > $3) as judged
+       not c.dirty and (c.judge_at is null or c.judge_at > $3) as judged,
+       case when d.refused = '{TOO_LARGE}' then {WITHDREW} else false end as emptied
   from delivery d join subscription s using (agency) left join live.cases c on c.id = d.case_id
        left join lateral (
        select data, at from journal
         where stream = 'disclosure/' || d.agency || '/' || d.case_id and type = $2
+          and (s.paused = '{{}}' or (data ->> 'document')::int <= d.sent_document or {WITHDREW})
         order by version desc limit 1) n on true
  where {DUE} and (retry_at is null or retry_at < now())
  order by shrinks desc, changed_at, case_id, agency limit $1"""
+"""`recorded`: what is sent; to a paused agency that may be what it was sent, though there is a newer one.
+`emptied`: what takes something away is larger than a record may be, and goes without content.
+"""
 MARK = f"""
 update delivery d
    set sent_document = m.document, sent_edition = m.edition, sent_ended = m.ended,
-       topic_id = m.topic_id, "offset" = m.at, refused = null, edition = d.edition + m.early::int,
-       retry_at = case when m.early then now() + interval '{AGAIN_SOON}' end,
+       topic_id = m.topic_id, "offset" = m.at, refused = case when m.emptied then '{TOO_LARGE}' end,
+       edition = d.edition + (m.early or m.emptied)::int,
+       retry_at = case when m.early then now() + interval '{AGAIN_SOON}'
+                       when m.emptied then now() + interval '{AGAIN_MUCH_LATER}' end,
        sent_mark = m.mark, sent_at = $1,
        resend_at = case when m.ended or d.receipt_document >= m.document then null
                         else now() + interval '1 day' end
   from unnest({LINES.format(2)}::text[], {LINES.format(3)}::uuid[], {LINES.format(4)}::int[],
               {LINES.format(5)}::int[], {LINES.format(6)}::bool[], {LINES.format(7)}::text[],
-              {LINES.format(8)}::bigint[], {LINES.format(9)}::text[], {LINES.format(10)}::bool[])
-       m (agency, case_id, document, edition, ended, topic_id, at, mark, early), {DISK}
+              {LINES.format(8)}::bigint[], {LINES.format(9)}::text[], {LINES.format(10)}::bool[],
+              {LINES.format(11)}::bool[])
+       m (agency, case_id, document, edition, ended, topic_id, at, mark, early, emptied), {DISK}
  where d.agency = m.agency and d.case_id = m.case_id and {UNWAITED}"""
 """What it marked is sent again, as the same edition, if it is lost. `early`: less or other than is on record
 was sent, for a change that nobody had judged; if that is undone before anybody does, the record stays
-and nothing else would send it: so it goes again, as the next edition.
+and nothing else would send it: so it goes again, as the next edition. What was `emptied` is tried whole
+after a while, as the next edition too.
 """
 REFUSE = f"""
 update delivery set refused = $2, retry_at = now() + interval '{RETRY}' where agency = $1"""
-TOO_LARGE = """
-update delivery set refused = 'too-large', retry_at = now() + interval '1 hour'
- where (agency, case_id) = ($1, $2)"""
+HOLD = f"""
+update delivery d set refused = '{TOO_LARGE}',
+       retry_at = case when d.refused is distinct from '{TOO_LARGE}' and {WITHDREW} then null
+                       else now() + interval '{AGAIN_MUCH_LATER}' end
+ where (agency, case_id) = ($1, $2)
+returning retry_at is null"""
 NOT_OPENED = f"""
 update delivery set refused = 'not-opened', retry_at = now() + interval '{AGAIN_LATER}'
  where (agency, case_id) in (select * from unnest($1::text[], $2::uuid[]))"""
@@ -190,18 +208,29 @@ class Delivery:
             lines(offset for _, _, offset in sent),
             lines(token["mark"] for token, _, _ in sent),
             lines(token["early"] for token, _, _ in sent),
+            lines(token["emptied"] for token, _, _ in sent),
         )
 
     async def refuse(self, db: Connection, token: Any, error: KafkaError) -> bool:
         """A topic that refuses is held back and shown; the other agencies' documents flow. So is one
-        document that is larger than a record may be: it can still be read over HTTP.
+        document that is larger than a record may be: it can still be read over HTTP, and goes without
+        content if it takes something away.
         """
         if token is not None and isinstance(error, MessageSizeTooLargeError):
             log.error("document.too_large", agency=token["agency"], handle=str(token["handle"]))
-            await db.execute(TOO_LARGE, token["agency"], token["case_id"])
+            emptied = await db.fetchval(HOLD, token["agency"], token["case_id"])
+            await self._not_taken(token, emptied)
         elif token is not None:
             await db.execute(REFUSE, token["agency"], type(error).__name__)
         return True
+
+    async def _not_taken(self, token: Any, emptied: bool) -> None:
+        """On record (L21), once for each document."""
+        agency, case, now = token["agency"], token["case_id"], self._rt.clock.now()
+        context = Context(actor="views", agency=agency, at=now, occurred_at=now)
+        what = disclosure.MarkNotTaken(token["document"], emptied)
+        stream = f"disclosure/{agency}/{case}"
+        await self._rt.journal.handle(disclosure.DECIDER, stream, str(case), what, context)
 
     async def overwritten(self, db: Connection, topics: Sequence[str]) -> None:
         """Theirs may be older than what we sent, and the newest record is what compaction keeps."""
@@ -217,7 +246,9 @@ class Delivery:
         for row in rows:
             if row["recorded"] and not row["ended"]:
                 place, at = (row["agency"], row["case_id"]), row["recorded_at"]
-                if text := self._made(row):
+                if row["emptied"]:
+                    plain[place] = row["recorded"]["document"], _emptied(row)
+                elif text := self._made(row):
                     plain[place] = row["recorded"]["document"], text
                 else:
                     again[place] = DocumentChanged.model_validate(row["recorded"]), at
@@ -227,11 +258,13 @@ class Delivery:
         for row in rows:
             place = row["agency"], row["case_id"]
             if row["ended"]:
-                made.append(({**row, "mark": None, "early": False}, _tombstone(row)))
+                token = {**row, "mark": None, "early": False, "emptied": False}
+                made.append((token, _tombstone(row)))
             elif place in plain:
                 document, text = plain[place]
                 as_sent = mark(self._rt.keys.index_key, outward(text))
-                token = {**row, "mark": as_sent, "early": place in early}
+                number = min(document, row["document"])
+                token = {**row, "document": number, "mark": as_sent, "early": place in early}
                 made.append((token, self._sealed(row, document, text)))
             elif place not in broken:
                 later.append(place)
@@ -342,6 +375,13 @@ def _shown(recorded: DocumentChanged, told: Told, known: World, now: datetime) -
     places = {(ref.event, ref.field) for ref in recorded.items}
     facts = [f for f in (*told.facts, *told.mistaken) if (f.event, f.field) in places]
     return as_recorded(disclose(facts, told.bases, known, recorded.agency, now), recorded.items)
+
+
+def _emptied(row: Any) -> bytes:
+    recorded, handle = row["recorded"], str(row["handle"])
+    content = {"persons": [], "items": [], "withheld": TOO_LARGE}
+    number, cause = recorded["document"], recorded["cause"]
+    return canonical(numbered(content, handle, number, cause, row["recorded_at"]))
 
 
 def _tombstone(row: Any) -> Message:

@@ -75,7 +75,7 @@ on conflict (agency, case_id) do update
        shrinks = excluded.shrinks,
        behind_since = case when delivery.document = delivery.sent_document
                            then excluded.changed_at else delivery.behind_since end,
-       retry_at = null
+       retry_at = null, refused = null
  where delivery.document < excluded.document"""
 JUDGED = """
 judged as (

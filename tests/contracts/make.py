@@ -565,6 +565,7 @@ SAMPLES: tuple[Event, ...] = (
     views.OfficeRegistered(agency="care-centre", place=an_id(48), by="fax", address="0743000005"),
     views.OfficeRemoved(agency="care-centre", by="fax"),
     views.PagePrinted(**DISCLOSED, document=2, copy_number=1),
+    views.DocumentNotTaken(**DISCLOSED, document=2, emptied=True),
     views.InputRefused(agency="care-centre", what="cursor"),
     views.CoverUsed(**DISCLOSED, cover=an_id(23)),
     views.FileMade(agency="care-centre", documents=2, digest="0" * 64),

@@ -19,7 +19,6 @@ from shared.contracts.views import (
     SubscriptionRegistered,
     WebhookRegistered,
 )
-from tests.integration._kit import running, until
 from tests.integration.test_feed import Household
 from tests.integration.test_views import KNEE, Subscriber, Town, deliver, subscribers, town
 from tests.integration.test_webhooks import REFUSED, Endpoint
@@ -166,11 +165,6 @@ async def test_a_document_above_the_size_limit_holds_up_no_other(
     await large.say("腰の痛み")
     await town.judged()
 
-    async def sent() -> bool:
-        town.hear()
-        return not await town.rt.pool.fetch(refused)
-
-    (documents,) = (relay for relay in town.rt.relays if relay.name == "documents")
-    async with running(documents):
-        await until(sent)
+    await deliver(town)
     assert (await care.read())[-1][-1] == ["腰の痛み"]
+    assert not await town.rt.pool.fetch(refused)

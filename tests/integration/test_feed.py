@@ -17,6 +17,7 @@ from agency.copy import Copy
 from agency.document import digest
 from agency.feed import Feed
 from agency.taking import take
+from services.views.delivery import NONE, Opened
 from services.views.made import Made
 from services.views.ways import feed
 from services.views.ways.cursor import Cursor
@@ -135,8 +136,8 @@ async def test_what_cannot_be_opened_yet_is_told_of_later_and_not_passed_over(
     await one.open()
     await town.judged()
 
-    async def nothing(*_: Any) -> tuple[dict[Any, Any], set[Any]]:
-        return {}, set()
+    async def nothing(*_: Any) -> Opened:
+        return NONE
 
     monkeypatch.setattr(feed, "opened", nothing)
     passed = await feed.page(town.rt, town.care, Cursor(), 10)

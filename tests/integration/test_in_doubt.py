@@ -11,12 +11,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.views import judge as judging
+from services.views.delivery import document_of
 from services.views.domain.joined import joined
 from services.views.made import Made
 from shared.contracts import Event
 from shared.contracts.intake import CaseOpened, ConsentRecorded, PersonJoined
 from shared.contracts.meetings import MemberLeft, MemberNamed
 from shared.contracts.referral import AgencyRegistered, DeskRegistered
+from shared.contracts.views import DocumentNotTaken
 from shared.follow import Record
 from tests.integration._kit import running, until
 from tests.integration.test_views import (
@@ -129,6 +131,40 @@ async def test_an_agency_that_loses_its_purpose_gives_back_what_it_held_though_n
     assert await town.fields(town.care) == {"health"}
     await town.views.tell(registered(town.care, "lending"))
     assert await town.fields(town.care) == set()
+
+
+# A document that is too large.
+
+
+async def test_what_takes_something_away_and_is_too_large_goes_without_content_and_is_on_record(
+    town: Town, subscribers: tuple[Subscriber, Subscriber]
+) -> None:
+    care, _ = subscribers
+    money = town.consent(town.care, classes=("money",))
+    await town.views.tell(town.fact(money=PENSION), town.consent(town.care), money)
+    await town.judged()
+    await deliver(town)
+    await town.views.tell(town.fact(health="痛" * 300_000), town.withdrawn(money))
+    await town.judged()
+    await deliver(town)
+    (_, _, before), (document, _, empty) = await care.bodies()
+    assert (document, empty["items"], empty["withheld"]) == (2, [], "too-large")
+    assert {item["value"] for item in before["items"]} == {KNEE, PENSION}
+    told = [(one.document, one.emptied) for one in await town.views.written(DocumentNotTaken)]
+    assert told == [(2, True)]
+    shown, _ = await document_of(town.rt, town.care, town.case)
+    assert [len(item["value"]) for item in shown["items"]] == [300_000]
+    assert await town.delivery("refused", town.care) == "too-large"
+    await town.rt.pool.execute("update delivery set retry_at = null")  # an hour later
+    await deliver(town)
+    assert len(await care.bodies()) == 2
+    assert len(await town.views.written(DocumentNotTaken)) == 1
+    await town.views.apply(await town.views.own())
+    await town.views.tell(town.fact(health=KNEE))
+    await town.judged()
+    await deliver(town)
+    assert [version for version, _, _ in await care.read()] == [1, 2, 3]
+    assert (await care.read())[-1][-1] == [KNEE]
 
 
 # A case that cannot be judged, a document that does not open.

@@ -142,6 +142,22 @@ async def test_with_a_new_key_what_is_on_the_broker_is_sealed_anew(care: Care) -
     assert (await care.give(old)).json()["reason"] == "key-was-retired"
 
 
+async def test_with_a_new_key_a_paused_agency_gets_what_it_was_sent_and_nothing_newer(
+    care: Care,
+) -> None:
+    await care.done("/pause")
+    await care.town.views.tell(care.town.fact(health=BACK))
+    await care.town.judged()
+    assert (await care.give(OKPKey.generate_key("X25519"))).status_code == 200
+    await care.delivered()
+    assert await care.values() == [None, [KNEE]]
+    first, again = await records_of(care.town, care)
+    assert first.header("ce_version") == again.header("ce_version")
+    await care.done("/resumption")
+    await care.delivered()
+    assert await care.values() == [None, [KNEE], [BACK]]
+
+
 async def test_nothing_is_sealed_to_a_revoked_key_from_the_answer_on(care: Care) -> None:
     town = care.town
     await town.views.tell(town.fact(health=BACK))

@@ -7,6 +7,7 @@ from uuid import UUID
 from shared.contracts import Event
 from shared.contracts.views import (
     DocumentChanged,
+    DocumentNotTaken,
     ReadingRecorded,
     ReceiptRecorded,
     ReceiptRefused,
@@ -25,7 +26,7 @@ def retracts(event: DocumentChanged) -> bool:
 class Disclosure:
     """`document` 0: the agency never held anything of the case. `open`: documents that withdrew
     something and are not confirmed; `overdue`: those of them that should be. `wrong`: documents of
-    which the agency holds something else.
+    which the agency holds something else; `not_taken`: too large for its topic.
     """
 
     agency: str = ""
@@ -36,6 +37,7 @@ class Disclosure:
     confirmed: int = 0
     grades: frozenset[tuple[int, str, bool]] = frozenset()
     wrong: frozenset[int] = frozenset()
+    not_taken: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,17 @@ class MarkOverdue:
     document: int
 
 
-Command = DocumentChanged | ReadingRecorded | Acknowledge | ConfirmRetraction | MarkOverdue
+@dataclass(frozen=True)
+class MarkNotTaken:
+    """`emptied`: one without content is sent in its place."""
+
+    document: int
+    emptied: bool
+
+
+Command = (
+    DocumentChanged | ReadingRecorded | Acknowledge | ConfirmRetraction | MarkOverdue | MarkNotTaken
+)
 
 
 def decide(state: Disclosure, command: Command) -> list[Event]:
@@ -90,6 +102,9 @@ def decide(state: Disclosure, command: Command) -> list[Event]:
         case MarkOverdue():
             late = document in state.open - state.overdue
             return [RetractionOverdue(**of, document=document)] if late else []
+        case MarkNotTaken(emptied=emptied):
+            known = document in state.not_taken
+            return [] if known else [DocumentNotTaken(**of, document=document, emptied=emptied)]
 
 
 def evolve(state: Disclosure, event: Event) -> Disclosure:
@@ -105,6 +120,8 @@ def evolve(state: Disclosure, event: Event) -> Disclosure:
             return replace(state, grades=grades, wrong=state.wrong - right)
         case ReceiptRefused(document=document):
             return replace(state, wrong=state.wrong | {document})
+        case DocumentNotTaken(document=document):
+            return replace(state, not_taken=state.not_taken | {document})
         case RetractionConfirmed(document=document):
             left = frozenset(one for one in state.open if one > document)
             confirmed = max(document, state.confirmed)

@@ -78,6 +78,16 @@ class ReceiptRefused(DisclosureEvent):
     grade: Annotated[Literal["delivered", "placed", "opened"], S]
 
 
+@event("disclosure.not_taken")
+class DocumentNotTaken(DisclosureEvent):
+    """The agency's topic does not take this document: it is larger than a record may be. `emptied`: it
+    withdrew something, so one without content is sent under its number; the whole is read over HTTP.
+    """
+
+    document: Annotated[int, S]
+    emptied: Annotated[bool, S]
+
+
 @event("disclosure.retraction_confirmed")
 class RetractionConfirmed(DisclosureEvent):
     """The agency deleted what was retracted, or keeps it in its own record with `kept` as ground."""
