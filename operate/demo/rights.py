@@ -13,8 +13,8 @@ from operate.demo.ledger import Done, Ledger
 
 @dataclass(frozen=True)
 class Readings:
-    """Cases of which called members may open sealed facts (L5): in all, and members for whom the
-    number is not the one that follows from calls, pledges and ends.
+    """Cases of which called members and the body's secretariat may open sealed facts (L5, L5a): in all, and
+    members for whom the number is not the one that follows from calls, pledges and ends.
     """
 
     members: int
@@ -23,12 +23,15 @@ class Readings:
 
 
 def may_open(done: Iterable[Done]) -> dict[Actor, set[str]]:
-    """By called member, the cases of live matters; none for him who has not pledged (example 4)."""
+    """By called member, the cases of live matters, and all of its body by who is of its secretariat; none
+    for him who has not pledged (example 4).
+    """
     cases: dict[str, tuple[str, str]] = {}
     ended: set[str] = set()
     called: dict[str, set[str]] = defaultdict(set)
     pledged: set[tuple[str, str]] = set()
     agencies: dict[str, str] = {}
+    offices: set[tuple[str, str]] = set()
     for one in done:
         match one.intent.kind:
             case "matter":
@@ -39,9 +42,14 @@ def may_open(done: Iterable[Done]) -> dict[Actor, set[str]]:
                 for subject in one.body["members"]:
                     called[subject].add(one.places["matter"])
             case "member":
-                agencies[one.intent.path.split("/")[5]] = one.body["agency"]
+                body, subject = one.intent.path.split("/")[3:6:2]
+                agencies[subject] = one.body["agency"]
+                if one.body.get("secretariat"):
+                    offices.add((body, subject))
             case "pledge":
                 pledged.add((one.intent.path.split("/")[3], one.intent.path.split("/")[5]))
+    for body, subject in offices:
+        called[subject] |= {matter for matter, (_, of) in cases.items() if of == body}
     return {
         Actor(agencies[subject], subject, ("agency_worker",)): {
             cases[matter][0] for matter in matters - ended if (cases[matter][1], subject) in pledged

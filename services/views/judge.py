@@ -6,7 +6,7 @@ case is judged by is parked. Shrinking never waits.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -86,6 +86,13 @@ JUDGED_ALONE = f"with {JUDGED.format(*_columns(1, 3))} select"
 JUDGED_BESIDE = f"""
 {JUDGED.format(*_columns(25, 27))}, delivered as ({DELIVER.format(*_columns(28, 33))}),"""
 DELIVER_ALONE = DELIVER.format(*_columns(1, 6))
+PARKED = """
+select distinct case when key is null or split_part(stream, '/', 1) = any($3)
+                       or coalesce(stream not like 'body/%', true)
+                          and encode(key, 'escape') !~ '^[0-9a-f-]{36}$'
+                     then null else key end as key
+  from parked
+ where view = $1 and (stream is null or split_part(stream, '/', 1) = any($2))"""
 LOOK = """
 select (select events || '/' || mark from world) as directory,
        (select coalesce(jsonb_agg(jsonb_build_array(topic, partition, topic_id, "offset")), '[]')
@@ -125,7 +132,7 @@ class Judged(NamedTuple):
 
 class Told:
     """What the events of one case tell, with those that were merged into it; each read once. `own`: the
-    events of the case alone.
+    events of the case alone; `keys`: of all streams that it is judged by.
     """
 
     def __init__(
@@ -135,15 +142,16 @@ class Told:
         self.events = [e for one in below(case, merges) for e in events[one]]
         self.facts, self.bases = joined(case, events, merges)
         self.mistaken = mistaken(case, events, merges)
+        self.keys = _keys(case, self.bases.groups(), merges)
 
 
-def _keys(case: UUID, its: Told, merges: Sequence[Merge]) -> set[bytes]:
+def _keys(case: UUID, groups: Set[str], merges: Sequence[Merge]) -> set[bytes]:
     """Keys of all streams that a case is judged by: its own, those that stand with it, the merges, the
     pools.
     """
     together = near(case, merges)
     by = [m.id for m in merges if m.into in together]
-    return {str(id).encode() for id in (*together, *by, *its.bases.groups())}
+    return {str(id).encode() for id in (*together, *by, *groups)}
 
 
 def _shrinks(document: DocumentChanged) -> bool:
@@ -220,7 +228,7 @@ class Judge:
         head, *kept = rows
         held: dict[str, dict[str, Held]] = defaultdict(dict)
         for one in head["held"]:
-            held[one["key"]][one["data"]["agency"]] = Held(one["version"], one["data"])
+            held[one["key"]][one["stream"].split("/")[1]] = Held(one["version"], one["data"] or {})
         seen = Seen(head["directory"], head["positions"])
         events = await self._by_case(kept)
         parked, merges = set(head["waiting"]), merges_of(head["merges"])
@@ -230,6 +238,11 @@ class Judge:
         row = await db.fetchrow(LOOK, self._rt.applier.name)
         assert row is not None
         return Seen(row["directory"], row["positions"])
+
+    async def parked(self, db: Connection | Pool) -> set[bytes | None]:
+        """Keys of basis streams that wait; None if it may be any."""
+        which = [*BASIS_STREAMS, *OFFICE_STREAMS], OFFICE_STREAMS
+        return {row["key"] for row in await db.fetch(PARKED, self._rt.applier.name, *which)}
 
     async def left(self, db: Connection | Pool, of: Sequence[UUID], now: datetime) -> set[UUID]:
         """Those of these cases that are still to be judged."""
@@ -286,7 +299,7 @@ class Judge:
         verdicts: list[Verdict] = []
         for case in cases:
             key, its = str(case), Told(case, due.events, due.merges)
-            may_grow = heard and due.parked.isdisjoint((None, *_keys(case, its, due.merges)))
+            may_grow = heard and due.parked.isdisjoint((None, *its.keys))
             evidence = Evidence(
                 case, its.facts, its.bases, known, due.held.get(key, {}), may_grow, its.events,
                 its.mistaken,

@@ -126,7 +126,16 @@ update delivery d set ended = true, retry_at = null
 
 PLACELESS = "update delivery set place = null where place is not null"
 NO_FEEDS = "delete from feed"
-CALLED = "select case_id from called where subject = $1 order by case_id"
+SUBMITTED = f"""
+with mine as (
+     select k.key, k.stream from called c join kept k on k.key = c.case_id::text
+      where c.subject = $1 and k.type = '{MatterSubmitted.TYPE}'
+     union
+     select key, stream from kept
+      where type = '{MatterSubmitted.TYPE}' and data ->> 'body' = any($2))
+select key::uuid as id, bool_or(not exists (
+       select from kept e where e.stream = mine.stream and e.type = '{MatterEnded.TYPE}')) as live
+  from mine group by 1 order by 1"""
 DOCUMENTS = """
 select handle, document, changed_at from delivery
  where agency = $1 and not ended and handle > $2 and case_id <> all($4::uuid[])
@@ -254,20 +263,23 @@ def view(rt: Runtime) -> View:
     )  # fmt: skip
 
 
-async def called_cases(rt: Runtime, who: Principal) -> list[UUID]:
-    hidden = await gone(rt, who)
-    rows = await rt.reads.fetch(CALLED, who.subject)
-    return [row["case_id"] for row in rows if row["case_id"] not in hidden]
+async def submitted(db: Connection, who: Principal, bodies: Sequence[str]) -> dict[UUID, bool]:
+    """Cases of matters for which he was called or asked, or that are before one of these bodies; of each
+    whether one of them lives.
+    """
+    rows = await db.fetch(SUBMITTED, who.subject, bodies)
+    hidden = await gone(db, who)
+    return {row["id"]: row["live"] for row in rows if row["id"] not in hidden}
 
 
-async def gone(rt: Runtime, who: Principal) -> set[UUID]:
+async def gone(db: Connection | Pool, who: Principal) -> set[UUID]:
     """Cases from which he is blocked (L23), and those into which they were merged."""
-    return {row["id"] for row in await rt.reads.fetch(GONE, who.agency, who.subject)}
+    return {row["id"] for row in await db.fetch(GONE, who.agency, who.subject)}
 
 
 async def documents(rt: Runtime, who: Principal, after: UUID, limit: int) -> list[dict[str, Any]]:
     """Of his agency, those that are there for him."""
-    hidden = list(await gone(rt, who))
+    hidden = list(await gone(rt.reads, who))
     return [dict(row) for row in await rt.reads.fetch(DOCUMENTS, who.agency, after, limit, hidden)]
 
 

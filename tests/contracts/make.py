@@ -522,6 +522,7 @@ SAMPLES: tuple[Event, ...] = (
     views.RetractionConfirmed(**DISCLOSED, document=2, kept="own_record"),
     views.RetractionOverdue(**DISCLOSED, document=2),
     views.ReadingRecorded(**DISCLOSED, items=ITEMS, document=3),
+    views.ReadingRefused(**DISCLOSED),
     views.ProvisionRecorded(
         **PROVIDED,
         number="2026-ABCDEFGH",

@@ -99,17 +99,21 @@ def test_missing_items_count_as_lost_and_more_of_the_same_as_duplicated() -> Non
     assert not found.agencies[0].in_sync
 
 
-def test_only_called_and_pledged_members_of_live_matters_may_open() -> None:
+def test_only_pledged_members_who_are_called_or_of_the_office_open_what_is_before_a_live_matter() -> (
+    None
+):
     pool = "/v1/bodies/shien-106-6/members/"
     told = [
         done("member", path=f"{pool}clinic.member", body={"agency": "clinic"}),
         done("member", path=f"{pool}council.member", body={"agency": "council"}),
         done("pledge", path=f"{pool}council.member/pledge"),
+        done("member", path=f"{pool}office.member", body={"agency": "office", "secretariat": True}),
+        done("pledge", path=f"{pool}office.member/pledge"),
         done("matter", id_="m", body={"case": "case", "body": "shien-106-6"}),
         done("matter-members", body={"members": ["clinic.member", "council.member"]}, matter="m"),
     ]
     found = {actor.agency: cases for actor, cases in may_open(told).items()}
-    assert found == {"clinic": set(), "council": {"case"}}
+    assert found == {"clinic": set(), "council": {"case"}, "office": {"case"}}
     ended = may_open([*told, done("matter-ending", matter="m")])
     assert not any(ended.values())
 

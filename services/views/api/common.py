@@ -8,7 +8,7 @@ from fastapi import Depends
 from pydantic import StringConstraints
 
 from shared.contracts.intake import CaseOpened, LeadAccepted
-from shared.contracts.views import ItemRef, ReadingRecorded
+from shared.contracts.views import ItemRef, ReadingRecorded, ReadingRefused
 from shared.decider import Refused
 from shared.http import Body, Call, Caller, PathId, Receipt, to_uuid
 from shared.problems import Problem, not_found
@@ -64,7 +64,7 @@ class Held:
 async def held(handle: PathId, call: Caller) -> Held:
     id = to_uuid(handle)
     row = await view.of_handle(call.rt, call.who.agency, id)
-    if not row or row["case_id"] in await view.gone(call.rt, call.who):
+    if not row or row["case_id"] in await view.gone(call.rt.reads, call.who):
         # On record whether it is another's or nobody's: neither the answer nor its time tells which.
         await unknown(call, "handle")
         raise not_found()
@@ -79,9 +79,13 @@ async def record_reading(
     call: Call, case: UUID, items: tuple[ItemRef, ...], document: int | None = None
 ) -> None:
     """L21: before anything is answered."""
+    agency = call.who.agency
+    await on_record(call, ReadingRecorded(agency=agency, case=case, items=items, document=document))
+
+
+async def on_record(call: Call, event: ReadingRecorded | ReadingRefused) -> None:
     call.need_whole()  # or it might be an older document than one that was read before
-    stream = f"disclosure/{call.who.agency}/{case}"
-    event = ReadingRecorded(agency=call.who.agency, case=case, items=items, document=document)
+    stream, case = f"disclosure/{event.agency}/{event.case}", event.case
     context = replace(call.context(), command=None)  # each reading is one, whatever its key
     await call.rt.journal.handle(disclosure.DECIDER, stream, str(case), event, context)
 
@@ -93,7 +97,7 @@ async def led(call: Call, case: UUID) -> Told:
     judge: Judge = call.rt.state["judge"]
     told = (await judge.load(call.rt.reads, [case]))[case]
     leads = {e.event.lead for e in told.own if isinstance(e.event, CaseOpened | LeadAccepted)}
-    if call.who.agency not in leads or case in await view.gone(call.rt, call.who):
+    if call.who.agency not in leads or case in await view.gone(call.rt.reads, call.who):
         raise not_found()
     return told
 

@@ -107,7 +107,7 @@ async def list_astray(call: Caller, after: After = None, limit: Limit = 100) -> 
     """
     call.need(*STAFF)
     start = _uuid(after) if after else NO_ID
-    gone = await view.gone(call.rt, call.who)
+    gone = await view.gone(call.rt.reads, call.who)
     rows = await cover_post.astray(call.rt, call.who, list(gone), start, limit)
     pasts = await call.loads(*(f"disclosure/{row['agency']}/{row['case_id']}" for row in rows))
     items = [

@@ -96,7 +96,7 @@ async def get_feed(
 async def _page(call: Call, after: Cursor, limit: int) -> feed.Page:
     """Less the cases that are not there for the caller (L23)."""
     page = await feed.page(call.rt, call.who.agency, after, limit)
-    gone = await view.gone(call.rt, call.who)
+    gone = await view.gone(call.rt.reads, call.who)
     return replace(page, entries=[entry for entry in page.entries if entry.case not in gone])
 
 

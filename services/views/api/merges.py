@@ -51,7 +51,7 @@ async def officer(call: Caller) -> Call:
 async def get_merge(id: PathId, call: Annotated[Call, Depends(officer)]) -> MergeAccount:
     """Which documents of which agencies grew through it, and when."""
     row = await merges.of_id(call.rt.reads, to_uuid(id))
-    if row is None or row["into_case"] in await view.gone(call.rt, call.who):
+    if row is None or row["into_case"] in await view.gone(call.rt.reads, call.who):
         raise not_found()
     found = await merges.grown(call.rt.reads, call.rt.pool, row["merged"], row["into_case"])
     grown = _by_agency(found)

@@ -125,7 +125,7 @@ async def list_retractions(
         call.need(*READERS, *OFFICERS)
     else:
         call.need(*OFFICERS)
-        asked = Asked(call, None, state, await view.gone(call.rt, call.who))
+        asked = Asked(call, None, state, await view.gone(call.rt.reads, call.who))
         if state == "confirmed":
             raise bad_input("query.case", "name the case / ケースを指定してください")
     place, found = _place(after), list[Retraction]()

@@ -243,6 +243,17 @@ def may_open(matter: Matter, world: World, member: str, agency: str, at: datetim
     return named is not None and (named.secretariat or member in matter.called)
 
 
+def offices(world: World, member: str, agency: str) -> list[str]:
+    """Bodies in whose secretariat the member was named for that agency (L5a); whether he is pledged, or
+    has left, is another question.
+    """
+    return [
+        body
+        for body, pool in world.pools.items()
+        if (named := pool.get(member)) and named.secretariat and named.agency == agency
+    ]
+
+
 def pledged(matter: Matter, world: World, member: str, agency: str, at: datetime) -> Member | None:
     """The member, if he belongs to the body for that agency, pledged secrecy for this fiscal
     year, and the matter lives.

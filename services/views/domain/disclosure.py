@@ -9,6 +9,7 @@ from shared.contracts.views import (
     DocumentChanged,
     DocumentNotTaken,
     ReadingRecorded,
+    ReadingRefused,
     ReceiptRecorded,
     ReceiptRefused,
     RetractionConfirmed,
@@ -70,13 +71,13 @@ class MarkNotTaken:
     emptied: bool
 
 
-Command = (
-    DocumentChanged | ReadingRecorded | Acknowledge | ConfirmRetraction | MarkOverdue | MarkNotTaken
-)
+Said = DocumentChanged | ReadingRecorded | ReadingRefused
+"""As it was said, it is."""
+Command = Said | Acknowledge | ConfirmRetraction | MarkOverdue | MarkNotTaken
 
 
 def decide(state: Disclosure, command: Command) -> list[Event]:
-    if isinstance(command, DocumentChanged | ReadingRecorded):
+    if isinstance(command, Said):
         return [command]
     if state.case is None or not 0 < command.document <= state.document:
         raise Refused("no-such-document", str(state.document), ())

@@ -21,10 +21,15 @@ EVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Held:
-    """An agency's newest recorded document of a case; `version` is the last of its stream."""
+    """An agency's newest recorded document of a case; `version` is the last of its stream. No `data`: it
+    had none, its people opened what is sealed.
+    """
 
     version: int
     data: Mapping[str, Any]
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
 
     @property
     def items(self) -> set[ItemKey]:
@@ -91,12 +96,13 @@ def verdict(of: Evidence, now: datetime, key: bytes) -> Verdict:
     made: dict[str, bytes] = {}
     waits = False
     for agency in sorted(_candidates(of, now)):
-        before = of.held.get(agency)
+        begun = of.held.get(agency)
+        before = begun or None
         new, later = _document(of, agency, before, now, key)
         waits |= later
         if new:
             change, made[agency] = new
-            changes.append((before.version if before else 0, change))
+            changes.append((begun.version if begun is not None else 0, change))
     return Verdict(changes, waits, _next_boundary(of, now), made)
 
 
@@ -187,7 +193,7 @@ def _key(item: Mapping[str, Any]) -> ItemKey:
 def _candidates(of: Evidence, now: datetime) -> set[str]:
     """Every agency that could hold something, or did."""
     agencies = {keeper for who in of.recorders if (keeper := of.known.offices.keeper(*who, now))}
-    agencies |= of.held.keys()
+    agencies |= {agency for agency, held in of.held.items() if held}
     return agencies | of.given.holders(of.known, now)
 
 

@@ -113,6 +113,13 @@ class ReadingRecorded(DisclosureEvent):
     document: Annotated[int | None, S] = None
 
 
+@event("disclosure.reading_refused")
+class ReadingRefused(DisclosureEvent):
+    """To a person who was called for a matter of the case, or asked, or is of its body's office, nothing
+    sealed was open (L21): not pledged, left, or the matter ended; ce_actor says who.
+    """
+
+
 @event("disclosure.page_printed")
 class PagePrinted(DisclosureEvent):
     """A member of the agency printed its document; the copy bears this number and ce_actor's name (L21)."""
