@@ -48,16 +48,21 @@ WITHDREW = """exists (
            and (data ->> 'cause' = 'content_ended' or jsonb_array_length(data -> 'withdrawn') > 0)
            and (data ->> 'document')::int > sent_document)"""
 """Of `delivery` d: something of what was sent has been withdrawn since."""
-DUE = f"""(document, edition, d.ended) is distinct from (sent_document, sent_edition, sent_ended)
-   and s.public_key is not null and not s.quarantined
-   and (s.paused = '{{}}' or d.ended or document = sent_document
-        or (sent_document > 0 and edition > sent_edition) or {WITHDREW})
+SEALABLE = """s.public_key is not null and not s.quarantined
    and not exists (select from journal
-                    where stream = 'subscription/' || d.agency and version > s.version)"""
-"""Of `delivery` d and `subscription` s: this document is to be sent. To a paused agency only what
-takes content away, or seals anew what it was sent. A word that is in the journal and not folded yet
-is waited for: what was revoked a moment ago is not sealed to.
+                    where stream = 'subscription/' || s.agency and version > s.version)"""
+"""Of `subscription` s. A word that is in the journal and not folded yet is waited for: what was revoked a
+moment ago is not sealed to.
 """
+DUE = f"""(document, edition, d.ended) is distinct from (sent_document, sent_edition, sent_ended)
+   and {SEALABLE}
+   and (s.paused = '{{}}' or d.ended or document = sent_document
+        or (sent_document > 0 and edition > sent_edition) or {WITHDREW})"""
+"""Of `delivery` d and `subscription` s: this document is to be sent. To a paused agency only what
+takes content away, or seals anew what it was sent.
+"""
+STILL = f"""
+select agency, public_key from subscription s where agency = any($1::text[]) and {SEALABLE}"""
 PENDING = f"""
 select d.*, s.public_key, n.data as recorded, n.at as recorded_at,
        not c.dirty and (c.judge_at is null or c.judge_at > $3) as judged,
@@ -183,14 +188,25 @@ class Delivery:
         now = self._rt.clock.now()
         rows = await db.fetch(PENDING, self.batch, DocumentChanged.TYPE, now)
         made: list[tuple[Any, Message]] = []
-        asked = time.monotonic()
+        began = asked = time.monotonic()
         for n in range(0, len(rows), OPENED_TOGETHER):
             made += await self._messages(db, rows[n : n + OPENED_TOGETHER])
             await asyncio.sleep(0)  # requests do not wait for the whole batch
-            if time.monotonic() - asked > IDLE_SECONDS:
+            if n + OPENED_TOGETHER < len(rows) and time.monotonic() - asked > IDLE_SECONDS:
                 await db.execute("select 1")  # or the idle session, and its lock, end meanwhile
                 asked = time.monotonic()
+        if made and time.monotonic() - began > IDLE_SECONDS:
+            return await self._still(db, made)
         return made if rows else await self._heartbeats(db)
+
+    async def _still(
+        self, db: Connection, made: Sequence[tuple[Any, Message]]
+    ) -> Sequence[tuple[Any, Message]]:
+        """Less what was sealed to a key that was given up meanwhile, or to who is in quarantine by now."""
+        agencies = {token["agency"] for token, _ in made}
+        rows = await db.fetch(STILL, sorted(agencies))
+        keys = {row["agency"]: row["public_key"] for row in rows}
+        return [one for one in made if keys.get(one[0]["agency"]) == one[0]["public_key"]]
 
     async def mark(self, db: Connection, acks: Sequence[Ack]) -> None:
         sent = [

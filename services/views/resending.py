@@ -11,10 +11,13 @@ from shared.runtime import Runtime
 LOOK_SECONDS = 10.0
 RESEND = """
 update delivery d set edition = edition + 1, resend_at = null, retry_at = null
- where resend_at < now() and not ended
-   and exists (select from delivery o where o.agency = d.agency and o.receipt_at is not null)
-returning agency"""
-"""As the next edition; only to agencies that give receipts. Each sending sets the next look."""
+  from subscription s
+ where d.agency = s.agency and resend_at < now() and not ended
+   and exists (select from delivery o where o.agency = s.agency and o.receipt_at is not null)
+returning d.agency"""
+"""As the next edition; only to agencies that give receipts, each of which is asked for once. Each sending
+sets the next look.
+"""
 
 log = structlog.get_logger()
 

@@ -260,6 +260,9 @@ async def test_a_receipt_is_for_what_was_sent_or_it_is_sent_again(
     shown = (await get(town, f"/v1/views/{change.handle}", town.care, "system")).json()
     assert digest(shown) == digest(body)
 
+    await town.rt.pool.execute("update delivery set resend_at = resend_at - interval '2 days'")
+    assert await resend(town.rt) == 0  # it has never given a receipt
+
     receipt = {"handle": change.handle, "document": 1, "grade": "placed", "digest": digest(body)}
     assert (await post(town, "/v1/receipts", town.clinic, receipt)).status_code == 404
     wrong = {**receipt, "digest": digest({**body, "items": []})}

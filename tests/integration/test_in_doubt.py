@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from structlog.testing import capture_logs
 
+from operate.repair import parked
 from services.views import judge as judging
 from services.views.delivery import document_of
 from services.views.domain.joined import joined
@@ -222,6 +223,8 @@ async def test_a_case_that_could_not_be_judged_is_judged_again_at_the_next_start
     broken.add(town.case)
     await town.views.tell(town.consent(town.care))
     assert await stuck(town) == "ValueError"
+    (shown,) = await town.rt.pool.fetch(parked.STUCK)
+    assert (shown["stream"], shown["cause"]) == (f"case/{town.case}", "ValueError")
     broken.clear()
     town.hear()
 

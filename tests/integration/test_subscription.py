@@ -10,7 +10,9 @@ from joserfc.jwk import KeySet, OKPKey
 
 from agency.sealed import Poison, opened
 from operate.stack import Stack
+from services.views import delivery
 from services.views.delivery import DUE
+from services.views.made import Made
 from tests.integration._kit import running, until
 from tests.integration._service import service_on
 from tests.integration.test_views import KNEE, PENSION, Subscriber, Town, records_of
@@ -171,6 +173,28 @@ async def test_nothing_is_sealed_to_a_revoked_key_from_the_answer_on(care: Care)
     assert (await care.give(OKPKey.generate_key("X25519"))).status_code == 200
     await care.delivered()
     assert await care.values() == [None, [BACK]]
+
+
+async def test_what_was_sealed_while_the_key_was_revoked_is_not_sent(
+    care: Care, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town, opened_then = care.town, delivery.opened
+    await town.views.tell(town.fact(health=BACK))
+    await town.judged()
+    town.judge.made = Made()  # of a process that has just started
+    monkeypatch.setattr(delivery, "IDLE_SECONDS", -1)  # as if it took long
+
+    async def revoked(*args: Any) -> delivery.Opened:
+        found = await opened_then(*args)
+        async with town.views.client(care.code, "system") as client:
+            await client.post(f"/v1/subscriptions/{care.code}/key-revocation", json={})
+        return found
+
+    (outbox,) = town.rt.service.outboxes(town.rt).values()
+    async with town.rt.pool.acquire() as db:
+        assert len(await outbox.pending(db)) == 1
+        monkeypatch.setattr(delivery, "opened", revoked)
+        assert await outbox.pending(db) == []
 
 
 async def test_a_quarantined_agency_is_sent_nothing_and_reads_nothing(care: Care) -> None:
