@@ -20,6 +20,7 @@ from services.views.ways.cursor import Cursor
 from services.views.ways.post import Post
 from services.views.ways.webhooks import Webhooks
 from shared.contracts.views import InputRefused
+from shared.journal import Damaged
 from tests.integration import _process
 from tests.integration._kit import PATIENCE, until
 from tests.integration.test_feed import Household, read_all, some_history
@@ -35,7 +36,7 @@ REFUSED = (
 
 
 class Endpoint:
-    """An agency's own server. `answers`: a status for what came; None: it hangs up."""
+    """An agency's own server. `answers`: a status for what came; 0: it falls, and is down for a moment."""
 
     def __init__(self, town: Town, code: str) -> None:
         self.town, self.code, self.url, self.secret = town, code, "", ""
@@ -43,6 +44,7 @@ class Endpoint:
         self.came: list[Change] = []
         self.answers: Callable[[Change], int] = lambda change: 204
         self.on_change: Callable[[Change], None] = lambda change: None
+        self.down_until = 0.0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body, more = b"", True
@@ -51,13 +53,25 @@ class Endpoint:
             body, more = body + message.get("body", b""), message.get("more_body", False)
         headers = {k.decode(): v.decode() for k, v in scope["headers"]}
         change = change_in(headers, body, self.secret, KeySet([self.key]))
+        clock = asyncio.get_running_loop().time
+        cut_off = {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [(b"content-length", b"9")],
+        }
+        if clock() < self.down_until:
+            return await send(cut_off)
         self.came.append(change)
         status = self.answers(change)
+        if not status:
+            self.down_until = clock() + 0.04
+            return await send(cut_off)
         if status < 300 or status == 599:  # taken, though its answer is lost
             self.on_change(change)
         location = [(b"location", self.url.encode() + b"elsewhere")] if status == 307 else []
         await send({"type": "http.response.start", "status": status, "headers": location})
         await send({"type": "http.response.body", "body": b""})
+        return None
 
     async def subscribe(self, webhook: bool = True) -> None:
         public = {str(n): str(v) for n, v in self.key.as_dict(private=False).items()}
@@ -212,6 +226,60 @@ async def test_a_document_that_is_refused_is_put_aside_and_healed_by_the_next(to
         await town.judged()
         await until(endpoint.in_sync)
         assert not (await endpoint.shown())["parked"]
+
+
+async def test_documents_that_fell_the_endpoint_stand_side_by_side_and_hold_up_no_other(
+    town: Town,
+) -> None:
+    """One makes it fall, one is too much for it; the third is well, wherever it stands."""
+    lived = await households(town, 3)
+    endpoint, bad = Endpoint(town, town.care), dict[str, int]()
+    endpoint.answers = lambda change: bad.get(change.handle, 204)
+    of_case = "select handle from delivery where case_id = $1 and agency = $2"
+    for one, status in zip(lived, (0, 503), strict=False):
+        handle = await town.rt.pool.fetchval(of_case, one.case, town.care)
+        bad[str(handle)] = status
+    async with listening(endpoint), sending(town):
+        await endpoint.subscribe()
+        await until(endpoint.in_sync)
+        shown = await endpoint.shown()
+        parked = {one["handle"]: one["reason"] for one in shown["parked"]}
+        assert parked == dict(zip(bad, ("no-connection", "503"), strict=True))
+        bad.clear()
+        endpoint.came.clear()
+        await lived[0].say("腰の痛み")
+        await town.judged()
+        await until(endpoint.in_sync)
+        assert len((await endpoint.shown())["parked"]) == 1
+        assert "腰の痛み" in str(endpoint.came[-1].body)
+
+
+async def test_a_document_that_cannot_be_made_stops_its_agencys_webhook_and_no_others(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await households(town, 1)
+    care, clinic = Endpoint(town, town.care), Endpoint(town, town.clinic)
+    page = feed.page
+
+    async def damaged(rt: Any, agency: str, *more: Any) -> feed.Page:
+        if agency == town.care:
+            raise Damaged("disclosure: a version is missing")
+        return await page(rt, agency, *more)
+
+    async with listening(care, clinic), sending(town):
+        monkeypatch.setattr(feed, "page", damaged)
+        await care.subscribe()
+
+        async def troubled() -> bool:
+            return (await care.shown())["trouble"] == "not-opened"
+
+        await until(troubled)
+        await clinic.subscribe()
+        await town.views.tell(town.consent(town.clinic))
+        await town.judged()
+        await until(clinic.in_sync)
+        assert len(clinic.came) == 1
+    assert not care.came
 
 
 async def test_a_paused_agency_is_told_only_what_takes_away_and_then_the_rest(town: Town) -> None:

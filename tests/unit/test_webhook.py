@@ -9,11 +9,11 @@ from joserfc.jwk import KeySet, OKPKey
 
 from agency.webhook import Forged, change_in
 from services.views.domain.way import DECIDER, Remove, Restart
+from services.views.ways.breaker import ALL, DOUBTS, doubted, enough, stalled_first, verdict
 from services.views.ways.cursor import Cursor, Foreign
 from services.views.ways.feed import Entry
 from services.views.ways.outside import Forbidden, addresses, public
 from services.views.ways.post import Outcome, body, shown, signature
-from services.views.ways.webhooks import ALL, verdict
 from shared.contracts.views import (
     SubscriptionRegistered,
     WebhookRegistered,
@@ -25,7 +25,8 @@ from tests.unit._given import given
 KEY = SubscriptionRegistered(agency="care", public_key={"x": "1"})
 HERE = WebhookRegistered(agency="care", way=uuid4(), url="https://care.example/hook")
 TAKEN, REFUSED = Outcome("taken"), Outcome("refused", "422")
-BROKEN, DEAD = Outcome("broken", "500"), Outcome("dead", "timeout")
+BROKEN, HANGS = Outcome("broken", "500"), Outcome("broken", "timeout")
+WAIT = Outcome("dead", "503", 7)
 
 
 def entry(n: int = 1) -> Entry:
@@ -70,35 +71,69 @@ def test_public_addresses_are_called() -> None:
 
 def test_a_document_that_is_refused_for_itself_is_put_aside_and_the_others_go_on() -> None:
     page = [(entry(1), TAKEN), (entry(2), REFUSED), (entry(3), TAKEN)]
-    found = verdict(page, 0, None)
+    found = verdict(page, None)
     assert (found.reached, found.trouble) == (3, None)
     assert found.parked == [(page[1][0], "422")]
 
 
-@pytest.mark.parametrize("outcome", [DEAD, BROKEN])
+@pytest.mark.parametrize("outcome", [WAIT, HANGS, BROKEN])
 def test_an_endpoint_in_trouble_stops_all_at_the_first_that_was_not_taken(outcome: Outcome) -> None:
     page = [(entry(1), TAKEN), (entry(2), outcome), (entry(3), TAKEN)]
-    found = verdict(page, 0, None)
+    found = verdict(page, None)
     assert (found.reached, found.parked, found.trouble) == (1, [], outcome.reason)
 
 
-def test_one_document_that_breaks_a_living_endpoint_again_and_again_is_put_aside() -> None:
-    page = [(entry(1), BROKEN), (entry(2), TAKEN)]
-    assert verdict(page, 2, "500").reached == 0
-    found = verdict(page, 3, "500")
-    assert (found.reached, found.parked, found.trouble) == (2, [(page[0][0], "500")], None)
-    assert verdict([(entry(1), DEAD), (entry(2), TAKEN)], 9, "timeout").trouble == "timeout"
+@pytest.mark.parametrize("bad", [BROKEN, HANGS, REFUSED])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_document_that_fails_a_living_endpoint_again_and_again_is_put_aside(
+    bad: Outcome, first: bool
+) -> None:
+    one, other = entry(1), entry(9)
+    sent = [(one, bad), (other, TAKEN)]
+    found = doubted(one, sent if first else sent[::-1], "500")
+    assert (found.reached, found.taken, found.trouble) == (1, [other], None)
+    assert found.parked == [(one, bad.reason)]
+
+
+@pytest.mark.parametrize("other", [BROKEN, HANGS, WAIT, REFUSED])
+def test_where_nothing_is_taken_the_endpoint_is_dead_and_all_wait(other: Outcome) -> None:
+    one, behind = entry(1), entry(9)
+    for bad in (BROKEN, HANGS, WAIT):
+        found = doubted(one, [(one, bad), (behind, other)], "500")
+        assert (found.reached, found.parked, found.trouble) == (0, [], bad.reason)
+    found = doubted(one, [(behind, other)], "500")
+    assert (found.reached, found.parked, found.trouble) == (0, [], other.reason)
+
+
+def test_an_endpoint_that_asks_for_a_pause_between_two_documents_has_none_put_aside() -> None:
+    one, other = entry(1), entry(9)
+    found = doubted(one, [(other, TAKEN), (one, WAIT)], "503")
+    assert (found.reached, found.taken, found.parked) == (0, [other], [])
+    assert (found.trouble, found.after) == ("503", 7)
+    assert doubted(one, [(one, WAIT), (other, TAKEN)], "503").parked == [(one, "503")]
+
+
+def test_in_doubt_the_two_take_turns_to_be_first_and_an_endpoint_that_is_down_gets_one() -> None:
+    assert [stalled_first(DOUBTS + n) for n in range(4)] == [True, False, True, False]
+    one, other = entry(1), entry(9)
+    assert enough(one, [(one, TAKEN)])
+    assert enough(one, [(other, HANGS)])
+    assert not enough(one, [(one, HANGS)])
+    assert not enough(one, [(other, TAKEN)])
 
 
 def test_an_endpoint_that_refuses_everything_is_in_trouble_itself() -> None:
     page = [(entry(n), REFUSED) for n in range(5)]
-    assert (verdict(page, 0, None).parked, verdict(page, 0, None).trouble) == ([], ALL)
-    assert verdict(page[:1], 1, ALL).trouble == ALL
-    assert verdict([page[0], (entry(9), TAKEN)], 1, ALL).trouble is None
+    assert (verdict(page, None).parked, verdict(page, None).trouble) == ([], ALL)
+    assert verdict(page[:1], ALL).trouble == ALL
+    assert verdict([page[0], (entry(9), TAKEN)], ALL).trouble is None
+    one, other = page[0][0], entry(9)
+    assert doubted(one, page[:2], ALL).trouble == ALL
+    assert doubted(one, [page[0], (other, TAKEN)], ALL).parked == [(one, "422")]
 
 
 def test_trouble_is_not_over_because_there_was_nothing_to_send() -> None:
-    assert verdict([], 4, "timeout").trouble == "timeout"
+    assert verdict([], "timeout").trouble == "timeout"
 
 
 # Signatures and cursors.

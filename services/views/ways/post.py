@@ -21,15 +21,17 @@ CONNECT, ANSWER, ALTOGETHER = 5.0, 10.0, 15.0
 LARGEST_ANSWER = 65_536
 """Bytes that are read of an answer, so that its connection can be used again."""
 REFUSED_FOR_ITSELF = frozenset({400, 406, 409, 411, 412, 413, 414, 415, 422, 431})
-"""Answers that speak of the document. All others speak of the endpoint: not there, not open, not well."""
+"""Answers that speak of the document alone."""
+ASKS_TO_WAIT = frozenset({429, 503})
 
 Meaning = Literal["taken", "refused", "broken", "dead"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`taken`; `refused`: this document only; `broken`: it answered that it is not well; `dead`: no
-    useful answer. `after`: seconds that it asked to be left alone.
+    """`taken`; `refused`: this document only; `broken`: the endpoint is not there, not open, not well,
+    or this document makes it so; `dead`: the endpoint, whatever it is sent, for it asks to wait or
+    leads astray. `after`: seconds that it asked to be left alone.
     """
 
     meaning: Meaning
@@ -102,9 +104,9 @@ class Post:
         except Forbidden:
             return Outcome("dead", "private-network")
         except (TimeoutError, httpcore.TimeoutException):
-            return Outcome("dead", "timeout")
+            return Outcome("broken", "timeout")
         except (httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError, OSError):
-            return Outcome("dead", "no-connection")
+            return Outcome("broken", "no-connection")
 
 
 def _meaning(status: int, headers: dict[bytes, bytes]) -> Outcome:
@@ -114,6 +116,6 @@ def _meaning(status: int, headers: dict[bytes, bytes]) -> Outcome:
         return Outcome("refused", str(status))
     asked = next((v for k, v in headers.items() if k.lower() == b"retry-after"), b"")
     after = min(int(asked[:9]), LONGEST_ASKED) if asked.isdigit() else 0
-    reason = "redirect" if 300 <= status < 400 else str(status)
-    broken = status >= 500 and status != 503
-    return Outcome("broken" if broken else "dead", reason, after)
+    if 300 <= status < 400:
+        return Outcome("dead", "redirect", after)
+    return Outcome("dead" if status in ASKS_TO_WAIT else "broken", str(status), after)

@@ -8,7 +8,6 @@ import asyncio
 import random
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +21,8 @@ from shared.runtime import Runtime
 from ..domain.document import canonical
 from ..refusals import refused
 from ..seal import sealed_to
-from . import feed
+from . import breaker, feed
+from .breaker import Verdict
 from .cursor import Cursor
 from .feed import Entry
 from .post import Outcome, Post, secret
@@ -31,18 +31,16 @@ TOGETHER, ENDPOINTS = 8, 16
 LOOK_SECONDS, PACE_SECONDS = 0.5, 0.02
 """At most one look in the second time, however many commits there are."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0
-DOUBTS = 3
-"""After so many failures of an endpoint that answers, one document may be what it fails on: two are
-tried, and if the other is taken, the one is put aside.
-"""
-REFUSES_ALL, ALL = 5, "refuses-all"
-"""So many refusals together, and nothing taken: it is the endpoint, not the documents."""
+FURTHEST = 16
+"""Doublings of how far behind the document at which an endpoint stalled another is looked for."""
+NOT_OPENED = "not-opened"
+"""The trouble is ours: a document of this agency that cannot be made."""
 LEADS_ASTRAY = ("redirect", "private-network")
 """Goes on record: somebody may want us to call where he cannot."""
 
 ANY = "select exists (select from webhook)"
 TAKE = """
-update webhook w set leased_until = now() + interval '20 seconds'
+update webhook w set leased_until = now() + make_interval(secs => case when failures < $2 then 20 else 40 end)
   from (select h.agency from webhook h join subscription s using (agency)
          where s.public_key is not null and not s.quarantined
            and not exists (select from journal
@@ -56,7 +54,9 @@ update webhook w set leased_until = now() + interval '20 seconds'
          order by h.agency limit $1 for update of h skip locked) due, subscription s
  where w.agency = due.agency and s.agency = w.agency
 returning w.*, s.public_key, s.paused <> '{}' as paused"""
-"""Replicas share by the lease, which outlives a page. What was revoked a moment ago is not sealed to."""
+"""Replicas share by the lease, which outlives a page, or in doubt two documents. What was revoked a
+moment ago is not sealed to.
+"""
 TAKES_AWAY = """
 select d.case_id from delivery d join webhook_told t using (agency, case_id)
  where d.agency = $1 and d.case_id = any($2::uuid[])
@@ -86,35 +86,12 @@ select m.agency, n.* from moved m,
 on conflict (agency, case_id) do update
    set document = excluded.document, reason = excluded.reason, at = now()"""
 """Nothing, if the webhook was registered anew or another has the lease: then it goes out once more."""
+STUCK = """
+update webhook set trouble = $4, troubled_since = coalesce(troubled_since, now()), leased_until = null,
+       retry_at = now() + interval '1 minute'
+ where agency = $1 and way = $2 and leased_until = $3"""
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a page came to. `reached`: how many of its documents are done, from its start."""
-
-    reached: int
-    taken: list[Entry]
-    parked: list[tuple[Entry, str]]
-    trouble: str | None = None
-    after: int = 0
-
-
-def verdict(sent: Sequence[tuple[Entry, Outcome]], failures: int, trouble: str | None) -> Verdict:
-    """Tells a bad document, which is put aside, from a dead endpoint, which stops everything."""
-    if not sent:
-        return Verdict(0, [], [], trouble)
-    taken = [entry for entry, out in sent if out.meaning == "taken"]
-    bad = ("refused", "broken") if failures >= DOUBTS and taken else ("refused",)
-    parked = [(entry, out.reason) for entry, out in sent if out.meaning in bad]
-    if parked and not taken and (len(parked) >= REFUSES_ALL or trouble == ALL):
-        return Verdict(0, [], [], ALL)
-    stops = [(n, out) for n, (_, out) in enumerate(sent) if out.meaning not in ("taken", *bad)]
-    if not stops:
-        return Verdict(len(sent), taken, parked)
-    (reached, first), after = stops[0], max(out.after for _, out in stops)
-    return Verdict(reached, taken, parked, first.reason, after)
 
 
 class Webhooks:
@@ -154,7 +131,9 @@ class Webhooks:
         try:
             if timely:
                 self._any = await self._rt.pool.fetchval(ANY)
-            found: Sequence[Any] = await self._rt.pool.fetch(TAKE, limit) if self._any else []
+            found: Sequence[Any] = (
+                await self._rt.pool.fetch(TAKE, limit, breaker.DOUBTS) if self._any else []
+            )
         except PASSING as error:
             log.warning("webhooks.wait", error=type(error).__name__)
             await asyncio.sleep(LOOK_SECONDS)
@@ -162,20 +141,61 @@ class Webhooks:
         return found
 
     async def _some(self, hook: Any) -> None:
-        """A page, or where the endpoint was in trouble, what it takes to know whether it still is."""
-        agency, failures = hook["agency"], hook["failures"]
-        limit = TOGETHER if not failures else 1 if failures < DOUBTS else 2
         try:
-            page = await feed.page(self._rt, agency, Cursor(hook["era"], hook["place"]), limit)
-            entries = await self._admitted(hook, page.entries)
-            found = verdict(await self._sent(hook, entries), failures, hook["trouble"])
-            await self._done(hook, page, entries, found)
-            if found.trouble in LEADS_ASTRAY and found.trouble != hook["trouble"]:
-                now = self._rt.clock.now()
-                context = Context(actor="views", agency=agency, at=now, occurred_at=now)
-                await refused(self._rt, agency, "webhook", context)
+            await self._page(hook)
         except PASSING as error:  # the lease runs out
             log.warning("webhooks.wait", error=type(error).__name__)
+        except Exception:  # the webhooks of others go on
+            log.exception("webhook.not_opened")
+            held = hook["agency"], hook["way"], hook["leased_until"]
+            with suppress(*PASSING):
+                await self._rt.pool.execute(STUCK, *held, NOT_OPENED)
+
+    async def _page(self, hook: Any) -> None:
+        """Or where the endpoint was in trouble, what it takes to know whether it still is."""
+        agency, failures = hook["agency"], hook["failures"]
+        reached, limit = Cursor(hook["era"], hook["place"]), 1 if failures else TOGETHER
+        page = await feed.page(self._rt, agency, reached, limit)
+        entries = await self._admitted(hook, page.entries)
+        if entries and failures >= breaker.DOUBTS:
+            found = await self._doubted(hook, entries[0])
+        else:
+            sent = await asyncio.gather(*(self._one(hook, entry) for entry in entries))
+            found = breaker.verdict(list(zip(entries, sent, strict=True)), hook["trouble"])
+        await self._done(hook, page, entries, found)
+        if found.trouble in LEADS_ASTRAY and found.trouble != hook["trouble"]:
+            now = self._rt.clock.now()
+            context = Context(actor="views", agency=agency, at=now, occurred_at=now)
+            await refused(self._rt, agency, "webhook", context)
+
+    async def _doubted(self, hook: Any, stalled: Entry) -> Verdict:
+        """One at a time: two side by side would not tell which of them felled the endpoint."""
+        other = await self._another(hook, stalled)
+        order = [stalled, *other] if breaker.stalled_first(hook["failures"]) else [*other, stalled]
+        sent: list[breaker.Sent] = []
+        for entry in order:
+            sent.append((entry, await self._one(hook, entry)))
+            if breaker.enough(stalled, sent):
+                break
+        return breaker.doubted(stalled, sent, hook["trouble"])
+
+    async def _another(self, hook: Any, stalled: Entry) -> Sequence[Entry]:
+        """A document of another case: from further and further behind, as its neighbours may be as bad;
+        where there is none, one that went out before. A repeat does no harm.
+        """
+        era, at = stalled.cursor.era, stalled.cursor.place
+        further = TOGETHER << min(hook["failures"] - breaker.DOUBTS, FURTHEST)
+        for start, distance in ((at, further), (0, at)):
+            away = random.randrange(distance)  # noqa: S311 - no secret
+            while True:
+                page = await feed.page(self._rt, hook["agency"], Cursor(era, start + away), 1)
+                found = [] if page.restarted else await self._admitted(hook, page.entries)
+                if found and found[0].case != stalled.case:
+                    return found
+                if not away:
+                    break
+                away //= 2
+        return []
 
     async def _admitted(self, hook: Any, entries: Sequence[Entry]) -> Sequence[Entry]:
         if not hook["paused"]:
@@ -185,16 +205,11 @@ class Webhooks:
         admitted = {row["case_id"] for row in rows}
         return [entry for entry in entries if entry.case in admitted]
 
-    async def _sent(self, hook: Any, entries: Sequence[Entry]) -> list[tuple[Entry, Outcome]]:
+    async def _one(self, hook: Any, entry: Entry) -> Outcome:
         key = secret(self._rt.keys.index_key, hook["way"])
-
-        async def one(entry: Entry) -> Outcome:
-            content = entry.content
-            sealed = None if content is None else sealed_to(hook["public_key"], canonical(content))
-            return await self._post.send(hook["url"], key, entry, sealed)
-
-        outcomes = await asyncio.gather(*map(one, entries))
-        return list(zip(entries, outcomes, strict=True))
+        content = entry.content
+        sealed = None if content is None else sealed_to(hook["public_key"], canonical(content))
+        return await self._post.send(hook["url"], key, entry, sealed)
 
     async def _done(
         self, hook: Any, page: feed.Page, entries: Sequence[Entry], found: Verdict
