@@ -103,7 +103,7 @@ async def _sent(client: httpx.AsyncClient, method: str, path: str, **more: Any) 
         await asyncio.sleep(PAUSE * 2**attempt)
     if answer.is_error:
         problem = answer.json()
-        code = str(problem.get("type", "")).rpartition("/")[2]
+        code = str(problem.get("type", "")).rpartition(":")[2]
         raise Refused(answer.status_code, code, str(problem.get("detail", "")))
     return answer.json()
 

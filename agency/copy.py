@@ -1,7 +1,8 @@
 """The agency's own copy: documents, versions that outlive them, the place reached; SQLite or PostgreSQL."""
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +33,7 @@ insert into receipts values (:handle, :document, :ended)
 on conflict (handle) do update set document = excluded.document,
        ended = case when receipts.ended = 1 then 1 else excluded.ended end"""
 BEFORE = "select body from documents where handle = :handle"
+EMPTY = '{"items": []}'
 PAID = "delete from receipts where handle = :handle and document = :document"
 
 
@@ -156,11 +158,24 @@ class Copy:
 
 
 def _left(before: Row | None, change: Change) -> bool:
-    """Has something left the document? A copy that is new may not say: then views knows."""
+    """Has something left the document, that nothing corrected takes the place of? A copy that is new may
+    not say: then views knows.
+    """
     if before is None or change.document is None:
         return change.version > 1
-    had = {item["item"] for item in json.loads(before["body"] or '{"items": []}')["items"]}
-    return bool(had - {item.item for item in change.document.items})
+    had = {item["item"]: _slot(item) for item in json.loads(before["body"] or EMPTY)["items"]}
+    now = {item.item for item in change.document.items}
+    gone = Counter(slot for item, slot in had.items() if item not in now)
+    corrected = Counter(
+        (item.type, item.field, item.person)
+        for item in change.document.items
+        if item.told and item.told.what == "corrected" and item.item not in had
+    )
+    return bool(gone - corrected)
+
+
+def _slot(item: Mapping[str, Any]) -> tuple[Any, ...]:
+    return item["type"], item["field"], item.get("person")
 
 
 def _members(position: Position) -> dict[str, Any]:

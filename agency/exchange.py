@@ -3,14 +3,15 @@
 import base64
 import hmac
 import json
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
 from joserfc.jwk import KeySet
 from pydantic import ValidationError
 
-from agency.copy import Copy, Position
-from agency.document import Document
+from agency.copy import Copy, Held, Position
+from agency.document import Document, digest
 from agency.sealed import Change, Poison, unsealed
 from agency.webhook import Forged
 
@@ -27,7 +28,7 @@ def take_over(text: str, agency: str, secret: str, keys: KeySet, copy: Copy) -> 
         manifest, given = json.loads(head), json.loads(last)["signature"]
     except (ValueError, KeyError, TypeError):
         raise Forged("the file has another shape") from None
-    if not hmac.compare_digest(_signature(secret, signed + "\n").encode(), str(given).encode()):
+    if not hmac.compare_digest(signature(secret, signed + "\n").encode(), str(given).encode()):
         raise Forged("the signature is not the city's")
     digests = [sha256(line.encode()).hexdigest() for line in lines]
     if manifest.get("agency") != agency or manifest.get("sha256") != digests:
@@ -44,15 +45,36 @@ def cursor(copy: Copy) -> str | None:
 
 
 def receipts(copy: Copy, secret: str, *, confirm: bool = False) -> dict[str, Any]:
-    """What is owed, signed; call `copy.paid` for each line once the city has taken it. `confirm`: what
-    was retracted is deleted here.
+    """What is owed, signed, with the digests of what this copy holds; hand the city's answer to `settle`.
+    `confirm`: what was retracted is deleted here.
     """
     owed = [
-        {"handle": handle, "document": document, "grade": "placed", "deleted": ended and confirm}
+        _line(copy.document(handle), handle, document, ended and confirm)
         for handle, document, ended in copy.owed(1999)
     ]
     lines = [json.dumps(line) for line in ({"format": "tsunagu-receipts-1"}, *owed)]
-    return {"lines": lines, "signature": _signature(secret, "\n".join(lines))}
+    return {"lines": lines, "signature": signature(secret, "\n".join(lines))}
+
+
+def settle(copy: Copy, given: Mapping[str, Any], answer: Mapping[str, Any]) -> list[str]:
+    """The receipts that were given are owed no more, those that the city refused included: the same again
+    would not help, and what it found to be another document it sends again. Their handles and reasons.
+    """
+    reasons = {one["line"]: one["reason"] for one in answer["refused"]}
+    refused = []
+    for n, text in enumerate(given["lines"][1:], 2):
+        line = json.loads(text)
+        copy.paid(line["handle"], line["document"])
+        if n in reasons and reasons[n] != "not-retracted":  # then there was nothing to give back
+            refused.append(f"{line['handle']}: {reasons[n]}")
+    return refused
+
+
+def _line(held: Held | None, handle: str, document: int, deleted: bool) -> dict[str, Any]:
+    line = {"handle": handle, "document": document, "grade": "placed", "deleted": deleted}
+    if held and held.body and held.document == document:
+        line["digest"] = digest(held.body)
+    return line
 
 
 def _change(entry: dict[str, Any], keys: KeySet) -> Change:
@@ -69,6 +91,7 @@ def _change(entry: dict[str, Any], keys: KeySet) -> Change:
     return Change(handle, version, edition, text, document)
 
 
-def _signature(secret: str, text: str) -> str:
+def signature(secret: str, text: str) -> str:
+    """`secret` as views shows it."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     return "v1," + base64.b64encode(hmac.digest(key, text.encode(), sha256)).decode()

@@ -66,7 +66,7 @@ select j.stream, j.key from journal j
 ACKNOWLEDGED = """
 select agency, case_id, greatest(d.sent_document, t.document) as document
   from delivery d left join webhook_told t using (agency, case_id) where case_id = any($1::uuid[])"""
-SENT = "select sent_mark from delivery where agency = $1 and case_id = $2"
+SENT = "select sent_document, sent_mark from delivery where agency = $1 and case_id = $2"
 RECEIVED = """
 update delivery d
    set receipt_document = greatest(d.receipt_document, r.document),
@@ -161,10 +161,10 @@ async def acknowledged(rt: Runtime, cases: Sequence[UUID]) -> dict[tuple[str, UU
     return {(row["agency"], row["case_id"]): row["document"] for row in rows}
 
 
-async def sent_mark(rt: Runtime, agency: str, case: UUID) -> str | None:
-    """Of the newest document that its topic has acknowledged."""
-    mark: str | None = await rt.pool.fetchval(SENT, agency, case)
-    return mark
+async def sent_mark(rt: Runtime, agency: str, case: UUID) -> tuple[int, str | None]:
+    """The newest document that its topic has acknowledged, and its mark; 0 if there is none."""
+    row = await rt.pool.fetchrow(SENT, agency, case)
+    return (row["sent_document"], row["sent_mark"]) if row else (0, None)
 
 
 async def receive(db: Connection, events: Sequence[Recorded]) -> None:

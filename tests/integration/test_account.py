@@ -18,6 +18,7 @@ from services.views.resending import resend
 from shared.contracts.intake import CaseOpened, PersonJoined
 from shared.contracts.views import (
     ProvisionRecorded,
+    ReceiptRecorded,
     ReceiptRefused,
     RetractionOverdue,
     SheetPrinted,
@@ -282,6 +283,18 @@ async def test_a_receipt_is_for_what_was_sent_or_it_is_sent_again(
     assert await resend(town.rt) == 1
     await deliver(town)
     assert [(v, edition) for v, edition, _ in await care.read()] == [(1, 1), (1, 2)]
+
+    await town.views.tell(town.fact(money=PENSION), town.consent(town.care, classes=("money",)))
+    await town.judged()
+    await deliver(town)
+    newest = opened((await records_of(town, care))[-1], KeySet([care.key]))
+    assert newest.version == 2
+    before = len(await town.views.written(ReceiptRecorded))
+    for number, held in ((1, json.loads(newest.body or "")), (2, body)):
+        mixed = {**receipt, "document": number, "digest": digest(held)}
+        assert (await post(town, "/v1/receipts", town.care, mixed)).status_code == 409
+    assert len(await town.views.written(ReceiptRecorded)) == before
+    assert len(await town.views.written(ReceiptRefused)) == 3
 
 
 # History.

@@ -70,7 +70,7 @@ async def test_a_referral_is_accepted_started_and_completed_once(
             assert await commands.inbox() == []
             with pytest.raises(Refused) as refused:
                 await commands.decline(id, "no-such-code")
-        assert refused.value.status == 422
+        assert (refused.value.status, refused.value.code) == (422, "bad-input")
         for kind in (ReferralAccepted, ServiceStarted, ReferralCompleted):
             assert len(await running.written(kind)) == 1
 

@@ -13,8 +13,10 @@ from agency.webhook import Forged
 from shared.contracts.views import (
     CoverUsed,
     FileMade,
+    InputRefused,
     ReadingRecorded,
     ReceiptRecorded,
+    ReceiptRefused,
     RetractionConfirmed,
 )
 from tests.integration.test_feed import Household, read_all
@@ -55,6 +57,7 @@ async def test_files_bring_what_the_feed_brings_and_receipts_come_back(town: Tow
                 exchange.take_over(text, town.care, secret, keys, copy)
         exchange.take_over(first, town.care, secret, keys, copy)
         await lived[0].withdraw()
+        await lived[1].say("腰の痛み")
         await town.judged()
         last = await file()
         for text in (last, first, last):
@@ -74,8 +77,18 @@ async def test_files_bring_what_the_feed_brings_and_receipts_come_back(town: Tow
         for _ in range(2):
             answer = await carrier.post(f"{path}/exchange/receipts", json=back)
             assert answer.json() == {"taken": len(lived), "refused": []}
-        assert len(await town.views.written(ReceiptRecorded)) == len(lived)
+        receipts = await town.views.written(ReceiptRecorded)
+        assert [one.checked for one in receipts] == [True] * len(lived)
         assert len(await town.views.written(RetractionConfirmed)) == 1
+        other_digest = {**json.loads(back["lines"][1]), "digest": "0" * 64}
+        lines = [back["lines"][0], json.dumps(other_digest), back["lines"][2]]
+        signed = {"lines": lines, "signature": exchange.signature(secret, "\n".join(lines))}
+        answer = (await carrier.post(f"{path}/exchange/receipts", json=signed)).json()
+        assert answer == {"taken": 1, "refused": [{"line": 2, "reason": "digest-mismatch"}]}
+        assert len(await town.views.written(ReceiptRefused)) == 1
+        assert [one.what for one in await town.views.written(InputRefused)] == ["receipt"]
+        assert exchange.settle(copy, back, answer) == [f"{other_digest['handle']}: digest-mismatch"]
+        assert not copy.owed()
         for _ in range(2):  # its answer was lost: one more copy leaves, and is on record
             again = await carrier.post(
                 f"{path}/exchange/documents", json={}, headers={"Idempotency-Key": "lost"}

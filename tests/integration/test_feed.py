@@ -308,6 +308,30 @@ async def test_a_stream_goes_on_from_the_last_event_that_was_seen(town: Town) ->
     assert [one["value"] for one in second["data"]["content"]["items"]] == ["腰の痛み"]
 
 
+async def test_what_was_asked_for_before_a_quarantine_is_not_answered_after_it(town: Town) -> None:
+    """A poll that waits and a stream that is open: the next page is of what was allowed then no more."""
+    await town.views.tell(town.consent(town.care))
+    await town.judged()
+
+    async def then() -> None:
+        async with town.views.client("city", "operator") as operator:
+            path = f"/v1/subscriptions/{town.care}/quarantine"
+            answer = await operator.post(path, json={"reason": "key_exposed"})
+            assert answer.status_code == 200, answer.text
+        await town.views.tell(town.fact(health="腰の痛み"))
+        await town.judged()
+
+    async with ringing(town), served(town) as client_of, client_of(town.care) as client:
+        page = (await client.get("/v1/feed")).json()
+        first = await next_event(client)
+        asked = {"cursor": page["cursor"], "wait": 20}
+        polled = asyncio.create_task(client.get("/v1/feed", params=asked))
+        with pytest.raises(AssertionError, match="the stream ended"):
+            await next_event(client, first["id"], then)
+        answer = await polled
+    assert (answer.status_code, answer.json()["type"]) == (403, "urn:tsunagu:problem:quarantined")
+
+
 async def next_event(
     client: httpx.AsyncClient, after: str = "", then: Callable[[], Awaitable[None]] | None = None
 ) -> dict[str, Any]:

@@ -367,6 +367,24 @@ async def test_receipts_are_given_when_views_answers_again(
     ]
 
 
+def test_only_what_left_is_to_be_given_back_and_not_what_was_corrected() -> None:
+    (old,) = document()["items"]
+    new = {**old, "item": "j", "told": {"what": "corrected", "at": "2026-04-02T00:00:00Z"}}
+    sibling = {**old, "item": "k", "field": "address"}
+    steps = (([new, sibling], False), ([new], True), ([{**new, "item": "l"}], False))
+    copy = Copy(":memory:")
+    copy.apply([(0, opened(record(), KEYS))], owe=True)
+    for version, (items, left) in enumerate(steps, 2):
+        for handle, number, _ in copy.owed():
+            copy.paid(handle, number)
+        value = sealed(document(version=version, items=items))
+        copy.apply(
+            [(version, opened(record(version, version=version, value=value), KEYS))], owe=True
+        )
+        assert copy.owed() == [(HANDLE, version, left)]
+    copy.close()
+
+
 # Certification
 
 

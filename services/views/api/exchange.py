@@ -23,10 +23,13 @@ from ..ways.exchange import Forged
 from ..ways.post import shown
 from .common import Code
 from .feed import cursor_of
+from .receipts import Digest, compared
 from .ways import Subscriber
 
 router = APIRouter(route_class=Route, prefix="/v1/subscriptions/{code}/exchange")
 FILE = "application/x-ndjson"
+UNFIT = ("unreadable", "no-such-document")
+"""Lines that no copy of the agency's documents could have led to."""
 Signed = Annotated[str, StringConstraints(max_length=1000)]
 
 
@@ -45,16 +48,19 @@ class Receipts(Body):
 
 
 class Line(BaseModel):
-    """`deleted`: what was retracted is gone, or `kept` on that ground."""
+    """`deleted`: what was retracted is gone, or `kept` on that ground. `digest`: as over HTTP."""
 
     handle: UUID
     document: int = Field(ge=1, le=2**31 - 1)
     grade: Literal["delivered", "placed", "opened"] = "placed"
     deleted: bool = False
     kept: Annotated[str, *OneOf("kept")] | None = None
+    digest: Digest | None = None
 
 
 class Refusal(BaseModel):
+    """`digest-mismatch` is on record with the document, which is sent again."""
+
     line: int
     reason: str
 
@@ -114,7 +120,7 @@ async def import_receipts(code: Code, call: Subscriber, body: Receipts) -> Impor
         for n, one in enumerate(found, 2)
         if (reason := await _taken(call, code, one))
     ]
-    if refused:
+    if any(one.reason in UNFIT for one in refused):
         await put_on_record(call, code, "line")
     return Imported(taken=len(found) - len(refused), refused=refused)
 
@@ -128,15 +134,19 @@ async def _taken(call: Call, code: str, given: dict[str, Any]) -> str | None:
     row = await of_handle(call.rt, code, line.handle)
     if not row:
         return "no-such-document"
-    commands: list[disclosure.Command] = [disclosure.Acknowledge(line.document, line.grade)]
+    case = row["case_id"]
+    matches = await compared(call.rt, code, case, line.document, line.digest)
+    commands: list[disclosure.Command] = [
+        disclosure.Acknowledge(line.document, line.grade, matches)
+    ]
     if line.deleted or line.kept:
         commands.append(disclosure.ConfirmRetraction(line.document, line.kept))
-    stream, context = f"disclosure/{code}/{row['case_id']}", replace(call.context(), command=None)
+    stream, context = f"disclosure/{code}/{case}", replace(call.context(), command=None)
     try:
         for command in commands:
-            await call.rt.journal.handle(
-                disclosure.DECIDER, stream, str(row["case_id"]), command, context
-            )
+            await call.rt.journal.handle(disclosure.DECIDER, stream, str(case), command, context)
     except Refused as refused:
-        return refused.reason
-    return None
+        # Whoever has a new copy, or a correction, cannot know that there was nothing to give back.
+        if refused.reason != "not-retracted" or line.kept:
+            return refused.reason
+    return "digest-mismatch" if matches is False else None

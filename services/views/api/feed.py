@@ -20,7 +20,7 @@ from ..refusals import put_on_record
 from ..ways import feed
 from ..ways.bells import Bells
 from ..ways.cursor import Cursor, Foreign
-from .common import Reader, record_reading
+from .common import Reader, admitted, record_reading
 from .documents import Document
 
 router = APIRouter(route_class=Route)
@@ -77,6 +77,8 @@ async def get_feed(
     until = asyncio.get_running_loop().time() + wait
     waited = False
     while True:
+        if waited:
+            await admitted(call)
         page = await _page(call, after, limit)
         if waited and await call.request.is_disconnected():  # nobody reads it
             page = replace(page, entries=[])
@@ -107,6 +109,7 @@ async def _events(call: Call, after: Cursor) -> AsyncIterator[str]:
     yield "retry: 1000\n\n"
     with suppress(Problem, *PASSING):
         while (left := until - clock()) > 0 and not rt.ending.is_set():
+            await admitted(call)
             page = await _page(call, after, 50)
             shown = await _recorded(call, page)
             for entry, one in zip(page.entries, shown, strict=True):

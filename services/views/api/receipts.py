@@ -7,16 +7,19 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import Field, StringConstraints
 
+from shared.contracts.views import DocumentChanged
 from shared.decider import Refused
 from shared.http import Body, Receipt, Route
+from shared.runtime import Runtime
 
 from .. import account
-from ..delivery import document_of
+from ..delivery import opened_again
 from ..domain import disclosure
-from ..domain.document import canonical, mark, outward
-from .common import Held, Reader, held
+from ..domain.document import canonical, is_whole, mark, outward
+from .common import Reader, held
 
 router = APIRouter(route_class=Route)
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class NewReceipt(Body):
@@ -25,7 +28,7 @@ class NewReceipt(Body):
     handle: UUID
     document: int = Field(ge=1, le=2**31 - 1)
     grade: Literal["delivered", "placed", "opened"]
-    digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    digest: Digest | None = None
 
 
 @router.post("/v1/receipts")
@@ -36,7 +39,7 @@ async def add_receipt(call: Reader, body: NewReceipt) -> Receipt:
     and the document is sent again.
     """
     on = await held(str(body.handle), call)
-    matches = await _matches(on, body.document, body.digest) if body.digest else None
+    matches = await compared(call.rt, call.who.agency, on.case, body.document, body.digest)
     command = disclosure.Acknowledge(body.document, body.grade, matches)
     if matches is not False:
         return await on.write(command, body)
@@ -48,13 +51,24 @@ async def add_receipt(call: Reader, body: NewReceipt) -> Receipt:
     raise Refused("digest-mismatch", str(body.document))
 
 
-async def _matches(on: Held, document: int, digest: str) -> bool | None:
-    """None for an older document: what it held is not kept."""
-    rt, agency = on.call.rt, on.call.who.agency
-    given = mark(rt.keys.index_key, digest)
-    if given == await account.sent_mark(rt, agency, on.case):
-        return True
-    shown, recorded = await document_of(rt, agency, on.case)
-    if recorded.document != document:
+async def compared(
+    rt: Runtime, agency: str, case: UUID, document: int, digest: str | None
+) -> bool | None:
+    """Is it the digest of this document, as it was sent or as it is on record? None where there is nothing
+    to compare with: no digest, no such document, or one that can no more be shown as it was.
+    """
+    if digest is None:
         return None
-    return given == mark(rt.keys.index_key, outward(canonical(shown)))
+    given = mark(rt.keys.index_key, digest)
+    number, sent = await account.sent_mark(rt, agency, case)
+    if given == sent:
+        return document == number  # the number is in what the digest is of
+    past = await rt.journal.load(f"disclosure/{agency}/{case}")
+    for recorded in past.events:
+        event = recorded.event
+        if isinstance(event, DocumentChanged) and event.document == document:
+            shown = await opened_again(rt, agency, case, event, recorded.envelope.at)
+            if given == mark(rt.keys.index_key, outward(canonical(shown))):
+                return True
+            return False if is_whole(rt.keys.index_key, shown, event.digest) else None
+    return None

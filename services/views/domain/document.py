@@ -96,6 +96,11 @@ def digest_of(key: bytes, plain: bytes) -> str:
     return hmac.digest(key, plain, sha256).hex()
 
 
+def is_whole(key: bytes, document: Mapping[str, Any], recorded: str) -> bool:
+    """Does it show all that was recorded under this digest, and nothing else?"""
+    return digest(key, {"persons": document["persons"], "items": document["items"]}) == recorded
+
+
 def mark(key: bytes, outward: str) -> str:
     """A digest as an agency sends it, keyed for the same reason."""
     return digest_of(key, outward.encode())

@@ -180,12 +180,12 @@ class Webhooks:
         return breaker.doubted(stalled, sent, hook["trouble"])
 
     async def _another(self, hook: Any, stalled: Entry) -> Sequence[Entry]:
-        """A document of another case: from further and further behind, as its neighbours may be as bad;
-        where there is none, one that went out before. A repeat does no harm.
+        """A document of another case, by lot: from further and further behind, as its neighbours may be as
+        bad, or of those that went out before, as all behind may be. A repeat does no harm.
         """
         era, at = stalled.cursor.era, stalled.cursor.place
         further = TOGETHER << min(hook["failures"] - breaker.DOUBTS, FURTHEST)
-        for start, distance in ((at, further), (0, at)):
+        for start, distance in random.sample(((at, further), (0, at)), 2):
             away = random.randrange(distance)  # noqa: S311 - no secret
             while True:
                 page = await feed.page(self._rt, hook["agency"], Cursor(era, start + away), 1)
