@@ -1,6 +1,7 @@
 """Merges in the view: which hold, and which cases change with one another."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,11 +14,13 @@ from .domain.joined import Merge
 
 TYPES = tuple(e.TYPE for e in (CasesMerged, ConsentConfirmed, MergeUndone))
 MERGED = """
-insert into merges (id, merged, into_case, same) values ($1, $2, $3, $4) on conflict do nothing"""
+insert into merges (id, merged, into_case, same, at) values ($1, $2, $3, $4, $5)
+on conflict do nothing"""
 CONFIRMED = """
 update merges set confirmed = array(select distinct unnest(confirmed || $2::uuid) order by 1)
  where id = $1 returning merged, into_case"""
-UNDONE = "update merges set undone = true where id = $1 returning merged, into_case"
+UNDONE = """
+update merges set undone = true, undone_at = $2 where id = $1 returning merged, into_case"""
 HOLDING = """
 with recursive near (id) as (
      select unnest($1::uuid[])
@@ -28,6 +31,16 @@ with recursive near (id) as (
             select m.merged from merges m where m.into_case = c.id and not m.undone) n)
 select id, merged, into_case, same, confirmed from merges
  where merged = any(array(select id from near)) and not undone"""
+HELD = """
+with recursive near (id) as (
+     select $1::uuid
+     union
+     select n.id from near c, lateral (
+            select m.into_case as id from merges m where m.merged = c.id
+            union all
+            select m.merged from merges m where m.into_case = c.id) n)
+select * from merges
+ where merged = any(array(select id from near)) and at <= $2 and (undone_at is null or undone_at > $2)"""
 OF_MERGE = "select * from merges where id = $1"
 IDS = """
 with recursive pairs (one, other) as (
@@ -60,12 +73,12 @@ async def project(db: Connection, events: Iterable[Recorded]) -> set[UUID]:
         match recorded.event:
             case CasesMerged() as e:
                 same = [list(map(str, pair)) for pair in e.same]
-                await db.execute(MERGED, e.merge, e.merged, e.into, same)
+                await db.execute(MERGED, e.merge, e.merged, e.into, same, recorded.envelope.at)
                 touched |= {e.merged, e.into}
             case ConsentConfirmed(merge=id, consent=consent):
                 touched |= set(await db.fetchrow(CONFIRMED, id, consent) or ())
             case MergeUndone(merge=id):
-                touched |= set(await db.fetchrow(UNDONE, id) or ())
+                touched |= set(await db.fetchrow(UNDONE, id, recorded.envelope.at) or ())
     return touched
 
 
@@ -87,6 +100,11 @@ def merges_of(rows: Iterable[Any]) -> list[Merge]:
         for row in rows
     }
     return [found[id] for id in sorted(found)]
+
+
+async def held(db: Connection, case: UUID, at: datetime) -> list[Merge]:
+    """By which others stood together with the case at that moment."""
+    return merges_of(await db.fetch(HELD, case, at))
 
 
 async def ids_of(db: Pool, person: UUID) -> list[UUID]:

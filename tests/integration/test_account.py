@@ -15,7 +15,14 @@ from agency.document import digest
 from agency.sealed import opened
 from operate.stack import Stack
 from services.views.resending import resend
-from shared.contracts.intake import CaseOpened, PersonJoined
+from shared.contracts.intake import (
+    CaseOpened,
+    CasesMerged,
+    ConsentConfirmed,
+    MergeUndone,
+    PersonJoined,
+    SituationRecorded,
+)
 from shared.contracts.views import (
     ProvisionRecorded,
     ReceiptRecorded,
@@ -26,7 +33,7 @@ from shared.contracts.views import (
 from tests.integration._kit import until
 from tests.integration._service import service_on
 from tests.integration.test_page import FORM, form
-from tests.integration.test_views import PENSION, Subscriber, Town, deliver, records_of
+from tests.integration.test_views import KNEE, PENSION, Subscriber, Town, deliver, records_of
 from tests.integration.test_webhooks import Endpoint, listening, sending
 
 
@@ -325,6 +332,10 @@ async def test_what_a_document_was_at_a_moment_and_to_whom_a_persons_data_went(t
         "health": ("ended", None),
         "money": ("shown", PENSION),
     }
+    (person,) = then["persons"]
+    covered = {name for name, word in person["classes"].items() if word == "covered"}
+    assert (covered, len(person["classes"])) == ({"health_disability", "money"}, 6)
+    assert {i["person"] for i in then["items"]} == {person["person"]}
     assert [len(item["bases"]) for item in then["items"]] == [1, 1]
     assert [i["field"] for i in (await at(town.rt.clock.now())).json()["items"]] == ["money"]
     assert (await at(began - timedelta(days=1))).status_code == 404
@@ -343,6 +354,79 @@ async def test_what_a_document_was_at_a_moment_and_to_whom_a_persons_data_went(t
     assert (mine["health"]["until"] is None, mine["money"]["until"]) == (False, None)
     assert [reading["subject"] for reading in mine["health"]["read_by"]] == ["suzuki"]
     assert PENSION not in json.dumps(lines, ensure_ascii=False)
+
+
+async def test_who_was_shown_and_what_was_covered_is_told_as_it_was_then(town: Town) -> None:
+    """L13, L15: also of somebody of whom nothing is shown any more; to the section that leads the case
+    without content; undoing a merge changes nothing of what was.
+    """
+    ken, other, other_case = uuid4(), uuid4(), uuid4()
+    health = town.consent(town.care)
+    debt = town.consent(town.care, classes=("money",)).model_copy(update={"person": ken})
+    merged = CasesMerged(merge=uuid4(), merged=other_case, into=town.case, same=((other, ken),))
+    await town.views.tell(
+        PersonJoined(case=town.case, person=ken, relation="child"),
+        health,
+        debt,
+        CaseOpened(case=other_case, household=uuid4(), lead="city", route="family_visit"),
+        PersonJoined(case=other_case, person=other, relation="self"),
+        SituationRecorded(case=other_case, person=other, money="借金"),
+        merged,
+        ConsentConfirmed(merge=merged.merge, consent=debt.consent),
+    )
+    await town.judged()
+    then = town.rt.clock.now()
+    shown = (await town.documents(town.care))[-1]
+    assert {ref.field for ref in shown.items} == {"health", "money"}
+    await town.move(1)
+    await town.views.tell(
+        MergeUndone(merge=merged.merge, reason="別人"),
+        town.withdrawn(debt),
+        town.consent(town.care, classes=("work_school",)),
+    )
+    await town.judged()
+    assert await town.fields(town.care) == {"health"}
+
+    async def at(moment: Any, agency: str = "city", role: str = "privacy_officer") -> Any:
+        when = moment.isoformat().replace("+00:00", "Z")
+        path = f"/v1/cases/{town.case}/documents/{town.care}?known_at={when}"
+        return await get(town, path, agency, role)
+
+    before, now = (await at(then)).json(), (await at(town.rt.clock.now())).json()
+
+    def coverage(document: Any) -> dict[str, set[str]]:
+        return {
+            one["person"]: {name for name, word in one["classes"].items() if word == "covered"}
+            for one in document["persons"]
+        }
+
+    hana = str(town.hana)
+    assert coverage(before) == {hana: {"health_disability"}, str(ken): {"money"}}
+    assert coverage(now) == {hana: {"health_disability", "work_school"}}
+    held = {one["field"]: one for one in before["items"]}
+    assert (held["money"]["persons"], held["money"]["data_class"]) == ([str(ken)], "money")
+    assert [basis["id"] for basis in held["health"]["bases"]] == [str(health.consent)]
+    assert not [word for word in (KNEE, "借金") if word in json.dumps(before, ensure_ascii=False)]
+
+    handle = await town.delivery("handle", town.care)
+    when = then.isoformat().replace("+00:00", "Z")
+    path = f"/v1/views/{handle}?known_at={when}"
+    mine = (await get(town, path, town.care, "agency_worker")).json()
+    words = [set(one["classes"].items()) for one in before["persons"]]
+    assert [set(one["classes"].items()) for one in mine["persons"]] == words
+    assert {i["field"]: (i["content"], i["class"]) for i in mine["items"]} == {
+        "health": ("shown", "health_disability"),
+        "money": ("ended", "money"),
+    }
+
+    for answer, status in (
+        (await at(then - timedelta(days=1)), 404),
+        (await at(then, town.care), 404),
+        (await at(then, "city", "agency_worker"), 403),
+    ):
+        assert answer.status_code == status
+    path = f"/v1/cases/{town.case}/documents/{town.clinic}"
+    assert (await get(town, path, "city", "supervisor")).status_code == 404
 
 
 # By hand.

@@ -20,6 +20,7 @@ from ..refusals import unknown
 
 NO_ID = UUID(int=0)
 READERS = ("agency_worker", "intake_worker", "coordinator", "supervisor", "system")
+OFFICERS = ("privacy_officer", "supervisor")
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,60}$")]
 
 

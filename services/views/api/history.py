@@ -2,25 +2,28 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from shared.contracts import Unreadable
+from shared.contracts.event import Consentable
 from shared.contracts.views import BasisRef, GivenBack, ItemRef
-from shared.http import Call, Caller, PathId, Route, to_uuid
+from shared.http import Call, Caller, Moment, PathId, Route, to_uuid
 from shared.problems import Problem, not_found
 
 from .. import account, merges
 from ..delivery import opened_again
+from ..domain.disclose import Coverage
 from ..domain.document import Handles
-from ..domain.facts import concerning
+from ..domain.facts import Outline, concerning
 from ..domain.grant import Basis
-from ..domain.history import Copy, Disclosed, Ref, disclosed, known_at
+from ..domain.history import Copy, Disclosed, Ref, disclosed
 from ..judge import Judge
-from .common import Held, led, short
+from ..then import document_then
+from .common import OFFICERS, Code, Held, led, short
 from .disclosures import OnProvision, of_case
 
 router = APIRouter(route_class=Route)
@@ -136,28 +139,99 @@ async def document_at(on: Held, at: datetime) -> tuple[dict[str, Any], tuple[Ite
     the items that were opened: content is left only where it may be shown now (L15).
     """
     call, agency = on.call, on.call.who.agency
-    past = await call.load(f"disclosure/{agency}/{on.case}")
-    found = known_at(past.events, at)
-    if not found:
+    then = await document_then(call.rt, agency, on.case, at)
+    if not then:
         raise not_found()
-    recorded, when = found
-    now = await opened_again(call.rt, agency, on.case, recorded, when)
+    now = await opened_again(call.rt, agency, on.case, then.recorded, then.at)
     values = {item["item"]: item for item in now["items"]}
-    judge: Judge = call.rt.state["judge"]
-    told = (await judge.load(call.rt.reads, [on.case]))[on.case]
-    types = {e.envelope.id: short(e.envelope.type) for e in told.events}
     handles = Handles(call.rt.keys.index_key, agency)
     items, opened = [], []
-    for ref in recorded.items:
+    for ref in then.recorded.items:
         name = handles.of("item", f"{ref.event}/{ref.field}")
+        of = then.of.get((ref.event, ref.field))
+        person = of and of.person
         reference = {
             "item": name,
-            "type": types.get(ref.event),
+            "type": "warning.protected" if ref.warned else of and short(of.type),
             "field": ref.field,
+            "class": of and of.data_class,
+            "person": person and handles.of("person", person),
             "content": "shown" if name in values else "ended",
         }
         bases = [handles.basis(Basis(b.kind, b.id, b.programme)) for b in ref.bases]
         items.append({**reference, **values.get(name, {}), "bases": bases})
         if name in values:
             opened.append(ref)
-    return {**now, "items": items}, tuple(opened)
+    persons: list[dict[str, Any]] = [
+        {"person": handles.of("person", person), "classes": dict(classes)}
+        for person, classes in then.persons.items()
+    ]
+    return now | {"persons": persons, "items": items}, tuple(opened)
+
+
+class PersonThen(BaseModel):
+    """Each consentable class: covered or not_covered (L13)."""
+
+    person: UUID
+    classes: dict[Consentable, Coverage]
+
+
+class ItemThen(BaseModel):
+    """By reference. `warned`: only that it is protected was shown (L11)."""
+
+    event: UUID
+    type: str | None
+    field: str
+    data_class: str | None
+    persons: list[UUID]
+    bases: list[BasisRef]
+    warned: bool
+
+
+class DocumentThen(BaseModel):
+    """What an agency's document held, and on which bases; never its content."""
+
+    agency: str
+    case: UUID
+    document: int
+    at: datetime
+    persons: list[PersonThen]
+    items: list[ItemThen]
+
+
+@router.get("/v1/cases/{case}/documents/{agency}")
+async def get_document_then(
+    case: PathId, agency: Code, call: Caller, known_at: Annotated[Moment | None, Query()] = None
+) -> DocumentThen:
+    """As it was recorded at that moment, or is now, for officers of the agency that leads or led the case.
+    404 also where the agency had none.
+    """
+    id = to_uuid(case)
+    await led(call, id)
+    call.need(*OFFICERS)
+    then = await document_then(call.rt, agency, id, known_at or call.now())
+    if not then:
+        raise not_found()
+    return DocumentThen(
+        agency=agency,
+        case=id,
+        document=then.recorded.document,
+        at=then.at,
+        persons=[
+            PersonThen(person=person, classes=dict(classes))
+            for person, classes in then.persons.items()
+        ],
+        items=[_item_then(ref, then.of.get((ref.event, ref.field))) for ref in then.recorded.items],
+    )
+
+
+def _item_then(ref: ItemRef, of: Outline | None) -> ItemThen:
+    return ItemThen(
+        event=ref.event,
+        type=short(of.type) if of else None,
+        field=ref.field,
+        data_class=of.data_class if of else None,
+        persons=sorted(of.subjects) if of else [],
+        bases=list(ref.bases),
+        warned=ref.warned,
+    )

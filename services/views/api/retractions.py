@@ -21,11 +21,10 @@ from ..domain.deadlines import confirmation_due
 from ..domain.provision import ended, ended_at, refs
 from ..domain.retraction import State, retractions
 from ..judge import Judge, Told
-from .common import READERS, led, short
+from .common import OFFICERS, READERS, led, short
 from .disclosures import OnProvision, on_provisions
 
 router = APIRouter(route_class=Route)
-OFFICERS = ("privacy_officer", "supervisor")
 Asks = State | Literal["to_tell"]
 ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 PLACE = re.compile(f"(disclosure/[a-z0-9-]{{1,60}}/{ID})/([0-9]{{1,9}})|provision/{ID}")

@@ -69,11 +69,17 @@ def disclose(facts: Iterable[Fact], bases: Bases, world: World, agency: str, at:
                 filled.add(fact.slot)
     items.sort(key=_place)
     shown = {person for item in items for person in item.fact.subjects}
-    persons = {
+    return Shown(tuple(items), covered(granted, shown))
+
+
+def covered(
+    granted: Sequence[Grant], persons: Iterable[UUID]
+) -> dict[UUID, Mapping[Consentable, Coverage]]:
+    """L13: of each, whether a basis gives each consentable class, whatever there is of it."""
+    return {
         person: {name: _coverage(granted, person, name) for name in CONSENTABLE}
-        for person in sorted(shown)
+        for person in sorted(persons)
     }
-    return Shown(tuple(items), persons)
 
 
 def _item(

@@ -201,16 +201,35 @@ def _taken_back(old: Recorded, field: str, told: Iterable[Recorded]) -> datetime
     return since.envelope.at
 
 
-def concerning(events: Iterable[Recorded], person: UUID) -> frozenset[tuple[UUID, str]]:
-    """Event and field of all that was ever told of a person, alone or with others."""
+class Outline(NamedTuple):
+    """What a field of an event is, without its value."""
+
+    type: str
+    data_class: DataClass
+    subjects: frozenset[UUID]
+
+    @property
+    def person(self) -> UUID | None:
+        """The one it is about, if it is about one."""
+        return next(iter(self.subjects)) if len(self.subjects) == 1 else None
+
+
+def outlines(events: Iterable[Recorded]) -> dict[tuple[UUID, str], Outline]:
+    """By event and field, of all that was ever told in one case, also what was erased."""
     told = _telling(events)
     household = people(told)
-    return frozenset(
-        (e.envelope.id, name)
+    return {
+        (e.envelope.id, name): Outline(
+            e.envelope.type, _class(e.event, mark), _subjects(e.event, mark, household)
+        )
         for e in told
         for name, mark in sealed_fields(type(e.event)).items()
-        if person in _subjects(e.event, mark, household)
-    )
+    }
+
+
+def concerning(events: Iterable[Recorded], person: UUID) -> frozenset[tuple[UUID, str]]:
+    """Event and field of all that was ever told of a person, alone or with others."""
+    return frozenset(ref for ref, one in outlines(events).items() if person in one.subjects)
 
 
 def _telling(events: Iterable[Recorded]) -> list[Recorded]:
@@ -271,6 +290,11 @@ def _facts(recorded: Recorded, household: frozenset[UUID]) -> Iterator[Fact]:
             slot=slot and (*slot, name),
             actor=envelope.actor,
         )
+
+
+def _class(event: Event, mark: Coded | Personal) -> DataClass:
+    sealed = _sealed_by_matter(event) and getattr(event, "matter", None)
+    return "sealed" if sealed else mark.data_class
 
 
 def _sealed_by_matter(event: Event) -> bool:

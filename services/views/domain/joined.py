@@ -15,7 +15,7 @@ from shared.contracts.intake import PersonFlagged
 from shared.grounds import Ground
 from shared.protection import Protections, protections
 
-from .facts import Fact, errors, facts
+from .facts import Fact, Outline, errors, facts, outlines
 from .grant import Bases
 
 Pairs = Sequence[tuple[UUID, UUID]]
@@ -81,6 +81,19 @@ def joined(
             _protected(protections(events[one]), named, pairs) for one in together if one != case
         ),
     )
+
+
+def outlined(
+    case: UUID, events: Mapping[UUID, Sequence[Recorded]], merges: Sequence[Merge]
+) -> dict[tuple[UUID, str], Outline]:
+    """By event and field, of a case and of those that go on in it, about whom the document knows."""
+    family = below(case, merges)
+    same = dict(pair for merge in merges if merge.into in family for pair in merge.same)
+    return {
+        ref: it._replace(subjects=frozenset(_who(person, same) for person in it.subjects))
+        for one in family
+        for ref, it in outlines(events[one]).items()
+    }
 
 
 def mistaken(

@@ -39,7 +39,9 @@ create table merges (
     into_case uuid not null,
     same jsonb not null,
     confirmed uuid[] not null default '{}',
-    undone boolean not null default false
+    undone boolean not null default false,
+    at timestamptz not null,
+    undone_at timestamptz  -- what was shown until then was shown by it
 );
 create index merges_merged on merges (merged) where not undone;
 create index merges_into on merges (into_case);
