@@ -21,6 +21,8 @@ HEARTBEAT_SECONDS = 1.5
 COMPARE_SECONDS = 5.0
 IN_ORDER = {"enable_sort": "off", "datestyle": "ISO"}
 """Or a fresh backlog, of which there are no statistics, is sorted anew for each batch; and times as text."""
+HELD = "select exists (select from held)"
+"""What comes after it on its streams is held back too, and so not on the topic."""
 
 log = structlog.get_logger()
 
@@ -90,24 +92,27 @@ class Relay:
             await together(drain.sent - before)
             before = drain.sent
             self._woken.clear()
+            sure = self._beat_is_due() and not await turn.db.fetchval(HELD)
             drained_at = datetime.now(UTC)
             while await drain.some():
                 drained_at = datetime.now(UTC)
             now = asyncio.get_running_loop().time()
             if now - topics.compared_at > COMPARE_SECONDS and await topics.compare():
                 self._woken.set()
-            await self._beat(topics, sender, drained_at)
+            if sure and not await turn.db.fetchval(HELD):  # nor was any let go while it drained
+                await self._beat(topics, sender, drained_at)
             await turn.rest()
+
+    def _beat_is_due(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        return self._heartbeat and now - self._beaten >= HEARTBEAT_SECONDS
 
     async def _beat(self, topics: Topics, sender: Any, drained_at: datetime) -> None:
         """Drained: say so, with the offsets published so far (freshness and fail-closed rest on it).
 
         All that was committed by `drained_at` is on the topic, below these offsets.
         """
-        now = asyncio.get_running_loop().time()
-        if not self._heartbeat or now - self._beaten < HEARTBEAT_SECONDS:
-            return
-        self._beaten = now
+        self._beaten = asyncio.get_running_loop().time()
         beat = {
             "service": self.name,
             "time": drained_at.isoformat(),

@@ -397,3 +397,34 @@ async def test_no_heartbeat_while_rows_wait(spine: Kit) -> None:
     async with running(relay):
         await until(much)
     assert not await beats(spine)
+
+
+async def test_no_heartbeat_while_something_is_held(
+    spine: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What follows it may take something back, of which nobody has heard."""
+    monkeypatch.setattr("shared.relay.relay.HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr(journal, "LARGEST_EVENT", 10_000_000)
+    large, other = uuid4(), uuid4()
+
+    async def all_but_the_held() -> bool:
+        return await spine.unpublished() == 2
+
+    async def told() -> bool:
+        return bool(await beats(spine))
+
+    await spine.write(large, LARGE * 3, "after")
+    async with running(spine.relay()):
+        for n in range(3):  # it would have said so after each
+            await spine.write(other, f"{n}")
+            await until(all_but_the_held)
+        assert not await beats(spine)
+        await spine.pool.execute(
+            "update journal set data = (select data from journal where version = 2 limit 1)"
+            " where seq in (select seq from held)"
+        )
+        await spine.pool.execute(RELEASE, stream_of(large))
+        await until(told, "a heartbeat")
+    assert await spine.unpublished() == 0
+    (beat, *_) = await beats(spine)
+    assert sum(end for _, end in beat["offsets"].values()) == 5
