@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 from shared.contracts import lists
 
 TOKYO = ZoneInfo("Asia/Tokyo")
-CLOSED = frozenset(((12, 29), (12, 30), (12, 31), (1, 2), (1, 3)))
-"""Month and day on which the city hall is closed besides holidays (地方自治法4条の2)."""
+CLOSED = frozenset(((12, 29), (12, 30), (12, 31), (1, 1), (1, 2), (1, 3)))
+"""Month and day on which the city hall is closed, whatever the list of holidays says (地方自治法4条の2)."""
 
 
 def fiscal_year(day: date) -> int:
@@ -22,6 +22,11 @@ def fiscal_year(day: date) -> int:
 def holidays() -> frozenset[date]:
     """国民の祝日 and their substitutes, as far as the list goes."""
     return frozenset(lists.read("holidays.toml")["days"])
+
+
+def listed_until() -> date:
+    """The last day of the last year of the list: from the next on a holiday would count as a working day."""
+    return date(max(holidays(), default=date.min).year, 12, 31)
 
 
 def working(day: date) -> bool:

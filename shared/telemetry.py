@@ -16,6 +16,7 @@ parked = Gauge("tsunagu_parked_streams", "Streams that wait for a repair", ["vie
 stuck = Gauge("tsunagu_cases_not_judged", "Cases whose documents wait for a repair")
 damaged = Counter("tsunagu_damaged_total", "Streams that were asked for and cannot be read")
 undone = Gauge("tsunagu_undone", "What was due and cannot be carried out before a repair", ["kind"])
+holidays_left = Gauge("tsunagu_holidays_left_days", "Days until the list of holidays ends")
 commands = Counter("tsunagu_commands_total", "Commands by outcome", ["outcome"])
 answers = Histogram(
     "tsunagu_http_seconds",

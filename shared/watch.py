@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from shared import telemetry, views
+from shared.calendar import TOKYO, listed_until
 from shared.db import PASSING, UNREAD
 from shared.runtime import Runtime
 
@@ -22,6 +23,8 @@ async def watch(rt: Runtime) -> None:
             telemetry.unpublished_age.set(float(await rt.pool.fetchval(OLDEST) or 0))
             telemetry.held.set(await rt.pool.fetchval(HELD))
             telemetry.undone.labels("timers").set(await rt.pool.fetchval(TIMERS))
+            today = rt.clock.now().astimezone(TOKYO).date()
+            telemetry.holidays_left.set((listed_until() - today).days)
             rt.applier.number = await rt.pool.fetchval(views.PROMOTED)
             waiting = await rt.pool.fetchval(PARKED, rt.applier.name)
             telemetry.parked.labels(rt.applier.name).set(waiting)

@@ -92,7 +92,6 @@ class Figures(BaseModel):
     referrals: dict[str, int]
     median_days_request_to_start: float | None
     meetings: dict[str, int]
-    plans: int = 0
 
 
 class IndicatorsShown(BaseModel):

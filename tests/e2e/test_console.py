@@ -55,7 +55,7 @@ def year(fiscal_year: int, meetings: int = 18) -> dict[str, Any]:
             _indicator("III", 1931, 1646, 1900),
         ],
         "figures": {
-            "contacts": 4312, "cases_opened": 286, "cases_open": 143, "plans": 0,
+            "contacts": 4312, "cases_opened": 286, "cases_open": 143,
             "referrals": {"requested": 12, "completed": 210}, "meetings": {**kinds, "sodankai": 24},
             "median_days_request_to_start": 6.5,
         },

@@ -1,8 +1,9 @@
 """The end of data: of some among others nothing can be opened again, of the others all, and figures stay."""
 
+import asyncio
 from base64 import b64decode
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,6 +23,8 @@ from shared.contracts.referral import AgencyRegistered
 from shared.erasure import Erasure, Forged
 from shared.keyring import Keyring
 from shared.sealing import Codec, bound_to, envelope_of, named, placed
+from shared.watch import watch
+from tests.integration._kit import until
 from tests.integration._service import Running, service_on
 
 YEARS = timedelta(days=366 * 6)
@@ -362,3 +365,21 @@ async def test_one_that_cannot_be_read_or_was_not_signed_here_holds_up_no_other(
     after = await office.readable()
     assert [after[f"person/{person}"] for person in people] == [{False}, {True}, {False}]
     assert REGISTRY.get_sample_value("tsunagu_undone", {"kind": "disposals"}) == 2
+
+
+async def test_an_operator_sees_timers_that_could_not_fire_and_that_the_list_of_holidays_ends(
+    office: Office,
+) -> None:
+    await office.rt.pool.execute(
+        "insert into timer (id, due, stream, command, last_error)"
+        " values ('consent/1', now(), 'consent/1', '{}', 'Damaged')"
+    )
+    await office.rt.clock.move(office.rt.pool, datetime(2028, 12, 1, tzinfo=UTC))  # type: ignore[attr-defined]
+    looking = asyncio.create_task(watch(office.rt))
+
+    async def told() -> bool:
+        timers = REGISTRY.get_sample_value("tsunagu_undone", {"kind": "timers"})
+        return (timers, REGISTRY.get_sample_value("tsunagu_holidays_left_days")) == (1, 30)
+
+    await until(told, "the figures")
+    looking.cancel()

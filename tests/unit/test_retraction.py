@@ -113,6 +113,7 @@ def test_the_deadline_is_set_by_what_withdraws_and_fires_as_a_command() -> None:
         ("2026-05-01T10:00", 1, "2026-05-07T10:00"),  # Friday before the golden week
         ("2026-05-02T10:00", 1, "2026-05-08T00:00"),  # a Saturday counts from the next working day
         ("2026-12-28T17:00", 2, "2027-01-05T17:00"),  # the city hall is closed over the new year
+        ("2028-12-28T17:00", 2, "2029-01-05T17:00"),  # also where the list of holidays has ended
         ("2026-09-18T09:00", 1, "2026-09-24T09:00"),  # three holidays in a row
     ],
 )
