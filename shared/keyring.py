@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
@@ -18,6 +19,7 @@ from shared.together import Together
 CACHE_SECONDS = 45.0
 """Below the promised 60 s, so that a destroyed key is forgotten in time everywhere."""
 CACHE_KEYS = 100_000
+"""At the most; beyond that the oldest go, as many as came."""
 KEY_ID = re.compile(r"(codes|text|person)/[0-9A-Fa-f-]{32,36}")
 
 TABLES = ("codes_key", "data_key")
@@ -54,7 +56,7 @@ class Keyring:
         self._wrap = {"codes_key": AESGCM(codes)}
         if master is not None:
             self._wrap["data_key"] = AESGCM(master)
-        self._cache: dict[str, tuple[float, AESGCM | Unreadable]] = {}
+        self._cache: OrderedDict[str, tuple[float, AESGCM | Unreadable]] = OrderedDict()
         self._tables = [table for table in TABLES if table in self._wrap]
         self._known, self._new = _statements(self._tables)
         self._reads = Together(partial(self._read, False))
@@ -117,12 +119,13 @@ class Keyring:
         if left := wanted - {row["id"] for row in rows}:
             rows += await self._pool.fetch(self._known, *self._by_table(left))
             point("keyring.read_back")
-        if len(self._cache) > CACHE_KEYS:
-            self._cache = {k: v for k, v in self._cache.items() if v[0] > now}
         keys = {row["id"]: self._unwrapped(row) for row in rows}
         for key_id, key in keys.items():
             if not isinstance(key, KeyMissing):
                 self._cache[key_id] = now + CACHE_SECONDS, key
+                self._cache.move_to_end(key_id)
+        while len(self._cache) > CACHE_KEYS:
+            self._cache.popitem(last=False)
         return [_of(keys, ids) for ids in asked]
 
     def _by_table(self, ids: Iterable[str]) -> list[list[str]]:

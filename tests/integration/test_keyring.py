@@ -242,3 +242,17 @@ async def test_the_keys_of_a_case_are_made_with_one_commit(spine: Kit) -> None:
     await spine.keyring.fetch([f"codes/{case}"], make=True)
     fresh = spine.keyring_with(master=spine.place.master)
     assert not isinstance((await fresh.fetch([f"text/{case}"]))[f"text/{case}"], Unreadable)
+
+
+async def test_of_more_keys_than_are_kept_at_hand_the_oldest_go(
+    spine: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyring, "CACHE_KEYS", 4)
+    ids = [f"person/{uuid4()}" for _ in range(9)]
+    ring = spine.keyring_with(master=spine.place.master)
+    for key_id in ids:
+        await ring.fetch([key_id], make=True)
+    again = await ring.fetch(ids[3:5])  # read anew: as young as the last
+    assert [key_id for key_id in ids if ring.at_hand()(key_id)] == [*ids[3:5], *ids[7:]]
+    assert set((await ring.fetch(ids)).keys()) == set(ids) >= set(again)
+    assert sum(ring.at_hand()(key_id) is not None for key_id in ids) == 4
