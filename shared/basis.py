@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from shared.contracts import Recorded
@@ -34,6 +35,7 @@ POOL_TYPES = tuple(e.TYPE for e in (MemberNamed, MemberPledged, MemberLeft))
 DIRECTORY_TYPES = (AgencyRegistered.TYPE, *OFFICE_TYPES)
 
 
+Bar = Literal["not_registered", "not_live", "excluded", "other_purpose", "stopped", "not_meant"]
 Stretch = tuple[datetime, datetime | None]
 """From, inclusive, to, exclusive; None: still so."""
 
@@ -169,21 +171,28 @@ def covers(consent: Consent, agency: str, world: World, at: datetime) -> bool:
 
 def reaches(consent: Consent, agency: str, world: World, at: datetime) -> bool:
     """As `covers`, if also what stands still counts: that goes on for what was shown before."""
+    return bar(consent, agency, world, at) is None
+
+
+def bar(consent: Consent, agency: str, world: World, at: datetime) -> Bar | None:
+    """What keeps it from reaching that agency, the first in this order; None: nothing."""
     terms = consent.recorded
     registered = world.agencies.get(agency)
-    if registered is None or not consent.live(at):
-        return False
+    if registered is None:
+        return "not_registered"
+    if not consent.live(at):
+        return "not_live"
     if world.named(consent.excluded(at), agency, at):
-        return False
+        return "excluded"
     if not set(terms.purposes) & set(registered.purposes):
-        return False
+        return "other_purpose"
     since = consent.stopped(at)
     if since and not _reached_before(consent, agency, world, since):
-        return False
-    return _meant(consent, agency, world, at)
+        return "stopped"
+    return None if is_meant(consent, agency, world, at) else "not_meant"
 
 
-def _meant(consent: Consent, agency: str, world: World, at: datetime) -> bool:
+def is_meant(consent: Consent, agency: str, world: World, at: datetime) -> bool:
     """Named, or in the group: since the consent began, or of its joining the person was told."""
     terms = consent.recorded
     if world.named(terms.holders, agency, at):
@@ -201,7 +210,7 @@ def _reached_before(consent: Consent, agency: str, world: World, since: datetime
     terms = consent.recorded
     if terms.begins >= since or (consent.recorded_at and consent.recorded_at >= since):
         return False
-    return _meant(consent, agency, world, since)
+    return is_meant(consent, agency, world, since)
 
 
 def consents(events: Iterable[Recorded]) -> dict[UUID, Consent]:

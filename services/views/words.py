@@ -29,6 +29,13 @@ class Line:
 
 
 @cache
+def reasons() -> dict[str, dict[str, str]]:
+    """By code of `domain.why`: `rule`, and the sentence as `ja` and `en` (要確認)."""
+    rows = tomllib.loads(Path(__file__).with_name("reasons.toml").read_text("utf-8"))
+    return {code: row for code, row in rows.items() if isinstance(row, dict)}
+
+
+@cache
 def fields() -> dict[tuple[str, str], dict[str, str]]:
     """By type and field: `label`, and `list` where it holds codes."""
     rows = tomllib.loads(Path(__file__).with_name("fields.toml").read_text("utf-8"))

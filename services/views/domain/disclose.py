@@ -24,6 +24,8 @@ ItemKey = tuple[UUID, str, bool]
 """Event, field, and whether in the place of the value only a word of it is shown: a warning, an error."""
 Told = Literal["corrected", "recorded_in_error"]
 Coverage = Literal["covered", "not_covered"]
+Refusal = Literal["newer", "no_basis", "not_to", "protected"]
+"""`newer`: another value of its slot shows (L17)."""
 
 
 class Item(NamedTuple):
@@ -58,15 +60,7 @@ def disclose(facts: Iterable[Fact], bases: Bases, world: World, agency: str, at:
     place of a protected item a warning, for those who recorded or held it (L11).
     """
     granted = grants(bases, world, agency, at)
-    items: list[Item] = []
-    filled: set[tuple[str, str, str]] = set()
-    for fact in sorted(facts, key=_age, reverse=True):
-        if fact.slot in filled:
-            continue  # a newer one shows (L17)
-        if item := _item(fact, bases, world, agency, at, granted):
-            items.append(item)
-            if fact.slot:
-                filled.add(fact.slot)
+    items = judged(facts, bases, world, agency, at, granted)
     items.sort(key=_place)
     shown = {person for item in items for person in item.fact.subjects}
     return Shown(tuple(items), covered(granted, shown))
@@ -82,21 +76,46 @@ def covered(
     }
 
 
+def judged(
+    facts: Iterable[Fact],
+    bases: Bases,
+    world: World,
+    agency: str,
+    at: datetime,
+    granted: Sequence[Grant],
+    refused: list[tuple[Fact, Refusal]] | None = None,
+) -> list[Item]:
+    """How each fact is shown, the newest first. Into `refused` go the others, if somebody asks why."""
+    items: list[Item] = []
+    filled: set[tuple[str, str, str]] = set()
+    for fact in sorted(facts, key=_age, reverse=True):
+        found = "newer" if fact.slot in filled else _item(fact, bases, world, agency, at, granted)
+        if isinstance(found, Item):
+            items.append(found)
+            if fact.slot:
+                filled.add(fact.slot)
+        elif refused is not None:
+            refused.append((fact, found))
+    return items
+
+
 def _item(
     fact: Fact, bases: Bases, world: World, agency: str, at: datetime, granted: Sequence[Grant]
-) -> Item | None:
-    keeper = _keeper(fact, world, at)
+) -> Item | Refusal:
+    keeper = keeper_of(fact, world, at)
     covered = (*_own(fact, keeper, world, agency), *_granted(fact, keeper, granted))
-    if not covered or agency in fact.not_to:
-        return None
+    if not covered:
+        return "no_basis"
+    if agency in fact.not_to:
+        return "not_to"
     hidden = bases.hidden_since(fact, agency, at)
     if hidden is None:
         return Item(fact, covered)
-    if fact.error_at:
-        return None
-    if fact.recorded_by == agency or _held(fact, bases, world, agency, hidden):
+    if not fact.error_at and (
+        fact.recorded_by == agency or _held(fact, bases, world, agency, hidden)
+    ):
         return Item(fact, covered, warned=True)
-    return None
+    return "protected"
 
 
 def _age(fact: Fact) -> tuple[datetime, datetime, UUID]:
@@ -111,7 +130,7 @@ def _held(fact: Fact, bases: Bases, world: World, agency: str, at: datetime) -> 
     """Was it already shown to the agency by then, or its own as a successor?"""
     if fact.at >= at:
         return False
-    known, keeper = grants(bases.recorded_before(at), world, agency, at), _keeper(fact, world, at)
+    known, keeper = grants(bases.recorded_before(at), world, agency, at), keeper_of(fact, world, at)
     return bool(_own(fact, keeper, world, agency) or _granted(fact, keeper, known))
 
 
@@ -125,7 +144,8 @@ def _own(fact: Fact, keeper: str | None, world: World, agency: str) -> tuple[Bas
     return (Basis("own_record", agency, programme),)
 
 
-def _keeper(fact: Fact, world: World, at: datetime) -> str | None:
+def keeper_of(fact: Fact, world: World, at: datetime) -> str | None:
+    """Whose own record it is then (L2)."""
     return world.offices.keeper(fact.recorded_by, fact.actor, fact.at, at)
 
 
@@ -135,7 +155,7 @@ def _granted(fact: Fact, keeper: str | None, granted: Sequence[Grant]) -> tuple[
         return ()
     bases: list[Basis] = []
     for person in sorted(fact.subjects):
-        mine = [grant.basis for grant in granted if grant.gives(fact, person, keeper)]
+        mine = [grant.basis for grant in granted if grant.lack(fact, person, keeper) is None]
         if not mine:
             return ()
         bases += mine

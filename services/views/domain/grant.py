@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-from shared.basis import CONSENT_TYPES, Consent, World, consents, reaches
+from shared.basis import CONSENT_TYPES, Bar, Consent, World, consents, reaches
 from shared.contracts import CONSENTABLE, Recorded
 from shared.grounds import GROUND_TYPES, Ground, grounds
 from shared.protection import PROTECTION_TYPES, Protections, hidden_since, protections
@@ -16,6 +16,9 @@ from .facts import Fact
 WITHOUT_CONSENT = frozenset((*CONSENTABLE, "judgement"))
 """L22: a reporter is nobody's to share; what is sealed has its own way (L12)."""
 BASIS_TYPES = frozenset((*CONSENT_TYPES, *GROUND_TYPES, *PROTECTION_TYPES))
+
+
+Lack = Literal["not_named", "other_class", "stopped", "other_provider", "other_case"]
 
 
 class Basis(NamedTuple):
@@ -42,18 +45,21 @@ class Grant:
     provider: str | None = None
     cases: frozenset[UUID] | None = None
 
-    def gives(self, fact: Fact, person: UUID, keeper: str | None) -> bool:
-        """`keeper`: whose own record the fact is now."""
+    def lack(self, fact: Fact, person: UUID, keeper: str | None) -> Lack | None:
+        """What keeps it from giving the fact of this person, the first in this order; None: it is given.
+        `keeper`: whose own record the fact is now.
+        """
+        if person not in self.persons:
+            return "not_named"
+        if fact.data_class not in self.classes:
+            return "other_class"
         known = self.before is None or fact.at < self.before
-        theirs = self.provider in (None, keeper)
+        if not known:
+            return "stopped"
+        if self.provider not in (None, keeper):
+            return "other_provider"
         meant = self.cases is None or fact.case in self.cases
-        return (
-            known
-            and theirs
-            and meant
-            and person in self.persons
-            and fact.data_class in self.classes
-        )
+        return None if meant else "other_case"
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,15 @@ def _before(recorded_at: datetime | None, at: datetime) -> bool:
     return recorded_at is None or recorded_at < at
 
 
+def ground_bar(ground: Ground, agency: str, world: World, at: datetime) -> Bar | None:
+    """What keeps it from that agency; None: nothing (L7, L8)."""
+    if not ground.live(at):
+        return "not_live"
+    if agency not in world.agencies:
+        return "not_registered"
+    return None if world.named(ground.recorded.holders, agency, at) else "not_meant"
+
+
 def grants(bases: Bases, world: World, agency: str, at: datetime) -> list[Grant]:
     """L3, L4a, L7, L8: what is live and meant for the agency, by kind and id."""
     consented = [
@@ -151,8 +166,6 @@ def grants(bases: Bases, world: World, agency: str, at: datetime) -> list[Grant]
             bases.counts_in.get(id),
         )
         for id, ground in bases.grounds.items()
-        if ground.live(at)
-        and agency in world.agencies
-        and world.named(ground.recorded.holders, agency, at)
+        if ground_bar(ground, agency, world, at) is None
     ]
     return sorted((*consented, *others), key=lambda grant: grant.basis)
