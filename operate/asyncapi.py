@@ -235,12 +235,16 @@ def _messages(models: Iterable[type[Event]]) -> dict[str, Any]:
     return found
 
 
+def _of_kind(model: type[Event]) -> str:
+    return f"^({model.STREAM}|{model.FORMERLY})/" if model.FORMERLY else f"^{model.STREAM}/"
+
+
 def _event_message(model: type[Event]) -> dict[str, Any]:
     of_case = "case" in model.model_fields
     narrow: dict[str, Any] = {
         "ce_type": {"const": model.TYPE},
         "ce_source": {"const": f"/{model.TOPIC}"},
-        "ce_stream": {"pattern": f"^{model.STREAM}/"},
+        "ce_stream": {"pattern": _of_kind(model)},
     }
     key = {"type": "string", "description": "the case" if of_case else "the stream's own id"}
     return {

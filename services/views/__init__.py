@@ -23,7 +23,7 @@ async def settled(rt: Runtime) -> bool:
 
 SERVICE = Service(
     name="views",
-    streams=("disclosure", "subscription", "provision"),
+    streams=("disclosure", "subscription", "refusal", "provision"),
     router=router,
     view=view,
     plan=plan,

@@ -1,9 +1,10 @@
-"""Bad input of an agency's system goes on record with its subscription: what, when, from whom."""
+"""Bad input of an agency's system goes on record: what, when, from whom."""
 
 from dataclasses import replace
 from datetime import timedelta
 
 from shared.auth import Principal
+from shared.calendar import TOKYO
 from shared.contracts.views import InputRefused, What
 from shared.decider import Decider
 from shared.http import Call
@@ -11,7 +12,8 @@ from shared.journal import Context
 from shared.runtime import Runtime
 
 QUIET = timedelta(minutes=1)
-"""Who sends the same nonsense all day fills no journal."""
+"""Who sends the same nonsense all day fills no journal; and no stream that is read with each of his calls."""
+LAST = "select at from journal where stream = $1 order by version desc limit 1"
 DECIDER: Decider[None, InputRefused] = Decider(
     None, lambda state, command: [command], lambda state, event: state
 )
@@ -24,14 +26,10 @@ async def put_on_record(call: Call, agency: str, what: What) -> None:
 
 
 async def refused(rt: Runtime, agency: str, what: What, context: Context) -> None:
-    stream = f"subscription/{agency}"
-    past = await rt.journal.load(stream)
-    last = [
-        e.envelope.at
-        for e in past.events
-        if isinstance(e.event, InputRefused) and e.event.what == what
-    ]
-    if not last or context.at - last[-1] >= QUIET:
+    day = context.at.astimezone(TOKYO).date()
+    stream = f"refusal/{agency}/{what}/{day}"
+    last = await rt.pool.fetchval(LAST, stream)
+    if last is None or context.at - last >= QUIET:
         event = InputRefused(agency=agency, what=what)
         await rt.journal.handle(DECIDER, stream, agency, event, context)
 

@@ -73,6 +73,7 @@ PROJECTED_TYPES = frozenset(
         *(event.TYPE for event in (MembersCalled, MembersAsked)),
     )
 )
+SUBSCRIPTION = f"{SubscriptionEvent.STREAM}/"
 TOUCH = "select touch($1)"
 DEPEND = """
 insert into depends (upon, case_id) select * from unnest($1::text[], $2::uuid[])
@@ -223,7 +224,9 @@ def view(rt: Runtime) -> View:
         await owed.fold(db, ours)
         for recorded in ours:
             match recorded.event:
-                case SubscriptionEvent() as event:
+                case SubscriptionEvent() as event if recorded.envelope.stream.startswith(
+                    SUBSCRIPTION
+                ):
                     await subscribed(db, event, recorded.envelope.version)
                     await endpoints.fold(db, event)
                 case CoverIssued() | CoverUsed() | CoverSent() | CoverNotSent() | CoverBounced():

@@ -145,6 +145,8 @@ class Event(BaseModel, metaclass=_Plain):
     TOPIC: ClassVar[str]
     STREAM: ClassVar[str]
     """The kind of stream, `case` in `case/<uuid>`."""
+    FORMERLY: ClassVar[str | None] = None
+    """The kind of stream on which it stood once; those of then stand there still."""
     SLOT: ClassVar[str | None] = None
     """Newest value replaces older ones of the same slot; None: each event stands beside others."""
 

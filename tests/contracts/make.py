@@ -589,6 +589,7 @@ def stream_of(event: Event) -> str:
         "handover": ("transfer", "case"),
         "disclosure": ("agency", "case"),
         "subscription": ("agency",),
+        "refusal": ("agency", "what"),
         "rights": ("request",),
     }
     return "/".join([event.STREAM, *(values[n] for n in names.get(event.STREAM, (event.STREAM,)))])

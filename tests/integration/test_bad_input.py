@@ -19,6 +19,8 @@ from shared.contracts.views import (
     SubscriptionRegistered,
     WebhookRegistered,
 )
+from shared.journal import Context
+from shared.runtime import VERSION
 from tests.integration.test_feed import Household
 from tests.integration.test_views import KNEE, Subscriber, Town, deliver, subscribers, town
 from tests.integration.test_webhooks import REFUSED, Endpoint
@@ -38,13 +40,25 @@ async def in_pieces() -> AsyncIterator[bytes]:
         yield b" " * 100_000
 
 
+async def once_refused(town: Town, stream: str) -> None:
+    """As it was put on record when a subscription's own stream was the place for it."""
+    past, now = await town.rt.journal.load(stream), town.rt.clock.now()
+    context = Context(actor="kaigo", agency=town.care, at=now, occurred_at=now)
+    event = InputRefused(agency=town.care, what="cursor")
+    async with town.rt.pool.acquire() as db:
+        await town.rt.journal.append(db, stream, town.care, past.version, [event], context)
+    await town.views.apply(await town.views.own())
+
+
 async def test_each_is_refused_and_on_record_once_and_changes_nothing(town: Town) -> None:
     care, clinic = Endpoint(town, town.care), Endpoint(town, town.clinic)
     for one in (care, clinic):
         await one.subscribe(webhook=False)
     await town.views.tell(town.consent(town.care))
     await town.judged()
-    path = f"/v1/subscriptions/{town.care}"
+    path, stream = f"/v1/subscriptions/{town.care}", f"subscription/{town.care}"
+    await once_refused(town, stream)
+    lived = await town.rt.pool.fetchval(VERSION, stream)
     async with (
         town.views.client(town.care, "system") as system,
         town.views.client(town.clinic, "system") as other,
@@ -94,16 +108,20 @@ async def test_each_is_refused_and_on_record_once_and_changes_nothing(town: Town
         after = [(await one.get("/v1/feed")).json()["items"] for one in (system, other)]
     assert after == before
     assert {(one["kind"], one["times"]) for one in told[town.care]["refused"]} == {
-        (kind, 1) for kind in ("digest", "document", "form", "key", "line", "receipt", "size", "webhook")
+        (kind, 1)
+        for kind in ("cursor", "digest", "document", "form", "key", "line", "receipt", "size", "webhook")
     }  # fmt: skip
     assert [one["kind"] for one in told[town.clinic]["refused"]] == ["cursor", "handle", "size"]
     assert all(one.keys() == {"kind", "times", "last"} for one in told[town.care]["refused"])
     assert {(one.agency, one.what) for one in await town.views.written(InputRefused)} == {
-        (town.care, "key"), (town.care, "webhook"), (town.care, "receipt"), (town.clinic, "cursor"),
-        (town.care, "size"), (town.care, "form"), (town.clinic, "size"),
+        (town.care, "cursor"), (town.care, "key"), (town.care, "webhook"), (town.care, "receipt"),
+        (town.clinic, "cursor"), (town.care, "size"), (town.care, "form"), (town.clinic, "size"),
         (town.clinic, "handle"), (town.care, "document"), (town.care, "line"),
     }  # fmt: skip
-    assert len(await town.views.written(InputRefused)) == 10
+    assert len(await town.views.written(InputRefused)) == 11
+    assert await town.rt.pool.fetchval(VERSION, stream) == lived
+    folded = "select version from subscription where agency = $1"
+    assert await town.rt.pool.fetchval(folded, town.care) == lived
     assert len(await town.views.written(ReceiptRefused)) == 1
     assert len(await town.views.written(SubscriptionRegistered)) == 2
     assert not await town.views.written(KeyRotated, WebhookRegistered, ReceiptRecorded)

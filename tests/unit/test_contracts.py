@@ -51,7 +51,7 @@ STREAMS = {
     },
     "referral": {"referral", "agency", "resource", "programme", "desk"},
     "meetings": {"meeting", "sitting", "matter", "plan", "body", "task"},
-    "views": {"disclosure", "subscription", "provision"},
+    "views": {"disclosure", "subscription", "refusal", "provision"},
     "metrics": {"survey", "course", "publication"},
 }
 CLEAR_TEXT = {

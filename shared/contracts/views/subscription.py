@@ -72,7 +72,9 @@ class SubscriptionEnded(SubscriptionEvent):
 @event("subscription.input_refused")
 class InputRefused(SubscriptionEvent):
     """Something that came in this agency's name, or that its documents were to go to, was refused, and
-    nothing of it was kept; ce_actor says from whom it came. Not each time: once a minute.
+    nothing of it was kept; ce_actor says from whom it came. Not each time: once a minute. On a stream of
+    its own for each agency, kind and day.
     """
 
+    STREAM, FORMERLY = "refusal", SubscriptionEvent.STREAM
     what: Annotated[What, S]
