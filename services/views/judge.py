@@ -5,6 +5,7 @@ case is judged by is parked. Shrinking never waits.
 """
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import suppress
@@ -37,7 +38,8 @@ BATCH, MOST_UNHEARD = 50, 2_000
 START = UUID(int=0)
 LAST = UUID(int=2**128 - 1)
 """Before all cases, behind all cases."""
-CAREFUL_SECONDS = 0.5
+CAREFUL_SECONDS, PARKED_SECONDS = 0.5, 5.0
+"""Between looks at what is left; and at what waits for something that is parked: it may be all of a city."""
 BASIS_STREAMS = ("case", "consent", "matter", "body", "basis", "merge")
 """Of one that is parked nobody knows what it would end; a case's own stream says what is protected."""
 OFFICE_STREAMS = ("programme", "desk", "agency")
@@ -124,7 +126,9 @@ class Due(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """Behind which case there are more; and which wait until the services that carry bases are heard."""
+    """Behind which case there are more; and which wait until the services that carry bases are heard, or
+    what is parked is repaired.
+    """
 
     upto: UUID | None
     unheard: Sequence[UUID]
@@ -168,6 +172,7 @@ class Judge:
         self._apart, self._left = False, asyncio.Event()
         self._unheard: set[UUID] = set()
         self._more = self._begun = False
+        self._patient_until = 0.0
         rt.on_commit.append(self._committed)
         rt.state["judge"] = self
 
@@ -306,7 +311,9 @@ class Judge:
             )  # fmt: skip
             verdicts.append(verdict(evidence, now, self._rt.keys.index_key))
             await asyncio.sleep(0)  # requests do not wait for the whole batch
-        waits = [] if heard else [c for c, v in zip(cases, verdicts, strict=True) if v.waits]
+        waits = [c for c, v in zip(cases, verdicts, strict=True) if v.waits]
+        if waits and heard and time.monotonic() >= self._patient_until:
+            self._patient_until = time.monotonic() + PARKED_SECONDS
         if len(cases) >= BATCH and not all(v.waits for v in verdicts):
             self._more = True
         judged = (
@@ -328,7 +335,7 @@ class Judge:
     def _hears(self, seen: Seen) -> bool:
         """Whether a document may grow; if so, what waited for it is due."""
         heard = self.heard.all(seen.positions)
-        if heard and self._unheard:
+        if heard and self._unheard and time.monotonic() >= self._patient_until:
             self._unheard.clear()
             self._left.set()
         return heard

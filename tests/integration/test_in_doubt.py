@@ -92,6 +92,29 @@ async def test_while_the_leaving_of_a_member_waits_nothing_more_is_shown_by_a_co
     assert await town.fields(town.care) == set()
 
 
+async def test_what_waits_for_a_repair_is_not_judged_again_and_again_and_is_there_soon_after_it(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await town.views.record(registered("nobody", "care"))
+    await town.views.apply([await town.views.record(registered("nobody", "lending"))])
+    town.hear()
+    await town.views.tell(town.consent(town.care))
+    await town.judge._once()
+    with monkeypatch.context() as patch:
+        patch.setattr(judging, "verdict", None)  # whoever judges is stuck
+        await town.judge._once()
+    assert await stuck(town) is None
+    monkeypatch.setattr(judging, "PARKED_SECONDS", 0)
+    await town.views.apply([first])
+
+    async def there() -> bool:
+        town.hear()
+        await town.judge._once()
+        return await town.fields(town.care) == {"health"}
+
+    await until(there)
+
+
 async def unreadable(town: Town, key: bytes) -> Record:
     """It tells no stream."""
     record = await town.views.record(registered(f"agency-{key.decode()}"))
