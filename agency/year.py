@@ -134,7 +134,7 @@ class Year:
         yield from self._shapes()
 
     def _shapes(self) -> Iterator[Step]:
-        a, b, c, d = self._handles(4)
+        a, b, c, d, e, f = self._handles(6)
         newer = self.body(a, 1)
         newer["items"][0] |= {
             "type": "case.of_a_later_year",
@@ -152,6 +152,12 @@ class Year:
             "A record of an unknown type was taken for a document, or held up the next.",
             [unknown, self._sent(c, 1)],
             {b: None, c: self.holds(c, 1)},
+        )
+        later = self._sent(e, 1, type=CHANGED.replace(".v1", ".v2"))
+        yield Step(
+            "A document of a later version of its type was read as if it were of this one.",
+            [later, self._sent(f, 1)],
+            {e: None, f: self.holds(f, 1)},
         )
         large = self.body(d, 1, 900)
         yield Step(

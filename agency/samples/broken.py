@@ -27,6 +27,7 @@ FAULTS = {
     "forgets_versions": "A late record brought back",
     "known_members_only": "A document with members or types",
     "any_type": "A record of an unknown type",
+    "any_version": "A document of a later version of its type",
     "falls_at_poison": "A record of an unknown type",
     "stops_at_poison": "A record that does not open held up",
     "poison_is_end": "A record that does not open was taken for an end",
@@ -123,7 +124,7 @@ class Broken:
             if not beat.get("paused") or "pause_is_news" in self._faults:
                 self._up_to = beat["at"]
             return False
-        if record.header("ce_type") != CHANGED and "any_type" not in self._faults:
+        if not self._known(record.header("ce_type") or ""):
             raise ValueError
         version, edition = (
             int(record.header("ce_version") or ""),
@@ -150,6 +151,10 @@ class Broken:
         if "never_heals" not in self._faults:
             self._refused.pop(handle, None)
         return True
+
+    def _known(self, type: str) -> bool:
+        any_version = "any_version" in self._faults and type.startswith(CHANGED.removesuffix("1"))
+        return type == CHANGED or any_version or "any_type" in self._faults
 
     def _newer(self, handle: str, version: int, edition: int, body: Any) -> bool:
         had = self._held.get(handle)
