@@ -8,6 +8,7 @@ from shared.contracts import EVENTS
 from shared.contracts.views import (
     FileMade,
     InputRefused,
+    SecretShown,
     SubscriptionEvent,
     What,
 )
@@ -17,7 +18,7 @@ from .domain import way
 from .domain.cover import ASTRAY
 from .domain.way import Ways
 
-MANY = (FileMade, InputRefused)
+MANY = (FileMade, InputRefused, SecretShown)
 TOLD = [
     type_
     for type_, event in EVENTS.items()

@@ -570,6 +570,7 @@ SAMPLES: tuple[Event, ...] = (
     views.InputRefused(agency="care-centre", what="cursor"),
     views.CoverUsed(**DISCLOSED, cover=an_id(23)),
     views.FileMade(agency="care-centre", documents=2, digest="0" * 64),
+    views.SecretShown(agency="care-centre"),
     views.WebhookRegistered(agency="care-centre", way=an_id(22), url="https://care.example/hook"),
     views.WebhookRestarted(agency="care-centre", way=an_id(22)),
     views.WebhookRemoved(agency="care-centre", way=an_id(22)),

@@ -71,10 +71,11 @@ async def test_each_is_refused_and_on_record_once_and_changes_nothing(town: Town
         lines = ['{"format":"tsunagu-receipts-1"}', f'{{"handle":"{handle}","document":1}}']
         good = {str(k): str(v) for k, v in care.key.as_dict(private=False).items()}
         foreign = [lines[0], f'{{"handle":"{uuid4()}","document":1}}', '{"handle":5}']
-        secret = exchange.secret(town.rt.keys.index_key, town.care)
+        secret = exchange.secret(town.rt.keys.index_key, town.care, good)
         forged = {"lines": foreign, "signature": exchange.signature(secret, "\n".join(foreign))}
         receipt = {"handle": handle, "document": 1, "grade": "placed", "digest": "0" * 64}
         files = f"/v1/subscriptions/{town.clinic}/exchange/documents"
+        nobody = f"nobody-{uuid4().hex[:8]}"
         for call, status, field in (
             *((system.put(path, json={"public_key": key}), 422, "body.public_key")
               for key in ({"kty": "RSA"}, {}, {**good, "x": "A" * 43}, {**good, "crv": "P-256"})),
@@ -98,6 +99,10 @@ async def test_each_is_refused_and_on_record_once_and_changes_nothing(town: Town
             *((system.post("/v1/receipts", content=body, headers={"content-type": "application/json"}),
                422, None) for body in UNFIT),
             (staff.post("/v1/receipts", content=b"[]"), 422, None),
+            *((carrier.request(method, f"/v1/subscriptions/{nobody}/{what}", json=body), 404, None)
+              for method, what, body in (("PUT", "webhook", {"url": REFUSED[0]}),
+                                         ("POST", "exchange/documents", {"cursor": cursor}))),
+            (carrier.put(f"/v1/subscriptions/{nobody}", json={"public_key": {}}), 422, "body.public_key"),
         ):  # fmt: skip
             answer = await call
             assert answer.status_code == status, answer.text

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from joserfc.jwk import KeySet
+from joserfc.jwk import KeySet, OKPKey
 
 from agency import exchange
 from agency.copy import Copy
@@ -18,6 +18,7 @@ from shared.contracts.views import (
     ReceiptRecorded,
     ReceiptRefused,
     RetractionConfirmed,
+    SecretShown,
 )
 from tests.integration.test_feed import Household, read_all
 from tests.integration.test_views import KNEE, Town, town
@@ -103,6 +104,20 @@ async def test_files_bring_what_the_feed_brings_and_receipts_come_back(town: Tow
         place = f"/v1/subscriptions/{town.clinic}/exchange/documents"
         answer = await other.post(place, json={"cursor": cursor})
         assert answer.json()["errors"][0]["field"] == "body.cursor"
+        again = OKPKey.generate_key("X25519").as_dict(private=False)
+        key = {name: again[name] for name in ("kty", "crv", "x")}
+        assert (await system.put(path, json={"public_key": key})).status_code == 200
+        answer = await carrier.post(f"{path}/exchange/receipts", json=back)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.signature")
+        assert (await system.get(f"{path}/exchange/secret")).json()["secret"] != secret
+        assert (await system.post(f"{path}/key-revocation", json={})).status_code == 200
+        for refused in (
+            carrier.get(f"{path}/exchange/secret"),
+            carrier.post(f"{path}/exchange/receipts", json=back),
+        ):
+            answer = await refused
+            assert (answer.status_code, answer.json()["reason"]) == (409, "no-key")
+    assert [one.agency for one in await town.views.written(SecretShown)] == [town.care] * 2
     first_file, *others = await town.views.written(FileMade)
     assert (first_file.documents, len(others)) == (2, 3)
 

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from shared.contracts.codes import OneOf
-from shared.contracts.views import FileMade
+from shared.contracts.views import FileMade, SecretShown
 from shared.decider import Refused
 from shared.http import Body, Call, Route
 from shared.problems import bad_input
@@ -78,8 +78,14 @@ class Secret(BaseModel):
 
 @router.get("/secret")
 async def get_secret(code: Code, call: Subscriber) -> Secret:
-    """Signs files in both directions. It goes to the agency once, and not by the way of the files."""
-    return Secret(secret=shown(exchange.secret(call.rt.keys.index_key, code)))
+    """Signs files in both directions, until the agency has another key or none. It goes to the agency by
+    another way than the files; whom it was shown to is on record.
+    """
+    call.need_whole()
+    key, context = await _secret(call, code), replace(call.context(), command=None)
+    event, stream = SecretShown(agency=code), f"subscription/{code}"
+    await call.rt.journal.handle(way.DECIDER, stream, code, event, context)
+    return Secret(secret=shown(key))
 
 
 @router.post("/documents", responses={200: {"content": {FILE: {"schema": {"type": "string"}}}}})
@@ -107,7 +113,7 @@ async def make_file(code: Code, call: Subscriber, body: NewFile) -> Response:
 @router.post("/receipts")
 async def import_receipts(code: Code, call: Subscriber, body: Receipts) -> Imported:
     """What the agency signed goes on record; a line that does not fit is named, the others count."""
-    key = exchange.secret(call.rt.keys.index_key, code)
+    key = await _secret(call, code)
     try:
         found = exchange.receipts(key, body.lines, body.signature)
     except Forged:
@@ -123,6 +129,12 @@ async def import_receipts(code: Code, call: Subscriber, body: Receipts) -> Impor
     if any(one.reason in UNFIT for one in refused):
         await put_on_record(call, code, "line")
     return Imported(taken=len(found) - len(refused), refused=refused)
+
+
+async def _secret(call: Call, code: str) -> bytes:
+    past = await call.load(f"subscription/{code}")
+    key = way.keyed(past.fold(way.DECIDER))
+    return exchange.secret(call.rt.keys.index_key, code, key)
 
 
 async def _taken(call: Call, code: str, given: dict[str, Any]) -> str | None:

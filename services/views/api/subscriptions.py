@@ -81,7 +81,7 @@ async def on_subscription(code: Code, call: Caller) -> OnSubscription:
 
 async def on_known(on: Annotated[OnSubscription, Depends(on_subscription)]) -> OnSubscription:
     """404 for an agency that neither subscribed nor is in the directory."""
-    if not on.past.events and on.agency not in await _listed(on.call):
+    if not await known(on.call, on.agency, on.past):
         raise not_found()
     return on
 
@@ -106,7 +106,8 @@ async def subscribe(
         try:
             checked(key)
         except Problem:
-            await put_on_record(on.call, on.agency, "key")
+            if await known(on.call, on.agency, on.past):
+                await put_on_record(on.call, on.agency, "key")
             raise
 
     return await on.write(subscription.Register(on.agency, key), body, check=check)
@@ -167,6 +168,11 @@ async def release(on: ByOperator, body: Act) -> Receipt:
 async def end(on: On, body: Act) -> Receipt:
     """Its topic, login and rights are taken away. It may subscribe again, with a new key."""
     return await on.write(SubscriptionEnded(agency=on.agency), body)
+
+
+async def known(call: Call, code: str, past: Past) -> bool:
+    """Did this agency ever subscribe, or is it in the directory?"""
+    return bool(past.events) or code in await _listed(call)
 
 
 async def _listed(call: Call) -> set[str]:

@@ -21,6 +21,7 @@ from ..ways.endpoints import states
 from ..ways.outside import Forbidden, addresses
 from ..ways.post import secret, shown
 from .common import Code
+from .subscriptions import known
 
 WRONG = "must be https and lead to a public address / 公開アドレスの https に限ります"
 Check = Callable[[], Awaitable[None]]
@@ -63,6 +64,8 @@ async def subscriber(code: Code, call: Caller) -> Call:
     if call.who.agency != code and "operator" not in call.who.roles:
         raise not_found()
     call.need("operator", "system")
+    if not await known(call, code, await call.load(f"subscription/{code}")):
+        raise not_found()
     return call
 
 

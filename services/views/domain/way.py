@@ -11,6 +11,7 @@ from shared.contracts.views import (
     FileMade,
     OfficeRegistered,
     OfficeRemoved,
+    SecretShown,
     SubscriptionEnded,
     WebhookRegistered,
     WebhookRemoved,
@@ -42,7 +43,9 @@ class Remove:
     pass
 
 
-Command = WebhookRegistered | FileMade | Restart | Remove | OfficeRegistered | OfficeRemoved
+Command = (
+    WebhookRegistered | FileMade | SecretShown | Restart | Remove | OfficeRegistered | OfficeRemoved
+)
 
 
 def may_flow(state: Ways) -> None:
@@ -51,14 +54,24 @@ def may_flow(state: Ways) -> None:
         raise Refused("no-subscription", state.life.status, ("subscriptions",))
 
 
+def keyed(state: Ways) -> Mapping[str, str]:
+    """The key, while it is one and nobody has doubts about who holds it. Raises Refused."""
+    key = state.life.public_key
+    if key is None or state.life.status not in ("active", "paused"):
+        raise Refused("no-key", state.life.status, ("subscriptions",))
+    return key
+
+
 def decide(state: Ways, command: Command) -> list[Event]:
     match command:
         case FileMade():
             may_flow(state)
             return [command]
+        case SecretShown():
+            keyed(state)
+            return [command]
         case WebhookRegistered(url=url):
-            if state.life.status not in ("active", "paused"):
-                raise Refused("no-key", state.life.status, ("subscriptions",))
+            keyed(state)
             return [] if state.way and url == state.url else [command]
         case OfficeRegistered(by=by, address=address):
             known = state.offices.get(by)

@@ -3,7 +3,7 @@
 import base64
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -31,9 +31,11 @@ class File:
     digest: str
 
 
-def secret(index_key: bytes, agency: str) -> bytes:
-    """Signs the files of one agency in both directions; goes to it once, by another way."""
-    return hmac.digest(index_key, f"exchange\n{agency}".encode(), sha256)
+def secret(index_key: bytes, agency: str, public_key: Mapping[str, str]) -> bytes:
+    """Signs the files of one agency in both directions; goes to it by another way. It ends with the key
+    that documents are sealed to: no key comes a second time.
+    """
+    return hmac.digest(index_key, f"exchange\n{agency}\n{public_key['x']}".encode(), sha256)
 
 
 def signature(secret: bytes, text: str) -> str:
@@ -76,7 +78,9 @@ async def documents(
         "sha256": [sha256(line.encode()).hexdigest() for line in lines],
     }
     text = "\n".join([json.dumps(manifest, separators=(",", ":")), *lines, ""])
-    signed = text + json.dumps({"signature": signature(secret(key, agency), text)}) + "\n"
+    signed = (
+        text + json.dumps({"signature": signature(secret(key, agency, public_key), text)}) + "\n"
+    )
     return File(signed, len(lines), sha256(signed.encode()).hexdigest())
 
 

@@ -41,6 +41,11 @@ class FileMade(SubscriptionEvent):
     digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), S]
 
 
+@event("subscription.secret_shown")
+class SecretShown(SubscriptionEvent):
+    """The secret that signs its files in both directions was shown; ce_actor says to whom."""
+
+
 @event("subscription.webhook_removed")
 class WebhookRemoved(SubscriptionEvent):
     way: Id
