@@ -108,13 +108,13 @@ def service(name: str) -> str:
 
 def body(code: str) -> str:
     """A kind of meeting by its name."""
-    known = bodies().get(code)
+    known = bodies(datetime.now(TOKYO)).get(code)
     return known.name if known else code
 
 
 def held(meetings: Mapping[str, int]) -> list[tuple[str, int]]:
     """The kinds of meeting that were held at all; those of indicator I first."""
-    known = bodies()
+    known = bodies(datetime.now(TOKYO))
     counted = [code for code, body in known.items() if body.counted_in_indicator_1]
     order = dict.fromkeys([*counted, *known, *sorted(meetings)])
     return [(code, meetings[code]) for code in order if meetings.get(code)]

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field, model_validator
 
 from shared.calendar import TOKYO, fiscal_year
-from shared.contracts.codes import bodies
 from shared.contracts.metrics import CourseHeld, SurveyRecorded
 from shared.http import Body, Call, Caller, PathId, Receipt, Route, to_uuid
 from shared.ids import uuid7
@@ -207,7 +206,7 @@ def _shown(plan: Indicator, fiscal_year: int, year: view.Year) -> IndicatorShown
     )
     match plan.id:
         case "I":
-            counted = {c for c, body in bodies().items() if body.counted_in_indicator_1}
+            counted = view.counted(fiscal_year)
             shown.value = year.sittings
             shown.by_kind = {code: n for code, n in year.meetings.items() if code in counted}
             shown.combined = year.combined

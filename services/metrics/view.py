@@ -149,17 +149,25 @@ def _months(fiscal_year: int) -> list[str]:
     return [f"{fiscal_year + (n > 12)}-{(n - 1) % 12 + 1:02}" for n in range(4, 16)]
 
 
+def _last(fiscal_year: int) -> date:
+    return date(fiscal_year + 1, 3, 31)
+
+
+def counted(fiscal_year: int) -> set[str]:
+    """Bodies of indicator I, by the rows that hold at the end of that year: later ones change none."""
+    return {c for c, body in bodies(_last(fiscal_year)).items() if body.counted_in_indicator_1}
+
+
 async def year(db: Connection | Pool, fiscal_year: int) -> Year:
     """All figures of one fiscal year from one snapshot."""
     first, after = date(fiscal_year, 4, 1), date(fiscal_year + 1, 4, 1)
-    counted = [body.code for body in bodies().values() if body.counted_in_indicator_1]
     begin, end = (datetime(d.year, d.month, d.day, tzinfo=TOKYO) for d in (first, after))
-    row = await db.fetchrow(FIGURES, begin, end, first, after, counted)
+    row = await db.fetchrow(FIGURES, begin, end, first, after, sorted(counted(fiscal_year)))
     assert row is not None
     return Year(
         sittings=row["sittings"],
         combined=row["combined"],
-        meetings={**dict.fromkeys(bodies(), 0), **row["meetings"]},
+        meetings={**dict.fromkeys(bodies(_last(fiscal_year)), 0), **row["meetings"]},
         share=row["share"],
         completed=row["completed"],
         contacts=row["cases_opened"] + row["records"],

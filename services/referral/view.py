@@ -18,7 +18,7 @@ from shared.offices import IS_MINE, KEEPER, the_offices, what_is_mine
 from shared.runtime import Runtime
 from shared.views import View
 
-from .domain.referral import AFTER, OPEN
+from .domain.referral import AFTER, OPEN, TRACKED
 
 CASES = """
 insert into cases (id, lead, led_by, led_at)
@@ -59,16 +59,18 @@ IS_PERSON = "select exists (select from person where case_id = $1 and person = $
 FOLLOWS = KEEPER.format(agency="r.sender", by="r.sent_by", at="r.sent_at", passed="$9")
 BEGAN = KEEPER.format(agency="r.answerer", by="r.answered_by", at="r.answered_at", passed="$9")
 REFERRALS_OF = f"""
-select id, case_id as "case", sender, receiver, status, requested_at, followed_by, undecided
+select id, case_id as "case", sender, receiver, told as status, requested_at, followed_by, undecided
   from (select *, nullif({FOLLOWS}, '') as followed_by,
+               case when receiver = any($7) then status
+                    else coalesce($13::jsonb ->> status, status) end as told,
                status = any($10::text[])
                and (receiver = any($12::text[])
                     or coalesce(receiver = answerer and {BEGAN} <> receiver, false)) as undecided
           from referral r
          where ({_mine(*SENT, 7)} and $2 <> 'receiver' or receiver = any($7) and $2 <> 'sender')
-           and id > $3 and status = any($5::text[])
+           and id > $3
            and {blocks.NOT_BLOCKED.format(agency="$1", staff="$6", case="case_id")}) shown
- where undecided or not $11
+ where (undecided or not $11) and told = any($5::text[])
  order by id limit $4"""
 
 OF_WORLD = (*DIRECTORY_TYPES, *POOL_TYPES)
@@ -131,13 +133,13 @@ async def referrals_of(
 ) -> list[dict[str, object]]:
     """Those of his agency that are there for him; `role` is sender, receiver or either. `undecided`: that
     wait for a person, since nobody has the desk that was asked, or who was asked began it under a
-    programme that he runs no more.
+    programme that he runs no more. Of what he sent the status says how far it is, and no more (L10).
     """
     known, now = await the_offices(rt), rt.clock.now()
     nobodys = [code for code in known.desks if known.desk_of(code, now) is None]
     asked = who.agency, role, after, limit, statuses, who.subject
     mine = await what_is_mine(rt, who.agency)
-    rows = await rt.reads.fetch(REFERRALS_OF, *asked, *mine, OPEN, undecided, nobodys)
+    rows = await rt.reads.fetch(REFERRALS_OF, *asked, *mine, OPEN, undecided, nobodys, TRACKED)
     return [{**row, "answered_by": known.named(row["receiver"], now)} for row in rows]
 
 

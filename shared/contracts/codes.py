@@ -1,12 +1,12 @@
 """Closed lists and legal bodies: dated data of a municipality, shipped as 要確認 until confirmed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from . import lists
 
@@ -28,6 +28,7 @@ class Body(BaseModel):
     review_days: int | None = None
     enquiry_minimum: tuple[str, ...] = ()
     counted_in_indicator_1: bool
+    begins: date = Field(alias="from", exclude=True)
     confirmed: bool
 
 
@@ -42,11 +43,26 @@ def _lists() -> dict[str, dict[str, Any]]:
 
 
 @cache
-def bodies() -> dict[str, Body]:
-    today = datetime.now(TOKYO).date()
-    rows = [row for row in lists.read("bodies.toml")["body"] if row["from"] <= today]
-    rows.sort(key=lambda row: cast(date, row["from"]))
-    return {row["code"]: Body.model_validate(row) for row in rows}
+def _bodies() -> tuple[Body, ...]:
+    rows = (Body.model_validate(row) for row in lists.read("bodies.toml")["body"])
+    return tuple(sorted(rows, key=lambda row: row.begins))
+
+
+def bodies(on: date) -> Mapping[str, Body]:
+    """By code, the newest row that holds on that day (of a moment: in Asia/Tokyo)."""
+    return _held(on.astimezone(TOKYO).date() if isinstance(on, datetime) else on)
+
+
+@lru_cache(1 << 10)
+def _held(day: date) -> Mapping[str, Body]:
+    return {row.code: row for row in _bodies() if row.begins <= day}
+
+
+def body_codes(*types: LegalType) -> list[str]:
+    """Of all bodies that ever are, or have one of these legal types in some row."""
+    return list(
+        dict.fromkeys(row.code for row in _bodies() if not types or row.legal_type in types)
+    )
 
 
 def lead_minimum() -> frozenset[str]:

@@ -1,7 +1,7 @@
 """The published language itself: each field declared once, each type in its place, closed lists closed."""
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, get_args
 from uuid import UUID
@@ -19,6 +19,7 @@ from shared.contracts import (
     Event,
     Personal,
     Structural,
+    codes,
     declared,
     intake,
     lists,
@@ -220,24 +221,35 @@ def test_a_record_shows_the_words_of_its_day(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_bodies_share_as_their_legal_type_says() -> None:
-    for body in bodies().values():
+    for body in bodies(date.max).values():
         assert bool(body.citation) == (body.legal_type != "local"), body.code
         assert bool(body.secrecy) == (body.legal_type == "statutory"), body.code
         assert bool(body.review_days) == (body.legal_type == "statutory"), body.code
         assert not body.confirmed, "only with the name of who confirmed it"
 
 
-def test_the_newest_row_of_a_body_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_body_the_newest_row_of_the_day_holds_whenever_it_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a later row says changes nothing of before."""
     same = 'code = "juso"\nlegal_type = "consented"\ncitation = "要綱"\nconfirmed = false'
-    rows = (("2026-04-01", "new"), ("2021-04-01", "old"))
+    rows = (("2040-04-01", "next"), ("2026-04-01", "new"), ("2021-04-01", "old"))
     told = "\n".join(
         f'[[body]]\nfrom = {begins}\nname = "{name}"\n{same}\ncounted_in_indicator_1 = true'
         for begins, name in rows
     )
     (tmp_path / "bodies.toml").write_text(told, "utf-8")
     monkeypatch.setenv(lists.FOLDER, str(tmp_path))
-    bodies.cache_clear()
+    for cached in (codes._bodies, codes._held):
+        cached.cache_clear()
     try:
-        assert bodies()["juso"].name == "new"
+        for day, name in ((date(2026, 3, 31), "old"), (date(2040, 3, 31), "new")):
+            assert bodies(day)["juso"].name == name
+        begins = datetime(2040, 3, 31, 15, tzinfo=UTC)  # midnight in Tokyo
+        assert bodies(begins)["juso"].name == "next"
+        assert bodies(begins - timedelta(seconds=1))["juso"].name == "new"
+        assert not bodies(date(2021, 3, 31))
+        assert codes.body_codes("consented") == codes.body_codes() == ["juso"]
     finally:
-        bodies.cache_clear()
+        for cached in (codes._bodies, codes._held):
+            cached.cache_clear()

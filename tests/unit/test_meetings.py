@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.meetings.domain import deadlines, matter, meeting, member, sitting
 from shared.basis import Consent, Member, World
 from shared.contracts import ERASED, Envelope, Event
-from shared.contracts.codes import bodies
+from shared.contracts.codes import body_codes
 from shared.contracts.intake import ConsentRecorded
 from shared.contracts.meetings import (
     AgendaItemAdded,
@@ -287,9 +287,12 @@ def test_a_statutory_body_decides_in_its_matter() -> None:
 
 
 def test_which_bodies_share_without_consent_is_data() -> None:
-    statutory = {code for code in bodies() if sitting.is_statutory(code)}
-    assert statutory == {"shien-106-6", "shien-9", "chosei-27-3"}
-    assert not sitting.is_statutory("unknown")
+    def statutory(on: date) -> set[str]:
+        return {code for code in body_codes() if sitting.is_statutory(code, on)}
+
+    assert statutory(date(2026, 4, 1)) == {"shien-106-6", "shien-9", "chosei-27-3"}
+    assert statutory(date(2025, 3, 31)) == {"shien-9"}, "before 2025-04-01"
+    assert not sitting.is_statutory("unknown", date(2026, 4, 1))
 
 
 # Consents that cover a meeting (L6)

@@ -232,7 +232,7 @@ async def test_an_empty_year(facts: Connection) -> None:
     assert await year(facts, 2026) == Year(
         0,
         0,
-        dict.fromkeys(bodies(), 0),
+        dict.fromkeys(bodies(date(2027, 3, 31)), 0),
         None,
         0,
         0,

@@ -168,8 +168,8 @@ async def record_consent(on: OnCaseDep, body: NewConsent) -> Receipt:
             raise bad_input("body.until", "lies before begins / 終期が始期より前です")
         if not body.holders and not body.group:
             raise bad_input("body.holders", "name agencies or a group / 提供先がありません")
-        if body.group and body.group not in bodies():
-            known = ", ".join(bodies())
+        if body.group and body.group not in bodies(on.call.now()):
+            known = ", ".join(bodies(on.call.now()))
             raise bad_input(
                 "body.group", f"no such body, one of / 会議体は次のいずれかです: {known}"
             )

@@ -15,7 +15,7 @@ def consent(found: Consent, known: World, at: datetime) -> str:
     said = found.recorded
     to = [_name(code, known) for code in said.holders if code not in found.excluded(at)]
     if said.group:
-        body = bodies().get(said.group)
+        body = bodies(said.begins).get(said.group)
         to.append(f"{body.name if body else said.group}の構成機関")
     how = _label("consent_medium", said.medium, said.begins)
     if said.proxy:

@@ -79,7 +79,8 @@ async def add_item(on: Annotated[OnMeeting, Depends(on_agenda)], body: NewItem) 
     statutory body a live matter of the case is the basis instead.
     """
     call, subjects = on.call, once(body.subjects)
-    statutory = sittings.is_statutory(body.body)
+    planned_at = datetime.combine(on.convened.planned_on, time.min, TOKYO)
+    statutory = sittings.is_statutory(body.body, planned_at)
     matter = await _live_matter(call, body) if statutory else None
     found = {} if statutory else await _covering(on, body.case, subjects)
     bases = (matter,) if matter else once([id for ids in found.values() for id in ids])
@@ -91,7 +92,7 @@ async def add_item(on: Annotated[OnMeeting, Depends(on_agenda)], body: NewItem) 
         invited=on.convened.invited,
         bases=bases,
         matter=matter,
-        planned_at=datetime.combine(on.convened.planned_on, time.min, TOKYO),
+        planned_at=planned_at,
     )
 
     async def check() -> None:

@@ -83,7 +83,7 @@ class OnBody:
 
 
 async def on_body(code: str, call: Caller) -> OnBody:
-    if code not in bodies():
+    if code not in bodies(call.now()):
         raise not_found()
     return OnBody(call, code, await pool_of(call, code))
 
@@ -119,13 +119,14 @@ async def on_pledging(subject: str, on: Annotated[OnBody, Depends(on_member)]) -
 @router.get("/v1/bodies")
 async def list_bodies(call: StaffDep, after: After = None, limit: Limit = 50) -> Page[BodyShown]:
     """The kinds of meeting (要確認 until confirmed) with their members now."""
-    codes = sorted(code for code in bodies() if code > (after or ""))[:limit]
+    known = bodies(call.now())
+    codes = sorted(code for code in known if code > (after or ""))[:limit]
     items = []
     for code in codes:
         pool = await pool_of(call, code)
         items.append(
             BodyShown(
-                **bodies()[code].model_dump(),
+                **known[code].model_dump(),
                 members=[
                     MemberShown(
                         subject=subject,

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from shared.basis import pools
-from shared.contracts.codes import LegalType, bodies
+from shared.contracts.codes import LegalType, bodies, body_codes
 from shared.http import Body, Call, Caller
 from shared.offices import the_offices
 from shared.problems import bad_input
@@ -40,7 +40,7 @@ Value = TypeVar("Value")
 
 def body_of(*types: LegalType) -> tuple[AfterValidator, WithJsonSchema]:
     """Annotations for a string that must be the code of a body of these legal types."""
-    codes = [body.code for body in bodies().values() if body.legal_type in types]
+    codes = body_codes(*types)
 
     def check(code: str) -> str:
         if code not in codes:
@@ -48,6 +48,13 @@ def body_of(*types: LegalType) -> tuple[AfterValidator, WithJsonSchema]:
         return code
 
     return AfterValidator(check), WithJsonSchema({"type": "string", "enum": codes})
+
+
+def of_the_day(call: Call, code: str, *types: LegalType) -> None:
+    """422 for a body that is none of these legal types yet."""
+    found = bodies(call.now()).get(code)
+    if found is None or found.legal_type not in types:
+        raise bad_input("body.body", "no such body on this day / この日にはまだない会議体です")
 
 
 class Nothing(Body):

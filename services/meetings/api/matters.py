@@ -34,6 +34,7 @@ from .common import (
     all_of_case,
     body_of,
     named_case,
+    of_the_day,
     once,
     pool_of,
 )
@@ -116,6 +117,7 @@ async def submit_matter(call: Annotated[Call, Depends(submitter)], body: NewMatt
     )
 
     async def check() -> None:
+        of_the_day(call, body.body, "statutory")
         await all_of_case(call, body.case, body.subjects)
 
     return await call.handle(
@@ -135,7 +137,7 @@ async def list_matters(
 ) -> Page[MatterLine]:
     """Those that the caller's agency submitted, that he is called for, or whose office he is in."""
     mine: dict[str, Member] = {}
-    for code in bodies():
+    for code in bodies(call.now()):
         me = (await pool_of(call, code)).now.get(call.who.subject)
         if me and me.agency == call.who.agency:
             mine[code] = me

@@ -25,9 +25,11 @@ from . import matter, task
 def review_due(event: Event, occurred_at: datetime) -> datetime | None:
     """When the next review is due after a submission or a review.
 
-    A review does not say before which body: it takes the shortest term of all, never a late one.
+    A review does not say before which body: it takes the shortest term of all of that day, never a late
+    one.
     """
-    terms = {code: body.review_days for code, body in bodies().items() if body.review_days}
+    known = bodies(occurred_at)
+    terms = {code: body.review_days for code, body in known.items() if body.review_days}
     match event:
         case MatterSubmitted(body=code) if code in terms:
             return occurred_at + timedelta(days=terms[code])

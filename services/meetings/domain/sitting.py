@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 from shared.basis import Consent, World, covers
@@ -66,7 +66,7 @@ def decide(state: Sitting, command: Command) -> list[Event]:
                 raise Refused("all-invited-are-covered", state.status, ())
             return [AgendaItemRemoved(meeting=state.item.meeting, case=state.item.case)]
         case RecordDecision(recorded) if state.status == "added" and state.item:
-            if is_statutory(state.item.body):
+            if is_statutory(state.item.body, state.item.planned_at):
                 raise Refused("decided-in-the-matter", state.status, ())
             return [recorded]
         case _:
@@ -86,9 +86,9 @@ def evolve(state: Sitting, event: Event) -> Sitting:
 DECIDER = Decider(Sitting(), decide, evolve)
 
 
-def is_statutory(body: str) -> bool:
-    """Does it share without consent (L5)? Every other body discusses consented cases only (L6)."""
-    known = bodies().get(body)
+def is_statutory(body: str, on: date) -> bool:
+    """Does it share without consent on that day (L5)? Every other one takes consented cases only (L6)."""
+    known = bodies(on).get(body)
     return known is not None and known.legal_type == "statutory"
 
 

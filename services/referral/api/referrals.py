@@ -34,12 +34,15 @@ from .common import ONCE, Agency
 router = APIRouter(route_class=Route)
 
 Role = Literal["sender", "receiver"]
-Status = Literal["requested", "received", "accepted", "in_progress", "completed", "declined"]
+Status = Literal[
+    "requested", "received", "accepted", "in_progress", "completed", "declined", "ended"
+]  # fmt: skip
 WORKERS = ("intake_worker", "agency_worker", "coordinator", "supervisor")
 STAFF = (*WORKERS, "system")
 ONLY_RECEIVER = "only the receiving agency answers / 受け手の機関だけが回答できます"
 ReferralId = Annotated[str, Path(alias="id", json_schema_extra={"format": "uuid"})]
 NO_ID = UUID(int=0)
+TRACKED = ("requested_at", "received_at", "accepted_at", "ended_at")
 
 
 class NewReferral(Body):
@@ -108,7 +111,10 @@ class ReferralLine(BaseModel):
 
 
 class ReferralShown(ReferralLine):
-    """`need` is null for the receiver while no basis lives; `basis_missing` says so to both."""
+    """`need` is null for the receiver while no basis lives; `basis_missing` says so to both. To who sent it
+    `status` is received, in_progress (since `accepted_at`) or ended, and what is finer null, unless a
+    basis lives that covers the answer for it (L10).
+    """
 
     person: UUID
     classes: list[str]
@@ -125,6 +131,7 @@ class ReferralShown(ReferralLine):
     declined_at: datetime | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None
+    ended_at: datetime | None = None
     version: int
 
 
@@ -256,10 +263,11 @@ async def list_referrals(
     limit: Limit = 50,
     undecided: bool = False,
 ) -> Page[ReferralLine]:
-    """What the caller's agency sent and received, or has now by a programme; `undecided`: only what a
-    person has to decide since a programme has passed.
+    """What the caller's agency sent and received, or has now by a programme; of what it sent only
+    whether it was received, is in progress or ended (L10). `undecided`: only what a person has to
+    decide since a programme has passed.
     """
-    statuses = referrals.ALLOWED if status is None else (status,)
+    statuses = {*referrals.ALLOWED, *referrals.TRACKED.values()} if status is None else {status}
     return await _page(call, role or "either", after, limit, tuple(statuses), undecided)
 
 
@@ -296,7 +304,12 @@ async def get_referral(on: OnReferralDep) -> ReferralShown:
         for id in asked.bases
         if id in given
     )
-    return _shown(on, live)
+    me = call.who.agency
+    finer = on.received or any(
+        referrals.ANSWER in classes_for(basis, asked.person, me, receiver, world, call.now())
+        for basis in given.values()
+    )
+    return _shown(on, live, finer)
 
 
 @router.post("/v1/referrals/{id}/receipt")
@@ -324,7 +337,7 @@ async def complete(on: OnReceivedDep, body: Completion) -> Receipt:
     return await on.write(referrals.Complete(body.outcome, body.text), body)
 
 
-def _shown(on: OnReferral, live: bool) -> ReferralShown:
+def _shown(on: OnReferral, live: bool, finer: bool) -> ReferralShown:
     asked = on.asked
     fields: dict[str, Any] = {}
     for recorded in on.past.events:
@@ -339,10 +352,12 @@ def _shown(on: OnReferral, live: bool) -> ReferralShown:
             case ServiceStarted(first_contact_on=day):
                 fields |= {"started_at": at, "first_contact_on": day}
             case ReferralCompleted(outcome=outcome):
-                fields |= {"completed_at": at, "outcome": readable(outcome)}
+                fields |= {"completed_at": at, "ended_at": at, "outcome": readable(outcome)}
             case ReferralDeclined(code=code, text=text):
                 declined = DeclineShown(code=readable(code), text=readable(text))
-                fields |= {"declined_at": at, "decline": declined}
+                fields |= {"declined_at": at, "ended_at": at, "decline": declined}
+    if not finer:
+        fields = {name: fields[name] for name in TRACKED if name in fields}
     may_read = live or on.call.who.agency == on.followed_by
     return ReferralShown(
         id=asked.referral,
@@ -350,7 +365,7 @@ def _shown(on: OnReferral, live: bool) -> ReferralShown:
         person=asked.person,
         sender=asked.sender,
         receiver=asked.receiver,
-        status=on.status,
+        status=on.status if finer else referrals.TRACKED[on.status],
         followed_by=on.followed_by,
         answered_by=on.answered_by,
         undecided=on.undecided,

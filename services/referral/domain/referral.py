@@ -6,7 +6,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from shared.basis import Consent, World
-from shared.contracts import Event
+from shared.contracts import Event, sealed_fields
 from shared.contracts.referral import (
     ReferralAccepted,
     ReferralCompleted,
@@ -30,6 +30,17 @@ ALLOWED = {
 }
 OPEN = tuple(status for status, moves in ALLOWED.items() if moves)
 """Somebody still has to act."""
+TRACKED = {
+    "requested": "requested",
+    "received": "received",
+    "accepted": "in_progress",
+    "in_progress": "in_progress",
+    "completed": "ended",
+    "declined": "ended",
+}
+"""L10: how far it is, as who sent it is told without a basis."""
+ANSWER = sealed_fields(ReferralDeclined)["code"].data_class
+"""Of what is finer than that."""
 
 AFTER: dict[type[Event], str] = {
     ReferralRequested: "requested",

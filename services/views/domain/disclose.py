@@ -255,7 +255,7 @@ def reading(
 
 
 def _identifies(fact: Fact, matter: Matter) -> bool:
-    body = bodies().get(matter.body)
+    body = bodies(matter.submitted_at).get(matter.body)
     return (
         body is not None
         and fact.type == PersonDescribed.TYPE
