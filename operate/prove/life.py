@@ -2,26 +2,30 @@
 
 import random
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import product
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from operate.prove.known import SIX, Key, Opened
 from operate.prove.known import Bases as Why
-from operate.prove.known import Key, Opened
 from operate.prove.opening import Members
 from operate.prove.oracle import Oracle, Sight
 from operate.prove.teller import history
-from operate.prove.told import AGENCIES, MEMBERS, History, Step
+from operate.prove.told import AGENCIES, CASES, MEMBERS, History, Step
+from services.referral.domain.referral import covering
 from services.views.domain.disclose import disclose, matters, reading
 from services.views.domain.facts import facts
-from services.views.domain.joined import Merge, below, joined, mistaken
+from services.views.domain.joined import Merge, joined
 from services.views.domain.verdict import Evidence, Held, verdict
-from shared.basis import world
+from services.views.judge import BASIS_STREAMS, OFFICE_STREAMS, Told
+from shared.basis import Consent, consents, world
 from shared.contracts import Envelope, Recorded
 from shared.contracts.intake import CasesMerged, ConsentConfirmed, MergeUndone
 from shared.contracts.views import DocumentChanged
+from shared.grounds import Ground, grounds
 
 KEY = b"k" * 32
 Place = tuple[UUID, str]
@@ -30,10 +34,12 @@ Place = tuple[UUID, str]
 
 @dataclass
 class Tally:
-    """`shown`: items that a new document added, by kind of basis, and those that a merge brought;
-    `opened`: items that a named member might read; `waited`: looks at which something was held back
-    because not everybody was heard; `pairs`: of histories and agencies that may not know in which of
-    the two they are.
+    """`shown`: items that a new document added, by kind of basis, those that a merge brought, and those
+    of a referral that its teller alone did not hold;
+    `opened`: items that a named member might read; `referable`: referrals for which there was a basis;
+    `waited`: looks at which something was held back because not everything was known; `held_back`:
+    documents that a parked stream kept from growing; `pairs`: of histories and agencies that may not
+    know in which of the two they are.
     """
 
     histories: int = 0
@@ -43,7 +49,9 @@ class Tally:
     withdrawn: int = 0
     told: Counter[str] = field(default_factory=Counter)
     opened: int = 0
+    referable: int = 0
     waited: int = 0
+    held_back: int = 0
     refolded: int = 0
     pairs: int = 0
     pairs_that_saw_something: int = 0
@@ -69,6 +77,10 @@ class Life:
         self.arrived: list[Recorded] = []
         self.plain: list[dict[str, object]] = []
         self.held: dict[Place, Held] = {}
+        self.keys = {
+            told.stream: str(getattr(told.event, "case", told.stream.partition("/")[2])).encode()
+            for told in of.told
+        }
         self.versions: Counter[str] = Counter()
 
     def take(self, number: int) -> None:
@@ -82,20 +94,30 @@ class Life:
         self.arrived.append(Recorded(told.event, envelope, {}))
         self.plain.append(told.plain)
 
-    def evidence(self, case: UUID, events: list[Recorded], heard: bool) -> Evidence:
-        merges, of = _merges(events), by_case(self.of.cases, events)
-        found, given = joined(case, of, merges)
+    def evidence(self, case: UUID, events: list[Recorded], step: Step) -> Evidence:
+        """As services/views/judge.py has it."""
+        merges = _merges(events)
+        its = Told(case, by_case(self.of.cases, events), merges)
         held = {agency: held for (one, agency), held in self.held.items() if one == case}
-        told = [event for one in below(case, merges) for event in of[one]]
-        wrong = mistaken(case, of, merges)
-        return Evidence(case, found, given, world(events), held, heard, told, wrong)
+        waiting = {key for stream in step.parked for key in self.key(stream)}
+        grow = step.heard and waiting.isdisjoint((None, *its.keys))
+        known = world(events)
+        return Evidence(case, its.facts, its.bases, known, held, grow, its.events, its.mistaken)
+
+    def key(self, stream: str) -> Iterator[bytes | None]:
+        """Of a parked one, where it may bear a basis; None: of all cases."""
+        kind = stream.partition("/")[0]
+        if kind in OFFICE_STREAMS:
+            yield None
+        elif kind in BASIS_STREAMS:
+            yield self.keys[stream]
 
     def look(self, step: Step) -> tuple[dict[Place, DocumentChanged], bool]:
         """The new documents, and whether something waits."""
         made: dict[Place, DocumentChanged] = {}
         waits = False
         for case in self.of.cases:
-            found = verdict(self.evidence(case, self.arrived, step.heard), step.at, KEY)
+            found = verdict(self.evidence(case, self.arrived, step), step.at, KEY)
             waits |= found.waits
             for version, change in found.changes:
                 self.held[case, change.agency] = Held(version + 1, change.model_dump(mode="json"))
@@ -170,6 +192,9 @@ def live(seed: int, number: int, tally: Tally) -> None:
     of = history(seed, number)
     life, chance = Life(of), random.Random(number)
     places = [(case, agency) for case in of.cases for agency in AGENCIES]
+    homes: dict[str, UUID | None] = {}
+    for told in of.told:
+        homes.setdefault(told.stream, told.plain.get("case"))
     tally.histories += 1
     for step in of.steps:
         if step.arrives is not None:
@@ -191,7 +216,10 @@ def live(seed: int, number: int, tally: Tally) -> None:
             if life.told(place) != ought:
                 wrong.append(f"{place}: told otherwise of what was wrong than it ought to be")
             tally.told.update(ought.values())
-            wrong += [f"{place}: {one}" for one in _against(sight, before[place], have, step)]
+            parked = {stream: homes[stream] for stream in step.parked}
+            sure = step.heard and not oracle.doubtful(place[0], parked)
+            tally.held_back += step.heard and not sure
+            wrong += [f"{place}: {one}" for one in _against(sight, before[place], have, sure)]
             if change := changes.get(place):
                 if change.document != numbers.get(place, 0) + 1:
                     wrong.append(f"{place}: the document is not numbered one more")
@@ -202,13 +230,14 @@ def live(seed: int, number: int, tally: Tally) -> None:
             wrong += _refolded(life, step, chance)
         if step is of.steps[-1]:
             wrong += _classes(life, oracle, step.at)
+            wrong += _referable(life, oracle, step.at, chance, tally)
         if wrong:
             tally.wrong.append(f"history {number} of seed {seed}, {step.at}: {'; '.join(wrong)}")
             return
 
 
-def _against(sight: Sight, before: dict[Key, Why], have: dict[Key, Why], step: Step) -> list[str]:
-    """L1, and fail closed: growth only while all is heard, shrinking always."""
+def _against(sight: Sight, before: dict[Key, Why], have: dict[Key, Why], sure: bool) -> list[str]:
+    """L1, and fail closed: growth only while all is heard and no basis waits, shrinking always."""
     wrong = [f"shown without a basis: {key}" for key in have if key not in sight.covered]
     wrong += [
         f"other bases than those that cover it: {key}"
@@ -216,12 +245,12 @@ def _against(sight: Sight, before: dict[Key, Why], have: dict[Key, Why], step: S
         if key in sight.covered and have[key] != sight.covered[key]
     ]
     missing = sight.shown - have.keys()
-    if step.heard:
+    if sure:
         wrong += [f"missing: {key}" for key in missing]
         wrong += [f"shown though a newer one stands: {k}" for k in have.keys() - sight.shown]
     else:
         wrong += [f"missing, though it was shown: {key}" for key in missing & before.keys()]
-        wrong += [f"grown while not all is heard: {key}" for key in have.keys() - before.keys()]
+        wrong += [f"grown while not all is known: {key}" for key in have.keys() - before.keys()]
     return wrong
 
 
@@ -232,10 +261,14 @@ def _count(
     tally.withdrawn += len(change.withdrawn)
     have = life.items(place)
     homes = {told.id: told.plain["case"] for told in life.of.told if "case" in told.plain}
+    asked = {told.id for told in life.of.told if told.stream.startswith("referral/")}
     for key in have.keys() - before.keys():
         kinds = {f"{kind} under a programme" if under else kind for kind, _, under in have[key]}
         tally.shown.update(("warning",) if key[2] else kinds)
         tally.shown["merged"] += homes[key[0]] != place[0]
+        tally.shown["referral"] += key[0] in asked and any(
+            kind != "own_record" for kind, _, _ in have[key]
+        )
 
 
 def _readings(life: Life, now: datetime, tally: Tally) -> list[str]:
@@ -257,7 +290,7 @@ def _refolded(life: Life, step: Step, chance: random.Random) -> list[str]:
     again = [
         change
         for case in life.of.cases
-        for _, change in verdict(life.evidence(case, events, step.heard), step.at, KEY).changes
+        for _, change in verdict(life.evidence(case, events, step), step.at, KEY).changes
     ]
     return [f"{one.agency}: another document after a rebuild" for one in again]
 
@@ -266,7 +299,7 @@ def _classes(life: Life, oracle: Oracle, now: datetime) -> list[str]:
     """L13"""
     wrong: list[str] = []
     for case in life.of.cases:
-        of = life.evidence(case, life.arrived, True)
+        of = life.evidence(case, life.arrived, Step(heard=True))
         for agency in AGENCIES:
             persons = disclose(of.found, of.given, of.known, agency, now).persons
             have = {
@@ -276,4 +309,25 @@ def _classes(life: Life, oracle: Oracle, now: datetime) -> list[str]:
             told = oracle.sight(case, agency, now).classes
             if told and have != told:
                 wrong.append(f"{agency}: other classes are covered than it is told")
+    return wrong
+
+
+def _referable(
+    life: Life, oracle: Oracle, now: datetime, chance: random.Random, tally: Tally
+) -> list[str]:
+    """L9: whether a referral of some classes may be asked; of cases that are merged with none, since the
+    service asks for the bases of one case.
+    """
+    wrong: list[str] = []
+    of, known = by_case(life.of.cases, life.arrived), world(life.arrived)
+    together = {case for one in oracle.merges for case in (one["merged"], one["into"])}
+    for case in set(life.of.cases) - together:
+        given: list[Consent | Ground] = [*consents(of[case]).values()]
+        given += grounds(of[case]).values()
+        for person, sender, receiver in product(CASES[case], AGENCIES, AGENCIES):
+            asked = chance.sample(SIX, chance.choice((1, 1, 2)))
+            found = bool(covering(given, person, sender, receiver, asked, known, now))
+            tally.referable += found
+            if found != oracle.carried(case, person, sender, receiver, now).issuperset(asked):
+                wrong.append(f"{sender} may refer to {receiver} otherwise than it ought to")
     return wrong

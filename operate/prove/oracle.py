@@ -4,7 +4,7 @@ It is given what arrived, in plain words, and reads through all of it for every 
 number: lawful-sharing.md.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -224,6 +224,50 @@ class Oracle(Known):
             and consent["begins"] < first
             and self.meant(consent, agency, first)
         )
+
+    def carried(
+        self, case: UUID, person: UUID, sender: str, receiver: str, now: datetime
+    ) -> set[str]:
+        """L9: the classes of this person that a referral which is asked now may carry. It tells something
+        new, and what the sender holds.
+        """
+        told: Plain = {"at": now}
+        found: set[str] = set()
+        for consent in self.of("consent", "case", case):
+            mine = consent["person"] == person and self.reached(consent, receiver, now)
+            if mine and self.flows(consent, told, receiver, now):
+                found |= self.consented(consent, now)
+        for ground in (*self.of("urgent", "case", case), *self.of("ground", "case", case)):
+            mine = person in ground["persons"] and ground.get("provider", sender) == sender
+            if mine and self.ground_lives(ground, receiver, now):
+                found |= set(ground["classes"]) if self.reviewed(ground, told, now) else set()
+        return found & set(SIX)
+
+    def doubtful(self, case: UUID, parked: Mapping[str, UUID | None]) -> bool:
+        """Fail closed: may a basis of the case have ended, or a protection begun, in what was put aside?
+        `parked`: streams, each with its case. Agencies, programmes and desks are of every case, a pool is of
+        those in which a consent names it.
+        """
+        together, merges = {case}, set()
+        for _ in self.merges:
+            for merge in self.merges:
+                ends = {merge["merged"], merge["into"]}
+                if ends & together:
+                    together |= ends
+                    merges.add(merge["merge"])
+        for stream, home in parked.items():
+            what, _, id = stream.partition("/")
+            if what in ("agency", "programme", "desk"):
+                return True
+            if what == "body" and any(
+                one["case"] in self.family(case) for one in self.of("consent", "group", id)
+            ):
+                return True
+            if what == "merge" and UUID(id) in merges:
+                return True
+            if what in ("case", "consent", "basis", "matter") and home in together:
+                return True
+        return False
 
     def ground_lives(self, ground: Plain, agency: str, now: datetime) -> bool:
         over = any(one["happened"] <= now for one in self.of("over", "basis", ground["basis"]))

@@ -7,6 +7,7 @@ from operate.prove.tell_bases import Given
 from operate.prove.tell_bodies import Sittings
 from operate.prove.tell_facts import Facts
 from operate.prove.tell_offices import Offices
+from operate.prove.tell_referrals import Referrals
 from operate.prove.told import (
     AGENCIES,
     CASES,
@@ -19,7 +20,7 @@ from shared.contracts import intake as i
 from shared.contracts import referral as r
 
 
-class Teller(Facts, Given, Sittings, Offices):
+class Teller(Facts, Given, Sittings, Referrals, Offices):
     """The same for the same chance."""
 
     def tell(self) -> History:
@@ -50,7 +51,7 @@ class Teller(Facts, Given, Sittings, Offices):
             self._ground, self._review, self._end_basis, self._protect, self._protect, self._lift,
             self._name, self._name, self._leave, self._pledge, self._pledge,
             self._submit, self._call, self._call, self._put_before, self._put_before, self._end_matter,
-            self._promise, self._promise,
+            self._promise, self._promise, self._refer, self._refer, self._answer, self._answer,
             self._contract, self._contract, self._end_contract, self._sit, self._sit,
             self._stand_up, self._close_desk,
         ]  # fmt: skip
@@ -59,6 +60,7 @@ class Teller(Facts, Given, Sittings, Offices):
         for _ in range(self.chance.randint(4, 20 + 6 * len(self.made.cases))):
             self.chance.choice(acts)()
             self._pass()
+        self.parked.clear()
         while self.waiting:
             self._arrive()
         self._look(heard=True)

@@ -54,11 +54,14 @@ class Told(NamedTuple):
 
 
 class Step(NamedTuple):
-    """`arrives`: the number of what reaches views; else views looks, at `at`, and hears all or not."""
+    """`arrives`: the number of what reaches views; else views looks, at `at`, and hears all or not.
+    `parked`: streams of which a record was put aside, until it is taken up.
+    """
 
     arrives: int | None = None
     at: datetime = START
     heard: bool = False
+    parked: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -85,13 +88,19 @@ class Scribe:
         self.mergeable = chance.sample(self.made.cases, number)
         self.merges: list[UUID] = []
         self.lines: dict[UUID, tuple[UUID, tuple[UUID, ...]]] = {}
+        self.referrals: dict[UUID, tuple[Plain, int]] = {}
         self.moments: list[datetime] = []
         self.contracts: list[Plain] = []
         self.seats: list[Plain] = []
         self.waiting: dict[str, list[int]] = {}
+        self.parked: set[str] = set()
 
     def _pass(self) -> None:
         """Some of what is under way arrives, views may look, time goes on or leaps."""
+        if self.waiting and self.chance.random() < 0.06:
+            self.parked.add(self.chance.choice(sorted(self.waiting)))
+        if self.parked and self.chance.random() < 0.3:
+            self.parked.remove(self.chance.choice(sorted(self.parked)))
         for _ in range(self.chance.choice((0, 0, 1, 1, 2, 6))):
             self._arrive()
         if self.chance.random() < 0.6:
@@ -105,14 +114,14 @@ class Scribe:
         self.now += self.chance.choice(WAITS) + timedelta(microseconds=1)
 
     def _arrive(self) -> None:
-        if self.waiting:
-            stream = self.chance.choice(sorted(self.waiting))
+        if flowing := sorted(self.waiting.keys() - self.parked):
+            stream = self.chance.choice(flowing)
             self.made.steps.append(Step(self.waiting[stream].pop(0)))
             if not self.waiting[stream]:
                 del self.waiting[stream]
 
     def _look(self, heard: bool) -> None:
-        self.made.steps.append(Step(None, self.now, heard))
+        self.made.steps.append(Step(None, self.now, heard, frozenset(self.parked)))
 
     def _say(self, stream: str, event: Event, by: str = "lead", **plain: Any) -> None:
         self.now += timedelta(seconds=1)
