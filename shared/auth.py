@@ -14,6 +14,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from shared.contracts.event import AGENCY, SUBJECT
 from shared.settings import Oidc
 
 ALGORITHMS = ["ES256", "ES384", "RS256", "PS256", "EdDSA", "Ed25519"]
@@ -21,8 +22,6 @@ REFRESH_SECONDS = 300.0
 KNOWN_SECONDS, KNOWN_TOKENS = 30.0, 10_000
 REFETCH_SECONDS = 5.0
 """At most one fetch in this time for keys that we do not know: forged ids cost nothing."""
-SUBJECT, AGENCY = re.compile(r"[A-Za-z0-9._:@-]{1,120}"), re.compile(r"[a-z0-9-]{1,60}")
-"""As events take them: what they refuse is told at the door, and not where something is written."""
 NO_NAME = (
     "`sub` takes 1 to 120 of A-Z a-z 0-9 . _ : @ -, `agency` 1 to 60 of a-z 0-9 - / "
     "トークンの sub は英数字と . _ : @ - (1〜120文字)、agency は英小文字・数字・- (1〜60文字)です"
@@ -76,7 +75,8 @@ class Issuer:
             if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
                 raise NoToken
             subject, agency = claims["sub"], claims["agency"]
-            if not (SUBJECT.fullmatch(subject) and AGENCY.fullmatch(agency)):
+            # As events take them: told at the door, and not where something is written.
+            if not (re.fullmatch(SUBJECT, subject) and re.fullmatch(AGENCY, agency)):
                 raise NoToken(NO_NAME)
             principal = Principal(subject, agency, frozenset(roles), claims.get("acr"))
             if len(self._known) >= KNOWN_TOKENS:

@@ -122,10 +122,12 @@ S = Structural()
 CaseId = Annotated[UUID, S]
 PersonId = Annotated[UUID, S]
 Id = Annotated[UUID, S]
-AgencyCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,60}$"), S]
+AGENCY, SUBJECT = r"^[a-z0-9-]{1,60}$", r"^[A-Za-z0-9._:@-]{1,120}$"
+"""What the code of an agency, a desk or a programme looks like, and the name of a person who acts."""
+AgencyCode = Annotated[str, StringConstraints(pattern=AGENCY), S]
 Agencies = Annotated[tuple[AgencyCode, ...], S]
 People = Annotated[tuple[PersonId, ...], S]
-Subject = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@-]{1,120}$"), S]
+Subject = Annotated[str, StringConstraints(pattern=SUBJECT), S]
 Moment = Annotated[AwareDatetime, S]
 
 

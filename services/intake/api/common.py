@@ -11,6 +11,7 @@ from pydantic import BaseModel, StringConstraints
 from shared.basis import World
 from shared.contracts import Event, Recorded, readable
 from shared.contracts.codes import labels
+from shared.contracts.event import AGENCY, SUBJECT
 from shared.contracts.intake import CaseOpened, LeadAccepted, PersonDescribed, StaffAssigned
 from shared.db import Connection
 from shared.directory import Offices
@@ -31,8 +32,8 @@ from .. import view
 from ..domain import assignment
 from ..domain import case as cases
 
-Agency = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,60}$")]
-Staff = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@-]{1,120}$")]
+Agency = Annotated[str, StringConstraints(pattern=AGENCY)]
+Staff = Annotated[str, StringConstraints(pattern=SUBJECT)]
 WORKERS = ("intake_worker", "agency_worker", "coordinator", "supervisor")
 OFFICERS = ("privacy_officer", "supervisor")
 NO_ID = UUID(int=0)

@@ -1,20 +1,15 @@
 """Pages for paper: one template each, filled on the server, never stored by a browser."""
 
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shared.calendar import TOKYO
 from shared.contracts.codes import labels
+from shared.pages import pages
 
-PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("pages")),
-    autoescape=True,
-    undefined=StrictUndefined,
-)
+PAGES = pages(__file__)
 
 
 def page(template: str, **values: Any) -> HTMLResponse:

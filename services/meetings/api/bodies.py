@@ -8,13 +8,14 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from shared.contracts.codes import LegalType, bodies
+from shared.contracts.event import SUBJECT
 from shared.contracts.meetings import MemberLeft, MemberNamed, MemberPledged
 from shared.http import After, Body, Call, Caller, Limit, Page, Receipt, Route
 from shared.offices import the_offices
 from shared.problems import bad_input, not_found
 
 from ..domain import member as members
-from .common import HOSTS, SUBJECT, Agency, Check, Nothing, StaffDep, all_registered, pool_of
+from .common import HOSTS, Agency, Check, Nothing, StaffDep, all_registered, pool_of
 
 router = APIRouter(route_class=Route)
 

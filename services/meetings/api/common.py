@@ -17,6 +17,7 @@ from pydantic import (
 
 from shared.basis import pools
 from shared.contracts.codes import LegalType, bodies, body_codes
+from shared.contracts.event import AGENCY, SUBJECT
 from shared.http import Body, Call, Caller
 from shared.offices import the_offices
 from shared.problems import bad_input
@@ -24,8 +25,7 @@ from shared.problems import bad_input
 from .. import view
 from ..domain import member
 
-SUBJECT = r"^[A-Za-z0-9._:@-]{1,120}$"
-Agency = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,60}$")]
+Agency = Annotated[str, StringConstraints(pattern=AGENCY)]
 Subject = Annotated[str, StringConstraints(pattern=SUBJECT)]
 Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2999, 12, 31))]
 People = Annotated[list[UUID], Field(min_length=1, max_length=20)]

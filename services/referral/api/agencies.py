@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from shared.basis import World
 from shared.contracts.codes import OneOf
+from shared.contracts.event import AGENCY
 from shared.contracts.referral import AgencyRegistered
 from shared.http import After, Body, Caller, Limit, Line, Page, Receipt, Route
 from shared.journal import Past
@@ -16,7 +17,7 @@ from shared.problems import bad_input, not_found
 
 from .. import view
 from ..domain import agency as agencies
-from .common import CODE, ONCE, OperatorDep, code_in_path, taken
+from .common import ONCE, OperatorDep, code_in_path, taken
 
 router = APIRouter(route_class=Route)
 
@@ -87,7 +88,7 @@ async def list_agencies(call: Caller, after: After = None, limit: Limit = 50) ->
 
 @router.get("/v1/agencies/{code}")
 async def get_agency(code: str, call: Caller) -> AgencyShown:
-    past = await call.load(f"agency/{code}") if re.fullmatch(CODE, code) else Past(0, [])
+    past = await call.load(f"agency/{code}") if re.fullmatch(AGENCY, code) else Past(0, [])
     registered = past.fold(agencies.DECIDER).registered
     if registered is None:
         raise not_found()

@@ -9,11 +9,11 @@ from fastapi import Depends
 from pydantic import AfterValidator, Field, StringConstraints
 
 from shared.calendar import TOKYO
+from shared.contracts.event import AGENCY
 from shared.http import Call, Caller
 from shared.problems import bad_input
 
-CODE = r"^[a-z0-9-]{1,60}$"
-Agency = Annotated[str, StringConstraints(pattern=CODE)]
+Agency = Annotated[str, StringConstraints(pattern=AGENCY)]
 Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2199, 12, 31))]
 ONCE = AfterValidator(lambda values: list(dict.fromkeys(values)))
 Check = Callable[[], Awaitable[None]]
@@ -28,7 +28,7 @@ OperatorDep = Annotated[Call, Depends(operator)]
 
 
 def code_in_path(code: str) -> None:
-    if not re.fullmatch(CODE, code):
+    if not re.fullmatch(AGENCY, code):
         raise bad_input(
             "path.code", "use small letters, digits and dashes / 英小文字・数字・- です"
         )

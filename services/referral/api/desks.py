@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, model_validator
 
+from shared.contracts.event import AGENCY, SUBJECT
 from shared.contracts.referral import (
     DeskClosed,
     DeskMemberLeft,
@@ -19,11 +20,10 @@ from shared.problems import bad_input, not_found
 
 from .. import view
 from ..domain import desk as desks
-from .common import CODE, Agency, OperatorDep, code_in_path, taken
+from .common import Agency, OperatorDep, code_in_path, taken
 
 router = APIRouter(route_class=Route)
 
-SUBJECT = r"^[A-Za-z0-9._:@-]{1,120}$"
 REGISTRARS = ("operator", "supervisor")
 
 
@@ -97,7 +97,7 @@ class OnDesk:
 
 
 async def on_desk(code: str, call: Caller) -> OnDesk:
-    past = await call.load(f"desk/{code}") if re.fullmatch(CODE, code) else Past(0, [])
+    past = await call.load(f"desk/{code}") if re.fullmatch(AGENCY, code) else Past(0, [])
     offices = (await view.the_world(call.rt)).offices
     on = OnDesk(call, code, past, offices.desk_of(code, call.now()))
     registered = on.state.registered

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
+from shared.contracts.event import AGENCY
 from shared.contracts.referral import ProgrammeContracted, ProgrammeRegistered
 from shared.http import (
     After,
@@ -29,7 +30,6 @@ from shared.problems import bad_input, not_found
 from .. import view
 from ..domain import programme as programmes
 from .common import (
-    CODE,
     Agency,
     Day,
     OperatorDep,
@@ -115,7 +115,7 @@ class OnProgramme:
 
 
 async def on_programme(code: str, call: Caller) -> OnProgramme:
-    past = await call.load(f"programme/{code}") if re.fullmatch(CODE, code) else Past(0, [])
+    past = await call.load(f"programme/{code}") if re.fullmatch(AGENCY, code) else Past(0, [])
     on = OnProgramme(call, code, past)
     if on.state.registered is None:
         raise not_found()

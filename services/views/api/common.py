@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Depends
 from pydantic import StringConstraints
 
+from shared.contracts.event import AGENCY
 from shared.contracts.intake import CaseOpened, LeadAccepted
 from shared.contracts.views import ItemRef, ReadingRecorded, ReadingRefused
 from shared.decider import Refused
@@ -21,7 +22,7 @@ from ..refusals import unknown
 NO_ID = UUID(int=0)
 READERS = ("agency_worker", "intake_worker", "coordinator", "supervisor", "system")
 OFFICERS = ("privacy_officer", "supervisor")
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,60}$")]
+Code = Annotated[str, StringConstraints(pattern=AGENCY)]
 
 
 async def reader(call: Caller) -> Call:

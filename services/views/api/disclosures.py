@@ -4,18 +4,17 @@ from base64 import b32encode
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from shared.calendar import TOKYO, fiscal_year
 from shared.contracts import readable
 from shared.contracts.codes import OneOf, labels
+from shared.contracts.event import SUBJECT
 from shared.contracts.views import (
     GivenBack,
     ItemRef,
@@ -26,6 +25,7 @@ from shared.contracts.views import (
 from shared.http import Body, Call, Caller, Line, PathId, Receipt, Route, Text, to_uuid
 from shared.ids import uuid7
 from shared.journal import NEW, Past
+from shared.pages import pages
 from shared.problems import bad_input, not_found
 
 from .. import account
@@ -38,12 +38,8 @@ from .common import Code, led
 
 router = APIRouter(route_class=Route)
 STAFF = ("intake_worker", "coordinator", "supervisor", "privacy_officer")
-Staff = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@-]{1,120}$")]
-PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("pages")),
-    autoescape=True,
-    undefined=StrictUndefined,
-)
+Staff = Annotated[str, StringConstraints(pattern=SUBJECT)]
+PAGES = pages(__file__)
 
 
 class Item(BaseModel):

@@ -4,14 +4,12 @@ import hmac
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, RedirectResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import ValidationError
 
 from shared.calendar import TOKYO
@@ -20,6 +18,7 @@ from shared.contracts.views import CoverUsed
 from shared.decider import Refused
 from shared.http import Route
 from shared.journal import Past, Written
+from shared.pages import pages
 from shared.problems import bad_input, not_found
 
 from ..delivery import document_of
@@ -30,11 +29,7 @@ from .common import Held, HeldDep, admitted, record_reading
 from .documents import Confirmation
 
 router = APIRouter(route_class=Route, prefix="/v1/views/{handle}/page")
-PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("pages")),
-    autoescape=True,
-    undefined=StrictUndefined,
-)
+PAGES = pages(__file__)
 SAFE = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
