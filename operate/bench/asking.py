@@ -15,50 +15,36 @@ import time
 from typing import Any, NamedTuple
 
 import uvloop
-from uuid_utils.compat import uuid7
 
+from operate.bench.line import Line
 from operate.bench.measured import answered
 from operate.install import Refused
 
-Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Answer = tuple[int, float, int, bool]
 
 
 class Client:
     def __init__(self, asked: dict[str, Any]) -> None:
         self._asked = asked
-        self._head = "".join(f"{name}: {value}\r\n" for name, value in asked["headers"].items())
         self.done: list[Answer | None] = [None] * len(asked["requests"])
         self._kept: dict[str, str] = {}
 
     async def ask(self, line: Line, n: int) -> None:
-        reader, writer = line
         verb, path, body, holds, keeps = self._asked["requests"][n]
         for name, id in self._kept.items():
             path = path.replace(f"{{{name}}}", id)
         content = b"" if body is None else json.dumps(body).encode()
-        head = f"{verb} {path} HTTP/1.1\r\nhost: bench\r\n{self._head}"
-        if content:
-            head += f"content-type: application/json\r\ncontent-length: {len(content)}\r\n"
-            head += f"idempotency-key: {uuid7()}\r\n"
         began = time.perf_counter()
-        writer.write(head.encode() + b"\r\n" + content)
-        answer = await reader.readuntil(b"\r\n\r\n")
-        length = next(
-            int(name.split(b":")[1])
-            for name in answer.lower().split(b"\r\n")
-            if name.startswith(b"content-length")
-        )
-        told = await reader.readexactly(length)
+        status, told = await line.ask(verb, path, content)
         took = 1000 * (time.perf_counter() - began)
-        self.done[n] = int(answer.split(b" ", 2)[1]), took, length, holds.encode() in told
+        self.done[n] = status, took, len(told), holds.encode() in told
         if keeps:
             self._kept[keeps] = json.loads(told)["id"]
 
     async def all(self) -> list[Answer | None]:
         lines: asyncio.Queue[Line] = asyncio.Queue()
         for _ in range(self._asked["connections"]):
-            lines.put_nowait(await asyncio.open_connection("127.0.0.1", self._asked["port"]))
+            lines.put_nowait(await Line.open(self._asked["port"], self._asked["headers"]))
         rate, began = self._asked["rate"], time.monotonic()
 
         async def one(line: Line, n: int) -> None:

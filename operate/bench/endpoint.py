@@ -129,7 +129,7 @@ async def measure(stack: Stack) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     logging.disable(logging.CRITICAL)
-    with own("command", sys.argv[1:], "intake") as stack:
+    with own(sys.argv[1:], "intake") as stack:
         print(json.dumps(asyncio.run(measure(stack))))
 
 

@@ -12,12 +12,10 @@ import asyncio
 import json
 import logging
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -26,7 +24,8 @@ import uvloop
 from agency import Copy, Credentials, Subscriber
 from operate.bench import spent
 from operate.bench.cases import Household, Town, households, messages
-from operate.bench.place import GIB, place
+from operate.bench.own import servers
+from operate.bench.place import GIB
 from operate.install import Refused
 from operate.repair.place import runtime
 from operate.repair.topics import as_administrator
@@ -255,10 +254,8 @@ def main(arguments: Sequence[str]) -> None:
     asking.add_argument("--base-port", type=int, default=8400)
     asked = asking.parse_args(arguments)
     logging.disable(logging.CRITICAL)
-    with tempfile.TemporaryDirectory(prefix="fanout-") as folder:
-        Path(folder).chmod(0o711)
-        with place(Stack(Path(folder), asked.base_port), 2 * GIB) as stack:
-            print(json.dumps(uvloop.run(measure(stack, asked))))
+    with servers(asked.base_port, 2 * GIB) as stack:
+        print(json.dumps(uvloop.run(measure(stack, asked))))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from shared.contracts.intake import (
     CaseScreened,
     ContactRecorded,
     NoticeReceived,
-    PersonDescribed,
     PersonJoined,
     StaffAssigned,
 )
@@ -119,6 +118,3 @@ async def folded(rt: Runtime) -> None:
     """Wait until the running service has folded all that it has written."""
     while not await rt.pool.fetchval(FOLDED, timeout=300):  # noqa: ASYNC110
         await asyncio.sleep(1)
-
-
-__all__ = ["DESKS", "LARGE", "PersonDescribed", "Town", "fill", "folded", "household", "members"]

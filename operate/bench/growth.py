@@ -72,6 +72,7 @@ async def figures(stack: Stack, sizes: Sizes, seconds: float, repeats: int) -> l
     return [
         Figure("command_1m", f"one command {cases}, p50", "ms", many[0], few[0], at_most=1.1),
         Figure("read_1m", f"one list of cases {cases}, p50", "ms", many[1], few[1], at_most=1.1),
+        Figure("case_1m", f"one case opened {cases}, p50", "ms", many[2], few[2], at_most=1.1),
         Figure("append_5m", f"append {rows}", "events/s", after[0], before[0], at_least=0.9),
         Figure("relay_5m", f"drain {rows}", "events/s", after[1], before[1], at_least=0.9),
     ]
@@ -92,7 +93,7 @@ async def fill(rt: Runtime, rows: int, *, shown: bool) -> None:
 
 async def _among(
     stack: Stack, rt: Runtime, more: int, seconds: float, repeats: int
-) -> tuple[list[float], list[float]]:
+) -> tuple[list[float], ...]:
     """`_answers` with so many cases more."""
     await fill(rt, more, shown=True)
     await settle(stack)
@@ -107,27 +108,28 @@ async def settle(stack: Stack) -> None:
         await db.execute("checkpoint", timeout=600)
 
 
-async def _answers(stack: Stack, seconds: float, repeats: int) -> tuple[list[float], list[float]]:
-    """Milliseconds, p50 of each repeat: of a command, and of the first page of a list."""
+async def _answers(stack: Stack, seconds: float, repeats: int) -> tuple[list[float], ...]:
+    """Milliseconds, p50 of each repeat: of a command, the first page of a list, and one case."""
     headers = {"authorization": f"Bearer {stack.token(*endpoint.ACTOR)}"}
     cases = await endpoint.open_cases(stack.http("intake"), headers)
     port = http_port(stack.base_port, "intake")
     paths = [f"/v1/cases/{case}/records" for case in cases]
-    commands, lists = [], []
+    commands, lists, opened = [], [], []
     for _ in range(repeats):
         sent = await endpoint.load(port, paths, headers, seconds, RATE)
         commands.append(median(took for _, _, took in sent["done"]))
-        lists.append(await _lists(stack, headers))
-    return commands, lists
+        lists.append(await _reads(stack, headers, ["/v1/cases"]))
+        opened.append(await _reads(stack, headers, [f"/v1/cases/{case}" for case in cases]))
+    return commands, lists, opened
 
 
-async def _lists(stack: Stack, headers: dict[str, str]) -> float:
+async def _reads(stack: Stack, headers: dict[str, str], paths: list[str]) -> float:
     took = []
     base = stack.http("intake")
     async with httpx.AsyncClient(base_url=base, headers=headers, trust_env=False) as client:
-        for _ in range(READS):
+        for n in range(READS):
             began = time.perf_counter()
-            (await client.get("/v1/cases")).raise_for_status()
+            (await client.get(paths[n % len(paths)])).raise_for_status()
             took.append(1000 * (time.perf_counter() - began))
     return median(took)
 

@@ -123,7 +123,7 @@ def figures(took: Sequence[float]) -> dict[str, float]:
 def main() -> None:
     logging.disable(logging.CRITICAL)
     intakes = int(sys.argv[1]) if len(sys.argv) > 1 else INTAKES
-    with own("intake", sys.argv[2:], "intake", "referral") as stack:
+    with own(sys.argv[2:], "intake", "referral") as stack:
         found = asyncio.run(measure(stack, intakes))
     print(json.dumps(found, ensure_ascii=False))
     if found["ours"]["p95"] > P95_MS:

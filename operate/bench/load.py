@@ -16,41 +16,25 @@ from itertools import count
 from typing import Any
 
 import uvloop
-from uuid_utils.compat import uuid7
 
-Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+from operate.bench.line import Line
 
 
 class Load:
     def __init__(self, asked: dict[str, Any]) -> None:
         self._asked = asked
-        self._head = "".join(f"{name}: {value}\r\n" for name, value in asked["headers"].items())
         self.done: list[tuple[int, float, float]] = []
 
     async def line(self) -> Line:
-        return await asyncio.open_connection("127.0.0.1", self._asked["port"])
+        return await Line.open(self._asked["port"], self._asked["headers"])
 
     async def send(self, line: Line, n: int) -> None:
-        reader, writer = line
         body = json.dumps(self._asked["body"] | {"text": f"{self._asked['body']['text']}{n}"})
         paths = self._asked["paths"]
-        content = body.encode()
-        request = (
-            f"POST {paths[n % len(paths)]} HTTP/1.1\r\nhost: bench\r\n"
-            f"content-type: application/json\r\ncontent-length: {len(content)}\r\n"
-            f"idempotency-key: {uuid7()}\r\n{self._head}\r\n"
-        )
         began = time.monotonic()
-        writer.write(request.encode() + content)
-        answer = await reader.readuntil(b"\r\n\r\n")
-        length = next(
-            int(field.split(b":")[1])
-            for field in answer.lower().split(b"\r\n")
-            if field.startswith(b"content-length")
-        )
-        content = await reader.readexactly(length)
-        if not answer.split(b" ", 2)[1].startswith(b"2"):
-            raise SystemExit(f"request {n} was answered {answer.decode()}{content.decode()}")
+        status, told = await line.ask("POST", paths[n % len(paths)], body.encode())
+        if not 200 <= status < 300:
+            raise SystemExit(f"request {n} was answered {status} {told.decode()}")
         self.done.append((n, began, 1000 * (time.monotonic() - began)))
 
     async def closed(self, until: float, numbers: count[int]) -> None:

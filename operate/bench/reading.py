@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
-import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-import psutil
 import structlog
 import uvloop
 
-from operate.bench import fold, follower
+from operate.bench import fold, follower, spent
 from operate.bench.events import sealed, written
 from operate.bench.measured import running
-from operate.bench.place import GIB, place
+from operate.bench.own import servers
 from operate.bench.relay import drained
 from operate.repair.place import runtime
 from operate.stack import Stack
@@ -37,14 +32,12 @@ def main() -> None:
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
     only = sys.argv[2:] or ["follower", "follower_values", "rebuild", "replay_fold"]
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    with tempfile.TemporaryDirectory(prefix="reading-") as folder:
-        Path(folder).chmod(0o711)
-        with place(Stack(Path(folder), BASE), GIB) as stack:
-            events = uvloop.run(_filled(stack, rows))
-            if "rebuild" in only or "follower" in only:
-                uvloop.run(_views(stack, events, only))
-            if "replay_fold" in only:
-                uvloop.run(_metrics(stack, events))
+    with servers(BASE) as stack:
+        events = uvloop.run(_filled(stack, rows))
+        if "rebuild" in only or "follower" in only:
+            uvloop.run(_views(stack, events, only))
+        if "replay_fold" in only:
+            uvloop.run(_metrics(stack, events))
 
 
 async def _filled(stack: Stack, rows: int) -> int:
@@ -75,9 +68,10 @@ async def _shown(stack: Stack, name: str, events: int, ours: Work, limit: Work) 
     found: dict[str, list[tuple[float, ...]]] = {"ours": [], "limit": []}
     for _ in range(REPEATS):
         for what, work in (("limit", limit), ("ours", ours)):
-            before = spent(stack)
+            before = spent.seconds(stack)
             rate = await work()
-            took = [(b - a) / events * 1e6 for a, b in zip(before, spent(stack), strict=True)]
+            after = spent.seconds(stack)
+            took = [(after[part] - before[part]) / events * 1e6 for part in ("own", "postgres")]
             found[what].append((rate, *took))
     shown: dict[str, Any] = {"figure": name, "events": events}
     for what, all_ in found.items():
@@ -90,19 +84,6 @@ async def _shown(stack: Stack, name: str, events: int, ours: Work, limit: Work) 
         shown[f"{what}_rates"] = [round(one[0]) for one in all_]
     shown["ratio"] = round(shown["ours"]["rate"] / shown["limit"]["rate"], 2)
     print(json.dumps(shown), flush=True)
-
-
-def spent(stack: Stack) -> tuple[float, float]:
-    """Seconds of processor time until now of this process, and of PostgreSQL with its sessions, those
-    that ended too.
-    """
-    server = psutil.Process(stack.pid("postgres"))
-    total = 0.0
-    for process in (server, *server.children(recursive=True)):
-        with suppress(psutil.Error):
-            of = process.cpu_times()
-            total += of.user + of.system + of.children_user + of.children_system
-    return time.process_time(), total
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from random import Random
 from typing import Any
 from urllib.parse import quote
@@ -206,7 +205,7 @@ def as_invented(name: str, kana: str) -> Invented:
 def main() -> None:
     logging.disable(logging.CRITICAL)
     persons = int(sys.argv[1]) if len(sys.argv) > 1 else PERSONS
-    with own(Path(sys.argv[0]).stem, sys.argv[2:]) as stack:
+    with own(sys.argv[2:]) as stack:
         found = asyncio.run(measure(stack, persons))
     print(json.dumps(found, ensure_ascii=False))
     if found["search"]["missed"] or found["search"]["ms"]["p95"] > P95_MS or found["read_whole"]:

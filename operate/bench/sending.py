@@ -9,18 +9,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import tempfile
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 from statistics import median
 
 import structlog
 import uvloop
 
-from operate.bench import append, growth, relay
-from operate.bench.place import BARE, GIB, place
-from operate.bench.reading import spent
+from operate.bench import append, growth, relay, spent
+from operate.bench.own import servers
+from operate.bench.place import BARE, GIB
 from operate.repair.place import runtime
 from operate.repair.topics import as_administrator
 from operate.stack import Stack
@@ -39,10 +37,8 @@ def main() -> None:
     parser.add_argument("--latency", action="store_true")
     asked = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    with tempfile.TemporaryDirectory(prefix="sending-") as folder:
-        Path(folder).chmod(0o711)
-        with place(Stack(Path(folder), BASE), GIB + asked.after * 1500) as stack:
-            uvloop.run(_measure(stack, asked))
+    with servers(BASE, GIB + asked.after * 1500) as stack:
+        uvloop.run(_measure(stack, asked))
 
 
 async def _measure(stack: Stack, asked: argparse.Namespace) -> None:
@@ -83,10 +79,11 @@ async def _archive(stack: Stack, rt: Runtime, rows: int) -> Turn:
 
 async def _turn(stack: Stack, rows: int, work: Callable[[], Awaitable[float]]) -> Turn:
     """Rate, and µs of processor time an event of Python and of PostgreSQL."""
-    before = spent(stack)
+    before = spent.seconds(stack)
     rate = await work()
     await asyncio.sleep(ENDS)
-    python, postgres = ((b - a) / rows * 1e6 for a, b in zip(before, spent(stack), strict=True))
+    after = spent.seconds(stack)
+    python, postgres = ((after[part] - before[part]) / rows * 1e6 for part in ("own", "postgres"))
     return {"rate": rate, "python": python, "postgres": postgres}
 
 

@@ -6,12 +6,10 @@ import asyncio
 import json
 import logging
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -23,7 +21,8 @@ from agency import Copy, Credentials, Receipts, Subscriber
 from agency.sealed import Change
 from operate.bench import spent
 from operate.bench.measured import percentile
-from operate.bench.place import BARE, place
+from operate.bench.own import own
+from operate.bench.place import BARE
 from operate.places import SERVICES
 from operate.repair.topics import as_administrator
 from operate.stack import Stack
@@ -33,7 +32,6 @@ AGENCIES, ROUNDS, PATIENCE = 12, 60, 60.0
 LEAD = "city-desk"
 PARTS = ("own", "postgres", "kafka", *SERVICES)
 """Of which a round, consent and withdrawal, takes processor time; "own" are the twelve kits."""
-GIB = 1024**3
 
 
 @dataclass
@@ -197,12 +195,8 @@ def _figures(values: Sequence[float]) -> dict[str, float]:
 def main() -> None:
     logging.disable(logging.CRITICAL)
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
-    with tempfile.TemporaryDirectory(prefix="withdrawal-") as folder:
-        Path(folder).chmod(0o711)
-        base = int(sys.argv[2]) if len(sys.argv) > 2 else 8300
-        with place(Stack(Path(folder), base), GIB) as stack:
-            stack.up(bound=True)
-            print(json.dumps(uvloop.run(measure(stack, rounds))))
+    with own(sys.argv[2:], *SERVICES) as stack:
+        print(json.dumps(uvloop.run(measure(stack, rounds))))
 
 
 if __name__ == "__main__":

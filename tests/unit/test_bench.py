@@ -1,6 +1,11 @@
 """The benchmark's own arithmetic, and what it refuses before it starts."""
 
 import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -8,8 +13,8 @@ import pytest
 
 from operate.bench.alike import alike
 from operate.bench.measured import Figure, beside, percentile
-from operate.bench.place import place
-from operate.install import Refused
+from operate.bench.place import own_folder, place
+from operate.install import ROOT, Refused
 from operate.stack import Stack
 
 
@@ -58,4 +63,49 @@ def test_too_little_room_is_said_before_anything_starts(tmp_path: Path) -> None:
     state = tmp_path / "state"
     with pytest.raises(Refused, match="the benchmark needs"), place(Stack(state), disk=2**60):
         pass
-    assert not state.exists()
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_benchmark_works_beside_the_state_folder_and_leaves_nothing(tmp_path: Path) -> None:
+    """Not at SIGTERM, and not for long at SIGKILL; what lives is left alone."""
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    code = f"""
+import time
+from pathlib import Path
+from operate.bench.place import own_folder
+with own_folder(Path({str(tmp_path)!r})):
+    print(flush=True)
+    time.sleep(600)
+"""
+
+    @contextmanager
+    def another() -> Iterator[subprocess.Popen[bytes]]:
+        words = [sys.executable, "-c", code]
+        with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            assert process.stdout.readline()
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def folders() -> set[Path]:
+        return {*tmp_path.iterdir()} - {state}
+
+    with another() as first:
+        first.terminate()
+        assert first.wait() == 128 + signal.SIGTERM
+    assert not folders()
+    with another() as killed:
+        (left,) = folders()
+        killed.kill()
+        killed.wait()
+    with another() as lives:
+        (beside,) = folders() - {left}
+        assert left not in folders()
+        with own_folder(tmp_path) as mine:
+            assert folders() == {beside, mine}
+        lives.terminate()
+    assert not folders()
+    assert state.stat().st_mode & 0o777 == 0o700
