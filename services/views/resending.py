@@ -10,13 +10,17 @@ from shared.runtime import Runtime
 
 LOOK_SECONDS = 10.0
 RESEND = """
+with due as (
+     select d.* from subscription s, lateral (
+            select agency, case_id from delivery
+             where agency = s.agency and resend_at < now() and not ended
+             order by resend_at limit 1000) d
+      where exists (select from delivery o where o.agency = s.agency and o.receipt_at is not null))
 update delivery d set edition = edition + 1, resend_at = null, retry_at = null
-  from subscription s
- where d.agency = s.agency and resend_at < now() and not ended
-   and exists (select from delivery o where o.agency = s.agency and o.receipt_at is not null)
+  from due where (d.agency, d.case_id) = (due.agency, due.case_id)
 returning d.agency"""
-"""As the next edition; only to agencies that give receipts, each of which is asked for once. Each sending
-sets the next look.
+"""As the next edition; only to agencies that give receipts: of the others nothing is looked through. Each
+sending sets the next look.
 """
 
 log = structlog.get_logger()
