@@ -24,8 +24,8 @@ async def figures(rt: Runtime, seconds: float, repeats: int) -> list[Figure]:
     before = await rt.pool.fetchval(NEWEST)
     async with pool(rt.database.database_url, size=CONNECTIONS) as connections:
         ours, limit = await beside(
-            lambda: _rate(_append(rt, connections), seconds),
-            lambda: _rate(_insert(rt, connections), seconds),
+            lambda: _rate(appending(rt, connections), seconds),
+            lambda: _rate(inserting(rt, connections), seconds),
             repeats,
         )
     await rt.pool.execute(GONE, before)
@@ -37,7 +37,7 @@ async def appended(rt: Runtime, seconds: float) -> float:
     """Events a second; they are gone afterwards."""
     before = await rt.pool.fetchval(NEWEST)
     async with pool(rt.database.database_url, size=CONNECTIONS) as connections:
-        rate = await _rate(_append(rt, connections), seconds)
+        rate = await _rate(appending(rt, connections), seconds)
     await rt.pool.execute(GONE, before)
     return rate
 
@@ -64,7 +64,7 @@ async def _rate(writing: Writing, seconds: float) -> float:
     return done / (time.perf_counter() - began)
 
 
-def _append(rt: Runtime, connections: Pool) -> Writing:
+def appending(rt: Runtime, connections: Pool) -> Writing:
     journal = Journal(connections, rt.codec, lambda: None)
 
     async def stream() -> Callable[[int], Awaitable[None]]:
@@ -80,7 +80,7 @@ def _append(rt: Runtime, connections: Pool) -> Writing:
     return stream
 
 
-def _insert(rt: Runtime, connections: Pool) -> Writing:
+def inserting(rt: Runtime, connections: Pool) -> Writing:
     async def stream() -> Callable[[int], Awaitable[None]]:
         case = uuid7()
         (wire,) = await rt.codec.seal([(worry(case), envelope(case, 1))])
