@@ -374,10 +374,12 @@ async def test_who_was_shown_and_what_was_covered_is_told_as_it_was_then(town: T
         merged,
         ConsentConfirmed(merge=merged.merge, consent=debt.consent),
     )
+    own = SituationRecorded(case=town.case, person=town.hana, work="内職")
+    await town.views.tell(own, agency=town.care)
     await town.judged()
     then = town.rt.clock.now()
     shown = (await town.documents(town.care))[-1]
-    assert {ref.field for ref in shown.items} == {"health", "money"}
+    assert {ref.field for ref in shown.items} > {"health", "money", "work"}
     await town.move(1)
     await town.views.tell(
         MergeUndone(merge=merged.merge, reason="別人"),
@@ -385,7 +387,7 @@ async def test_who_was_shown_and_what_was_covered_is_told_as_it_was_then(town: T
         town.consent(town.care, classes=("work_school",)),
     )
     await town.judged()
-    assert await town.fields(town.care) == {"health"}
+    assert await town.fields(town.care) == {ref.field for ref in shown.items} - {"money"}
 
     async def at(moment: Any, agency: str = "city", role: str = "privacy_officer") -> Any:
         when = moment.isoformat().replace("+00:00", "Z")
@@ -404,6 +406,7 @@ async def test_who_was_shown_and_what_was_covered_is_told_as_it_was_then(town: T
     assert coverage(before) == {hana: {"health_disability"}, str(ken): {"money"}}
     assert coverage(now) == {hana: {"health_disability", "work_school"}}
     held = {one["field"]: one for one in before["items"]}
+    assert held.keys() == {"health", "money"}, "its own record was disclosed to it by nobody"
     assert (held["money"]["persons"], held["money"]["data_class"]) == ([str(ken)], "money")
     assert [basis["id"] for basis in held["health"]["bases"]] == [str(health.consent)]
     assert not [word for word in (KNEE, "借金") if word in json.dumps(before, ensure_ascii=False)]
@@ -412,11 +415,14 @@ async def test_who_was_shown_and_what_was_covered_is_told_as_it_was_then(town: T
     when = then.isoformat().replace("+00:00", "Z")
     path = f"/v1/views/{handle}?known_at={when}"
     mine = (await get(town, path, town.care, "agency_worker")).json()
-    words = [set(one["classes"].items()) for one in before["persons"]]
-    assert [set(one["classes"].items()) for one in mine["persons"]] == words
-    assert {i["field"]: (i["content"], i["class"]) for i in mine["items"]} == {
+    classes = [set(one["classes"].items()) for one in before["persons"]]
+    assert [set(one["classes"].items()) for one in mine["persons"]] == classes
+    words = {i["field"]: (i["content"], i["class"]) for i in mine["items"]}
+    assert words.pop("source")[0] == "shown"
+    assert words == {
         "health": ("shown", "health_disability"),
         "money": ("ended", "money"),
+        "work": ("shown", "work_school"),
     }
 
     for answer, status in (

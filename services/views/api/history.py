@@ -204,7 +204,8 @@ async def get_document_then(
     case: PathId, agency: Code, call: Caller, known_at: Annotated[Moment | None, Query()] = None
 ) -> DocumentThen:
     """As it was recorded at that moment, or is now, for officers of the agency that leads or led the case.
-    404 also where the agency had none.
+    404 also where the agency had none. What an agency holds as its own record only, nobody disclosed
+    to it: that is told to itself.
     """
     id = to_uuid(case)
     await led(call, id)
@@ -212,6 +213,10 @@ async def get_document_then(
     then = await document_then(call.rt, agency, id, known_at or call.now())
     if not then:
         raise not_found()
+    mine = agency == call.who.agency
+    refs = [r for r in then.recorded.items if mine or any(b.kind != "own_record" for b in r.bases)]
+    items = [_item_then(ref, then.of.get((ref.event, ref.field))) for ref in refs]
+    shown = {person for item in items for person in item.persons}
     return DocumentThen(
         agency=agency,
         case=id,
@@ -220,8 +225,9 @@ async def get_document_then(
         persons=[
             PersonThen(person=person, classes=dict(classes))
             for person, classes in then.persons.items()
+            if person in shown
         ],
-        items=[_item_then(ref, then.of.get((ref.event, ref.field))) for ref in then.recorded.items],
+        items=items,
     )
 
 
