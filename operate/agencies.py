@@ -80,9 +80,23 @@ def provided(places: Places) -> list[str]:
     return sorted(path.parent.name for path in (places.state / "agencies").glob("*/password"))
 
 
-def forget(places: Places, code: str) -> None:
-    """Password and key pair were given up: the next call of `credentials` makes others."""
-    for name in ("password", "private.jwk"):
+def renewed(places: Places, code: str) -> int:
+    """Up to which wish for another login the present one is."""
+    try:
+        return int((places.state / "agencies" / code / "renewed").read_text())
+    except FileNotFoundError:
+        return 0
+
+
+def keep_renewed(places: Places, code: str, upto: int) -> None:
+    write_private(places.state / "agencies" / code / "renewed", str(upto))
+
+
+def forget(places: Places, code: str, *names: str) -> None:
+    """Password and key pair, or only what is named, were given up: the next call of `credentials` makes
+    others.
+    """
+    for name in names or ("password", "private.jwk"):
         (places.state / "agencies" / code / name).unlink(missing_ok=True)
 
 

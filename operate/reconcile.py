@@ -76,11 +76,19 @@ def _locked(stack: Stack) -> AbstractContextManager[None]:
 def _follow(stack: Stack, found: Sequence[Subscription]) -> list[str]:
     admin = stack.kafka_admin()
     given = [one.agency for one in found if one.login]
+    renewed = [one for one in found if _asks(stack, one)]
+    for one in renewed:
+        agencies.forget(stack.places, one.agency, "password")
     taken = [one for one in found if not one.login]
     changes: list[str] = []
     if given:
         made = agencies.credentials_of(stack.places, stack.agency_bootstrap, given)
         changes += topics.apply(admin, agencies.wanted(made))
+        logins = {made[one.agency].username: made[one.agency].password for one in renewed}
+        changes += topics.apply_users(admin, logins, renew=True)
+        for one in renewed:
+            agencies.keep_renewed(stack.places, one.agency, one.renewed)
+            changes.append(f"user {agencies.user(one.agency)}: another password")
     if taken:
         changes += topics.take_users(admin, {agencies.user(one.agency) for one in taken})
         for one in taken:
@@ -91,6 +99,11 @@ def _follow(stack: Stack, found: Sequence[Subscription]) -> list[str]:
             topics.remove(admin, gone)
             changes += [f"topic {name}: deleted" for name in gone]
     return changes
+
+
+def _asks(stack: Stack, one: Subscription) -> bool:
+    """For another login than the one it has; also if nobody looked when it did."""
+    return one.login and one.renewed > agencies.renewed(stack.places, one.agency)
 
 
 async def watch(stack: Stack, tell: Callable[[str], None] = lambda line: None) -> None:
@@ -110,7 +123,7 @@ async def _following(stack: Stack, tell: Callable[[str], None], done: asyncio.Ev
         try:
             found = {one.agency: one for one in await subscriptions(stack)}
             if seen is None:
-                changed = {code for code, one in found.items() if not one.login}
+                changed = {c for c, one in found.items() if not one.login or _asks(stack, one)}
             else:
                 changed = {code for code, one in found.items() if seen.get(code) != one}
             if changed:

@@ -11,17 +11,20 @@ from operate.stack import Stack
 from operate.topics import Wanted
 
 SUBSCRIPTIONS = """
-select agency, public_key is not null and not quarantined as login, closed
+select agency, public_key is not null and not quarantined as login, closed, login_renewed
   from subscription order by agency"""
 LISTED = "select distinct key from journal where stream like 'agency/%'"
 
 
 class Subscription(NamedTuple):
-    """`login`: it has a key and no quarantine. `closed`: it ended, and its topic goes too."""
+    """`login`: it has a key and no quarantine. `closed`: it ended, and its topic goes too. `renewed`: rises
+    each time that another login is asked for.
+    """
 
     agency: str
     login: bool
     closed: bool
+    renewed: int
 
 
 async def subscriptions(stack: Stack) -> list[Subscription]:

@@ -3,6 +3,7 @@
 from shared.contracts.views import (
     KeyRevoked,
     KeyRotated,
+    LoginRenewed,
     SubscriptionEnded,
     SubscriptionEvent,
     SubscriptionPaused,
@@ -17,6 +18,7 @@ AT = """
 insert into subscription (agency, version) values ($1, $2)
 on conflict (agency) do update set version = excluded.version"""
 KEY = "update subscription set public_key = $2, closed = false where agency = $1"
+RENEW = "update subscription set login_renewed = $2 where agency = $1"
 RESEAL = "update delivery set edition = edition + 1, retry_at = null where agency = $1"
 PAUSE = """
 update subscription set paused = array_append(array_remove(paused, $2), $2) where agency = $1"""
@@ -35,6 +37,8 @@ async def subscribed(db: Connection, event: SubscriptionEvent, version: int) -> 
             await db.execute(RESEAL, agency)
         case KeyRevoked():
             await db.execute(KEY, agency, None)
+        case LoginRenewed():
+            await db.execute(RENEW, agency, version)
         case SubscriptionPaused(by=by):
             await db.execute(PAUSE, agency, by)
         case SubscriptionResumed(by=by):

@@ -546,6 +546,7 @@ SAMPLES: tuple[Event, ...] = (
         agency="care-centre", public_key={"kty": "OKP", "crv": "X25519", "x": "B" * 43}
     ),
     views.KeyRevoked(agency="care-centre"),
+    views.LoginRenewed(agency="care-centre"),
     views.SubscriptionPaused(agency="care-centre", by="agency"),
     views.SubscriptionResumed(agency="care-centre", by="operator"),
     views.SubscriptionQuarantined(agency="care-centre", reason="key_exposed"),

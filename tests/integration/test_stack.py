@@ -310,14 +310,22 @@ async def test_a_bound_copy_ends_with_its_starter_and_keeps_its_data(tmp_path: P
 # Agencies by their subscriptions.
 
 
+def refused(login: Credentials) -> bool:
+    try:
+        AdminClient(as_agency(login)).list_topics(timeout=2)
+    except KafkaException:
+        return True
+    return False
+
+
 async def subscribes(stack: Stack, code: str, **columns: object) -> None:
     """As views writes it down: with a key, unless `columns` say otherwise."""
-    values = {"public_key": "{}", "closed": False, **columns}
+    values = {"public_key": "{}", "closed": False, "login_renewed": 0, **columns}
     connection = await asyncpg.connect(stack.database_url("views", "views"))
     await connection.execute(
-        """insert into subscription (agency, public_key, closed) values ($1, $2::jsonb, $3)
-           on conflict (agency) do update set public_key = $2::jsonb, closed = $3""",
-        code, values["public_key"], values["closed"],
+        """insert into subscription (agency, public_key, closed, login_renewed) values ($1, $2::jsonb, $3, $4)
+           on conflict (agency) do update set public_key = $2::jsonb, closed = $3, login_renewed = $4""",
+        code, values["public_key"], values["closed"], values["login_renewed"],
     )  # fmt: skip
     await connection.close()
 
@@ -412,6 +420,14 @@ async def test_a_revoked_login_is_refused_within_a_minute_and_its_live_session_r
     assert second.password != first.password
     assert second.public_key != key
     assert read(as_agency(second), "view.npo", "npo.system") == b"value"
+
+    await subscribes(stack, "npo", login_renewed=7)
+    began = time.monotonic()
+    await asyncio.to_thread(eventually, lambda: refused(second))
+    assert time.monotonic() - began < 60
+    third = stack.agency("npo")
+    assert third.public_key == second.public_key
+    assert read(as_agency(third), "view.npo", "npo.system") == b"value"
 
     await subscribes(stack, "npo", public_key=None, closed=True)
     there = stack.kafka_admin()

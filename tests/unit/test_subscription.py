@@ -7,6 +7,7 @@ from shared.contracts import Event
 from shared.contracts.views import (
     KeyRevoked,
     KeyRotated,
+    LoginRenewed,
     SubscriptionEnded,
     SubscriptionPaused,
     SubscriptionQuarantined,
@@ -48,6 +49,16 @@ def test_a_key_that_was_given_up_never_comes_back() -> None:
     for history in ((FIRST, SECOND), (FIRST, REVOKED), (FIRST, ENDED)):
         given(DECIDER, *history).when(Register(CARE, key("A"))).refused("key-was-retired")
     given(DECIDER, FIRST, REVOKED).when(Register(CARE, key("B"))).then(SECOND)
+
+
+def test_a_login_is_replaced_where_there_is_one_and_the_key_stays() -> None:
+    renewed = LoginRenewed(agency=CARE)
+    for history in ((FIRST,), (FIRST, paused()), (FIRST, renewed)):
+        given(DECIDER, *history).when(renewed).then(renewed)
+    given(DECIDER).when(renewed).refused("not-subscribed")
+    given(DECIDER, FIRST, REVOKED).when(renewed).refused("key-is-revoked")
+    given(DECIDER, FIRST, QUARANTINED).when(renewed).refused("subscription-is-quarantined")
+    assert DECIDER.fold([FIRST, renewed]).public_key == key("A")
 
 
 def test_after_an_end_it_registers_anew() -> None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from shared.contracts.codes import OneOf
 from shared.contracts.views import (
     KeyRevoked,
+    LoginRenewed,
     SubscriptionEnded,
     SubscriptionPaused,
     SubscriptionQuarantined,
@@ -139,6 +140,14 @@ async def revoke_key(on: On, body: Act) -> Receipt:
     an open session ends within 45 s.
     """
     return await on.write(KeyRevoked(agency=on.agency), body)
+
+
+@router.post("/v1/subscriptions/{code}/login-renewal")
+async def renew_login(on: On, body: Act) -> Receipt:
+    """Another login at the broker, the same key: within a minute the old one is refused. The new one comes
+    by the way by which the first one came.
+    """
+    return await on.write(LoginRenewed(agency=on.agency), body)
 
 
 @router.post("/v1/subscriptions/{code}/pause")

@@ -7,6 +7,7 @@ from shared.contracts import Event
 from shared.contracts.views import (
     KeyRevoked,
     KeyRotated,
+    LoginRenewed,
     SubscriptionEnded,
     SubscriptionPaused,
     SubscriptionQuarantined,
@@ -54,6 +55,7 @@ class Register:
 Command = (
     Register
     | KeyRevoked
+    | LoginRenewed
     | SubscriptionPaused
     | SubscriptionResumed
     | SubscriptionQuarantined
@@ -62,8 +64,8 @@ Command = (
 )
 ALLOWED: dict[Status, tuple[str, ...]] = {
     "none": ("registration", "quarantine"),
-    "active": ("new key", "key-revocation", "pause", "quarantine", "ending"),
-    "paused": ("new key", "key-revocation", "resumption", "quarantine", "ending"),
+    "active": ("new key", "key-revocation", "login-renewal", "pause", "quarantine", "ending"),
+    "paused": ("new key", "key-revocation", "login-renewal", "resumption", "quarantine", "ending"),
     "key_revoked": ("new key", "pause", "quarantine", "ending"),
     "quarantined": ("key-revocation", "release", "ending"),
     "ended": ("registration", "quarantine"),
@@ -97,12 +99,21 @@ def _wrong(state: Subscription, command: Command) -> str | None:
             return "subscription-has-ended" if state.ended else "not-subscribed"
         case KeyRevoked():
             return None if state.public_key else "key-is-revoked"
+        case LoginRenewed():
+            return _no_login(state)
         case SubscriptionPaused(by=by):
             return "subscription-is-paused" if by in state.paused else None
         case SubscriptionResumed(by=by) if by not in state.paused:
             return "paused-by-another" if state.paused else "not-paused"
         case _:
             return None
+
+
+def _no_login(state: Subscription) -> str | None:
+    """Without a key, or in quarantine, there is none; the next key or the release brings another."""
+    if state.quarantined:
+        return "subscription-is-quarantined"
+    return None if state.public_key else "key-is-revoked"
 
 
 def evolve(state: Subscription, event: Event) -> Subscription:

@@ -38,6 +38,11 @@ class KeyRevoked(SubscriptionEvent):
     """Nothing is sealed until there is a new key; the login at the broker is taken away."""
 
 
+@event("subscription.login_renewed")
+class LoginRenewed(SubscriptionEvent):
+    """The login at the broker is replaced, the key stays: the old password ends, another is made."""
+
+
 @event("subscription.paused")
 class SubscriptionPaused(SubscriptionEvent):
     """Nothing new is sent; what takes content away still is. Who paused it resumes it."""
