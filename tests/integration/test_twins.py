@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import httpx
 
+from agency.sealed import HEARTBEAT
+from shared.broker import TopicPartition, consumer
 from shared.contracts import Event
 from shared.contracts.intake import (
     CaseOpened,
@@ -30,7 +32,6 @@ from tests.integration.test_views import (
     Subscriber,
     Town,
     deliver,
-    records_of,
     subscribers,
     town,
 )
@@ -38,7 +39,8 @@ from tests.integration.test_views import (
 __all__ = ["subscribers", "town"]
 
 OWN = ("ce_id", "ce_time")
-"""Headers that no two records share."""
+"""Headers that no two records share; times are compared apart."""
+APART = timedelta(seconds=1)
 VOLATILE = ("date", "traceparent", "tsunagu-request")
 
 
@@ -129,10 +131,13 @@ SECRETS: tuple[Secret, ...] = (
 
 
 class Seen(NamedTuple):
-    """All that one handle was to an agency: its records, and answers to what it asked at each step."""
+    """All that one handle was to an agency: its records, answers to what it asked at each step, and when
+    each record was made and reached the broker.
+    """
 
     records: list[Any]
     answers: list[Any]
+    times: list[tuple[datetime, datetime]]
 
 
 class Agency:
@@ -158,13 +163,33 @@ class Agency:
             seen.append(anonymous((answer.status_code, own)))
 
     async def seen(self) -> dict[str, Seen]:
-        found = {handle: Seen([], answers) for handle, answers in self.answers.items()}
-        for record in await records_of(self.of.town, self.of):
+        found = {handle: Seen([], answers, []) for handle, answers in self.answers.items()}
+        for record in await records_at(self.of):
+            if record.key == HEARTBEAT:
+                continue
             key = (record.key or b"").decode()
+            made = datetime.fromisoformat(dict(record.headers)["ce_time"].decode())
+            found[key].times.append((made, datetime.fromtimestamp(record.timestamp / 1000, UTC)))
             headers = [(n, v) for n, v in record.headers if n not in OWN]
             size = len(record.value) if record.value is not None else None
             found[key].records.append(anonymous((size, headers)))
         return found
+
+
+async def records_at(of: Subscriber) -> list[Any]:
+    """As the broker has them, with its own time."""
+    place = TopicPartition(f"view.{of.code}", 0)
+    reader = consumer(of.town.rt.kafka, None)
+    await reader.start()
+    try:
+        reader.assign([place])
+        await reader.seek_to_beginning()
+        end, found = (await reader.end_offsets([place]))[place], list[Any]()
+        while await reader.position(place) < end:
+            found += (await reader.getmany(place, timeout_ms=100)).get(place, [])
+        return found
+    finally:
+        await reader.stop()
 
 
 def anonymous(seen: Any) -> str:
@@ -206,6 +231,9 @@ async def test_by_no_way_can_an_agency_tell_which_of_two_households_has_a_secret
         assert len(mine.records) >= 3, "there was nothing to see"
         assert mine.records == its.records, secret.__name__
         assert mine.answers == its.answers, secret.__name__
+        for at, other_at in zip(mine.times, its.times, strict=True):
+            apart = [abs(one - two) for one, two in zip(at, other_at, strict=True)]
+            assert max(apart) < APART, secret.__name__
 
 
 def steps(pairs: list[tuple[Twin, Twin, Secret]], twins: list[Twin]) -> Iterator[list[Event]]:
