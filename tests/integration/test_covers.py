@@ -354,7 +354,7 @@ async def test_who_stood_still_beyond_his_lease_sends_nothing_and_opens_nothing_
     def slow(mail: Mail, letter: EmailMessage) -> smtplib.SMTP:
         found = addressed(mail, letter)
         stands.set()
-        assert goes_on.wait(PATIENCE)
+        assert goes_on.wait(2 * PATIENCE)
         return found
 
     await sheets.office("mail", "office@care.example")

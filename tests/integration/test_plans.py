@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from shared import journal, keyring, watch
+from shared import journal, keyring, timers, watch
 from shared.follow import inbox, parked
 from shared.relay import unsent
 from tests.integration._kit import Kit
@@ -18,6 +18,8 @@ STATEMENTS = {
     "above the end": unsent.ABOVE_END,
     "another topic": unsent.OTHER_TOPIC,
     "unpublished": watch.OLDEST,
+    "timers due": timers.DUE,
+    "timers that failed": watch.TIMERS,
     "known": inbox.KNOWN,
     "parked": parked.PARKED_OF,
     "keys": keyring.KEYS.format(table="data_key", ids=1),
