@@ -41,10 +41,10 @@ def test_who_is_silent_or_speaks_of_long_ago_is_not_heard() -> None:
 def test_who_is_ahead_of_our_clock_is_heard_no_longer_than_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ahead = told(ahead=timedelta(minutes=10))
-    assert hearing(ahead)
-    monkeypatch.setattr(heard, "HEARD_SECONDS", -1.0)  # that long after the last has come
-    assert not hearing(ahead)
+    ahead = [told(ahead=timedelta(minutes=10), service=name) for name in BASIS_SERVICES]
+    assert hearing(*ahead)
+    monkeypatch.setattr(heard, "HEARD_SECONDS", -1.0)  # as if it were so long after the last came
+    assert not hearing(*ahead)
 
 
 @pytest.mark.parametrize(
