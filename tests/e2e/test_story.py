@@ -185,13 +185,12 @@ async def test_a_referral_needs_a_live_basis_and_walks_its_states(told: Told) ->
 async def test_what_is_put_before_a_statutory_body_is_read_by_its_pledged_members(
     told: Told,
 ) -> None:
-    """Examples 3, 4 and 5: over HTTP only, no document changes."""
+    """Examples 3, 4, 5 and 11, L5b, L20: over HTTP only, no document changes, wherever it is typed."""
     coordinator = told.at("meetings", "window", "coordinator")
     doctor, clerk = (f"doctor-{told.agencies['clinic']}", f"clerk-{told.agencies['council']}")
+    pool = f"/v1/bodies/{BODY}/members"
     for member, who in ((doctor, "clinic"), (clerk, "council")):
-        answer = await coordinator.put(
-            f"/v1/bodies/{BODY}/members/{member}", json={"agency": told.agencies[who]}
-        )
+        answer = await coordinator.put(f"{pool}/{member}", json={"agency": told.agencies[who]})
         assert answer.status_code in (200, 201), answer.text
     await told.city.settle()
     submit = {"case": told.case, "body": BODY, "subjects": [told.ken]}
@@ -205,9 +204,7 @@ async def test_what_is_put_before_a_statutory_body_is_read_by_its_pledged_member
     reader = told.at("views", "clinic", subject=doctor)
     assert (await reader.get("/v1/sealed")).json() == []
     year = told.city.at.year - (told.city.at.month < 4)
-    await told.write(
-        coordinator, f"/v1/bodies/{BODY}/members/{doctor}/pledge", {"fiscal_year": year}
-    )
+    await told.write(coordinator, f"{pool}/{doctor}/pledge", {"fiscal_year": year})
     (openable,) = (await reader.get("/v1/sealed")).json()
     sealed = (await reader.get(f"/v1/views/{openable['handle']}/sealed")).json()
     assert "借金は三百万円" in {item["value"] for item in sealed["items"]}
@@ -218,6 +215,40 @@ async def test_what_is_put_before_a_statutory_body_is_read_by_its_pledged_member
     assert answer.status_code == 404
     after = await told.values("clinic"), await told.values("council"), await told.values("window")
     assert before == after
+
+    nurse = f"nurse-{told.agencies['care']}"
+    named = {"agency": told.agencies["care"]}
+    assert (await coordinator.put(f"{pool}/{nurse}", json=named)).status_code in (200, 201)
+    await told.city.settle()
+    await told.write(coordinator, f"{path}/enquiries", {"members": [nurse]})
+    asked = told.at("views", "care", subject=nurse)
+    assert (await asked.get("/v1/sealed")).json() == []
+    await told.write(coordinator, f"{pool}/{nurse}/pledge", {"fiscal_year": year})
+    (openable_too,) = (await asked.get("/v1/sealed")).json()
+    sealed = (await asked.get(f"/v1/views/{openable_too['handle']}/sealed")).json()
+    assert [(item["field"], item["value"]) for item in sealed["items"]] == [("name", SON)], "L5b"
+
+    await told.consent(told.hana, "clinic", classes=["contact"])
+    please = {"case": told.case, "person": told.hana, "receiver": told.agencies["clinic"]}
+    please |= {"classes": ["contact"], "need": "往診をお願いします"}
+    await told.write(told.at("referral", "window"), "/v1/referrals", please, 201)
+    heard = {
+        "person": told.ken,
+        "history": "会議で聞いたこと",
+        "source": "meeting",
+        "matter": matter,
+    }
+    note = {"situation": heard}
+    typed = told.at("intake", "clinic", subject=doctor)
+    answer = await typed.put(f"/v1/cases/{told.case}/sections/situation", json=note)
+    assert answer.status_code == 200, answer.text
+    await told.city.settle()
+    file = (await typed.get(f"/v1/cases/{told.case}")).json()
+    assert {fact["recorded_by"] for fact in file["facts"]} <= {told.agencies["clinic"]}, "L20"
+    for who in ("clinic", "window", "council"):
+        assert "会議で聞いたこと" not in str(await told.values(who))
+    sealed = (await reader.get(f"/v1/views/{openable['handle']}/sealed")).json()
+    assert "会議で聞いたこと" in {item["value"] for item in sealed["items"]}
 
     await told.consent(told.ken, "council", classes=["money"])
     promoted = {"material": material["id"], "person": told.ken, "money": "借金は三百万円"}
@@ -379,3 +410,69 @@ async def test_nobody_can_keep_a_fact_from_the_agency_that_records_it(told: Told
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.not_to")
     sheet = {"route": "family_visit", "people": [{"name": NAME, "not_to": [agency]}]}
     assert (await window.post("/v1/cases", json=sheet)).status_code == 422
+
+
+async def test_a_protected_address_is_absent_and_a_referral_takes_nothing_from_a_consent(
+    told: Told,
+) -> None:
+    """Examples 7 and 9; why, the window is told by the rules' numbers."""
+    window, case = told.at("intake", "window"), f"/v1/cases/{told.case}"
+    hana = {"id": told.hana, "relation": "self", "name": NAME, "address": "奈良県生駒市"}
+    answer = await window.put(f"{case}/sections/person", json={"person": hana})
+    assert answer.status_code == 200, answer.text
+    address = {"person": told.hana, "item": "address", "named": [told.agencies["clinic"]]}
+    await told.write(window, f"{case}/protections", address)
+    await told.consent(told.hana, "care", "clinic", classes=["contact"])
+    known = ("name", "relation", "living_with")
+    assert await told.holds("care", *known)
+    assert await told.holds("clinic", *known, "address")
+    answer = await told.at("views", "window").get("/v1/reasons", params={"case": told.case})
+    why = {
+        (item["field"], one["agency"]): one["rule"]
+        for item in answer.json()
+        for one in item["agencies"]
+        if item["person"] == told.hana
+    }
+    assert [why["address", told.agencies[who]] for who in ("care", "clinic")] == ["L11", "L3"]
+
+    await told.consent(told.ken, "council", classes=["work_school", "money"])
+    asked = {"case": told.case, "person": told.ken, "receiver": told.agencies["council"]}
+    asked |= {"classes": ["work_school"], "need": "働きたい"}
+    sent = await told.write(told.at("referral", "window"), "/v1/referrals", asked, 201)
+    shown = (await told.at("referral", "council").get(f"/v1/referrals/{sent['id']}")).json()
+    assert shown["classes"] == ["work_school"]
+    held = {("work", '"二十年家にいる"'), ("money", '"借金三百万円"')}
+    assert held <= await told.values("council")
+
+
+async def test_an_urgent_basis_that_nobody_reviewed_keeps_what_it_gave_and_gives_nothing_new(
+    told: Told,
+) -> None:
+    """Example 8: what was shown stays, a supervisor is called."""
+    window, case = told.at("intake", "window"), f"/v1/cases/{told.case}"
+    urgent = {
+        "persons": [told.hana],
+        "holders": [told.agencies["clinic"]],
+        "classes": ["health_disability"],
+        "reason": "倒れていた",
+        "danger": "life",
+        "informed": "the-second-person",
+    }
+    basis = (await told.write(window, f"{case}/urgent-bases", urgent, 201))["id"]
+    had = {("health", '"膝の痛み"')}
+    assert await told.values("clinic") == had
+    supervisor = told.at("intake", "window", "supervisor")
+
+    async def due() -> Any:
+        listed = (await supervisor.get("/v1/reviews")).json()
+        return next(one for one in listed if one["basis"] == basis)
+
+    assert not (await due())["overdue"]
+    await told.city.settle(datetime.fromisoformat((await due())["review_by"]))
+    assert (await due())["overdue"]
+    broken = {"situation": {"person": told.hana, "health": "骨折"}}
+    assert (await window.put(f"{case}/sections/situation", json=broken)).status_code == 200
+    await told.city.settle()
+    assert await told.values("clinic") == had
+    await told.write(supervisor, f"/v1/bases/{basis}/review", {})
+    assert await told.values("clinic") == {("health", '"骨折"')}
