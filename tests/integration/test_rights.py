@@ -291,21 +291,21 @@ def delete_login(admin: AdminClient, name: str) -> None:
         future.result(PATIENCE)
 
 
-async def test_a_deleted_login_ends_the_live_session_and_the_others_read_on(
+async def test_a_login_that_was_deleted_or_replaced_ends_its_live_session_and_others_read_on(
     broker: Broker,
 ) -> None:
-    """`connections.max.reauth.ms`, shortened: the rights are still there, the login is not."""
+    """`connections.max.reauth.ms`, shortened: the rights are there, the login or its password is not."""
     sender = Producer(broker.kafka.client())
-    stays, goes = broker.agencies["clinic"], broker.agencies["kaigo"]
+    stays, goes, renewed = (broker.agencies[code] for code in ("clinic", "kaigo", "ikoma"))
     readers = [
         consumer(Credentials.model_validate(one.document()), f"{one.code}.live")
-        for one in (stays, goes)
+        for one in (stays, goes, renewed)
     ]
     try:
-        for reader, one in zip(readers, (stays, goes), strict=True):
+        for reader, one in zip(readers, (stays, goes, renewed), strict=True):
             await reader.start()
             reader.subscribe([one.topic])
-        got = {stays.topic: 0, goes.topic: 0}
+        got = {one.topic: 0 for one in (stays, goes, renewed)}
 
         async def poll() -> None:
             for topic in got:
@@ -315,13 +315,15 @@ async def test_a_deleted_login_ends_the_live_session_and_the_others_read_on(
                 for records in (await reader.getmany(timeout_ms=50)).values():
                     got[records[0].topic] += sum(one.value == b"live" for one in records)
 
-        async def both() -> bool:
+        async def all_of_them() -> bool:
             await poll()
             return min(got.values()) > 0
 
-        await until(both)
+        await until(all_of_them)
         # The rights stay, so that it is the login alone that counts.
         await asyncio.to_thread(delete_login, broker.admin, goes.username)
+        another = topics.apply_users(broker.admin, {renewed.username: "another"}, renew=True)
+        await asyncio.to_thread(list, another)
         clock = asyncio.get_running_loop().time
         ends = clock() + 2 * REPROVE_MS / 1000
         while clock() < ends:
@@ -333,6 +335,7 @@ async def test_a_deleted_login_ends_the_live_session_and_the_others_read_on(
             return got[stays.topic] > before[stays.topic] + 10
 
         await until(stays_reads_on)
-        assert got[goes.topic] == before[goes.topic]
+        for gone in (goes, renewed):
+            assert got[gone.topic] == before[gone.topic]
     finally:
         await asyncio.gather(*(reader.stop() for reader in readers))
