@@ -89,7 +89,9 @@ class Endpoint:
 
     async def shown(self) -> Any:
         async with self.town.views.client(self.code, "system") as client:
-            return (await client.get(f"/v1/subscriptions/{self.code}/webhook")).json()
+            answer = await client.get(f"/v1/subscriptions/{self.code}/webhook")
+            assert answer.status_code == 200, answer.text
+            return answer.json()
 
     async def in_sync(self) -> bool:
         shown = await self.shown()
