@@ -28,7 +28,8 @@ STATUTORY_POOL = (
 )  # fmt: skip
 UNPLEDGED = "hosp-hanna"
 """Called, but never pledged: opens nothing (example 4)."""
-STOPS = {"agency": time(8, 40), "member": time(8, 45), "pledge": time(8, 50)}
+LOCAL = "sodankai"
+STOPS = {"agency": time(8, 40), "office": time(8, 43), "member": time(8, 45), "pledge": time(8, 50)}
 """Moments of the first day, each settled before the next."""
 
 
@@ -45,13 +46,17 @@ def _entry(agency: Agency) -> dict[str, object]:
 
 
 def pools(ikoma: Ikoma) -> Iterator[Intent]:
-    """Members named and pledged, the lead section's as secretariat."""
-    for body, codes in ((CONSENTED, (*POOL, LEAVER)), (STATUTORY, STATUTORY_POOL)):
+    """The member of the lead section is appointed as secretariat; its coordinator names the others."""
+    pools = ((CONSENTED, (*POOL, LEAVER)), (STATUTORY, STATUTORY_POOL), (LOCAL, (LEAD,)))
+    for body, codes in pools:
         for code in codes:
-            who = member(code)
-            path = f"/v1/bodies/{body}/members/{who.subject}"
-            named = {"agency": code, "secretariat": code == LEAD}
-            yield _first(ikoma, "member", f"{body}-{code}", "PUT", path, named, coordinator())
+            who, office = member(code), code == LEAD
+            path, by = (
+                f"/v1/bodies/{body}/members/{who.subject}",
+                OPERATOR if office else coordinator(),
+            )
+            named, stop = {"agency": code, "secretariat": office}, "office" if office else "member"
+            yield _first(ikoma, "member", f"{body}-{code}", "PUT", path, named, by, stop)
             if body == STATUTORY and code != UNPLEDGED:
                 pledge = {"fiscal_year": ikoma.workdays.fiscal_year}
                 name, path = f"{body}-{code}-pledge", f"{path}/pledge"
@@ -66,9 +71,10 @@ def _first(
     path: str,
     body: Mapping[str, object],
     by: Actor,
+    stop: str | None = None,
 ) -> Intent:
     service = "referral" if kind == "agency" else "meetings"
-    at, id_ = datetime.combine(ikoma.workdays.first, STOPS[kind], TOKYO), f"setting/{name}"
+    at, id_ = datetime.combine(ikoma.workdays.first, STOPS[stop or kind], TOKYO), f"setting/{name}"
     return Intent(id_, at, kind, service, method, path, body, by, id_)
 
 

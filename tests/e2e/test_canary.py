@@ -227,6 +227,7 @@ async def elsewhere(told: Told) -> None:
         else:
             await told.write(care, f"{path}/decline", {"code": "other", "text": canary()})
     host = told.at("meetings", "window", "coordinator")
+    await told.appoint(BODY, "juso")
     member = f"doctor-{told.agencies['clinic']}"
     named = {"agency": told.agencies["clinic"]}
     await host.put(f"/v1/bodies/{BODY}/members/{member}", json=named)

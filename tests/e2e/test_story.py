@@ -46,6 +46,16 @@ class Told:
         await self.city.settle()
         return answer.json()
 
+    async def appoint(self, *bodies: str) -> None:
+        """A clerk of the window is the secretariat of these bodies."""
+        operator = self.city.client("meetings", "ikoma-city", "operator", subject="operator")
+        window = self.agencies["window"]
+        for body in bodies:
+            path, clerk = f"/v1/bodies/{body}/members/clerk-{window}", {"secretariat": True}
+            answer = await operator.put(path, json={"agency": window, **clerk})
+            assert answer.status_code == 200, answer.text
+        await self.city.settle()
+
     async def documents(self, who: str) -> list[Any]:
         client = self.at("views", who)
         lines = (await client.get("/v1/views", params={"limit": 500})).json()["items"]
@@ -187,6 +197,7 @@ async def test_what_is_put_before_a_statutory_body_is_read_by_its_pledged_member
 ) -> None:
     """Examples 3, 4, 5 and 11, L5b, L20: over HTTP only, no document changes, wherever it is typed."""
     coordinator = told.at("meetings", "window", "coordinator")
+    await told.appoint(BODY)
     doctor, clerk = (f"doctor-{told.agencies['clinic']}", f"clerk-{told.agencies['council']}")
     pool = f"/v1/bodies/{BODY}/members"
     for member, who in ((doctor, "clinic"), (clerk, "council")):
@@ -369,6 +380,7 @@ async def test_an_agenda_takes_consented_cases_only_and_loses_them_with_the_cons
 ) -> None:
     """L6"""
     coordinator = told.at("meetings", "window", "coordinator")
+    await told.appoint("juso")
     convene = {
         "bodies": ["juso"],
         "local_name": "kasaneru",

@@ -185,3 +185,11 @@ async def served(running: Running) -> AsyncIterator[str]:
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = server.force_exit = True
     await task
+
+
+async def appoint(meetings: Running, body: str, agency: str = "city") -> None:
+    """A clerk of the agency is the body's secretariat, as who keeps the directory appoints him."""
+    path, clerk = f"/v1/bodies/{body}/members/clerk", {"agency": agency, "secretariat": True}
+    async with meetings.client(agency, "operator", subject="registrar") as client:
+        answer = await client.put(path, json=clerk)
+    assert answer.status_code == 200, answer.text

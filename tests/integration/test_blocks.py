@@ -16,7 +16,7 @@ from shared.contracts.intake import (
     StaffUnblocked,
 )
 from shared.contracts.referral import AgencyRegistered
-from tests.integration._service import Running, service_on
+from tests.integration._service import Running, appoint, service_on
 
 HANA = uuid4()
 
@@ -97,6 +97,7 @@ async def test_its_matters_and_sittings_are_nowhere(place: Place) -> None:
     case, who = str(place.case), {"subjects": [str(HANA)]}
     put: dict[str, Any] = {"case": case, "body": "shien-9", **who}
     matter = await place.write("/v1/matters", **put)
+    await appoint(place.running, "juso")
     meeting = await place.write(
         "/v1/meetings", bodies=["juso"], local_name="kasaneru", planned_on="2999-04-01",
         invited=["care"],

@@ -17,7 +17,7 @@ from shared.contracts.referral import (
     ProgrammeRegistered,
     ReferralRequested,
 )
-from tests.integration._service import Running, service_on
+from tests.integration._service import Running, appoint, service_on
 
 BODY, DAYS = "shien-106-6", timedelta(days=1)
 SEATED = {"agency": "care", "desk": "visits-desk"}
@@ -54,6 +54,7 @@ class Body:
             ),
         ):  # fmt: skip
             await self.running.tell(event, at=now - 8 * DAYS)
+        await appoint(self.running, BODY)
 
     async def call(
         self, method: str, path: str, who: str = "city", subject: str = "host", **body: Any
@@ -78,7 +79,7 @@ class Body:
     async def members(self) -> list[tuple[str, bool]]:
         shown = (await self.call("GET", "/v1/bodies")).json()["items"]
         (body,) = (one for one in shown if one["code"] == BODY)
-        return [(one["agency"], one["ahead"]) for one in body["members"]]
+        return [(one["agency"], one["ahead"]) for one in body["members"] if not one["secretariat"]]
 
     async def submit(self, who: str, subject: str) -> Any:
         put = {"case": str(self.case), "body": BODY, "subjects": [str(self.hana)]}

@@ -14,7 +14,7 @@ from shared.contracts.intake import CaseDisposed, CaseOpened, ConsentRecorded, P
 from shared.contracts.meetings import TaskAgreed, TaskDone, TaskOverdue
 from shared.contracts.referral import AgencyRegistered
 from shared.staff import today
-from tests.integration._service import Running, service_on
+from tests.integration._service import Running, appoint, service_on
 from tests.integration.test_assignment import HANA, Office
 from tests.integration.test_transfer import at_its_day, propose
 
@@ -43,6 +43,7 @@ class Table:
                 text_version="1", begins=datetime(2020, 1, 1, tzinfo=UTC),
             )
         )  # fmt: skip
+        await appoint(self.running, "juso")
         self.meeting = await self.convene()
 
     async def convene(self, in_days: int = 0, bodies: tuple[str, ...] = ("juso",)) -> str:
@@ -252,6 +253,7 @@ async def test_of_a_statutory_item_nobody_reads_the_words_here(table: Table) -> 
     matter = await table.call(
         "/v1/matters", "tanaka", case=str(table.case), body="shien-9", subjects=[HANA]
     )
+    await appoint(table.running, "shien-9")
     table.meeting = await table.convene(bodies=("shien-9",))
     assert (await table.get(matter.headers["location"]))["status"] == "live"
     tasks, given = f"{table.meeting}/tasks", table.task("care")

@@ -15,7 +15,7 @@ from shared.offices import the_offices
 from shared.problems import bad_input, not_found
 
 from ..domain import member as members
-from .common import HOSTS, Agency, Check, Nothing, StaffDep, all_registered, pool_of
+from .common import Agency, Check, Nothing, StaffDep, all_registered, need_office, pool_of
 
 router = APIRouter(route_class=Route)
 
@@ -71,6 +71,10 @@ class OnBody:
         known = self.pool.members.get(subject)
         return known is not None and known.seat == "over"
 
+    def is_self(self, subject: str) -> bool:
+        who = self.call.who
+        return (who.subject, who.agency) == (subject, self.pool.members[subject].agency)
+
     async def write(
         self,
         command: members.Command,
@@ -92,8 +96,11 @@ async def on_body(code: str, call: Caller) -> OnBody:
 OnBodyDep = Annotated[OnBody, Depends(on_body)]
 
 
-async def on_pool(on: OnBodyDep) -> OnBody:
-    on.call.need(*HOSTS)
+async def on_pool(subject: str, on: OnBodyDep) -> OnBody:
+    """The body's office; or who keeps the directory, as he appoints the office: never himself."""
+    who = on.call.who
+    if "operator" not in who.roles or who.subject == subject:
+        need_office(on.call, on.pool)
     return on
 
 
@@ -104,16 +111,15 @@ async def on_member(subject: str, on: OnBodyDep) -> OnBody:
     return on
 
 
-async def on_leaving(on: Annotated[OnBody, Depends(on_member)]) -> OnBody:
-    on.call.need(*HOSTS)
-    return on
+async def on_leaving(subject: str, on: Annotated[OnBody, Depends(on_member)]) -> OnBody:
+    """The member himself, or whoever may name him."""
+    return on if on.is_self(subject) else await on_pool(subject, on)
 
 
 async def on_pledging(subject: str, on: Annotated[OnBody, Depends(on_member)]) -> OnBody:
-    """The member himself, or a coordinator for him."""
-    who = on.call.who
-    if (who.subject, who.agency) != (subject, on.pool.members[subject].agency):
-        on.call.need("coordinator")
+    """The member himself, or a coordinator of the body's office for him."""
+    if not on.is_self(subject):
+        need_office(on.call, on.pool, "coordinator")
     return on
 
 
@@ -148,7 +154,10 @@ async def list_bodies(call: StaffDep, after: After = None, limit: Limit = 50) ->
 async def name_member(
     subject: str, on: Annotated[OnBody, Depends(on_pool)], body: NewMember
 ) -> Receipt:
-    """The same values again write nothing; others begin the membership anew, without a pledge, and so do
+    """By a coordinator or supervisor of the body's office: the agencies of its secretariat. Who keeps the
+    directory (`operator`) appoints the first of them, and nobody names himself that way.
+
+    The same values again write nothing; others begin the membership anew, without a pledge, and so do
     the same when the seat at the desk was over.
     """
     if not re.fullmatch(SUBJECT, subject):

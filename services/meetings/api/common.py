@@ -20,7 +20,7 @@ from shared.contracts.codes import LegalType, bodies, body_codes
 from shared.contracts.event import AGENCY, SUBJECT
 from shared.http import Body, Call, Caller
 from shared.offices import the_offices
-from shared.problems import bad_input
+from shared.problems import Problem, bad_input
 
 from .. import view
 from ..domain import member
@@ -33,6 +33,7 @@ WORKERS = ("intake_worker", "agency_worker", "coordinator", "supervisor")
 STAFF = (*WORKERS, "privacy_officer", "system")
 HOSTS = ("coordinator", "supervisor")
 CASEWORKERS = ("intake_worker", *HOSTS)
+ONLY_OFFICE = "only the body's office does this / 会議体の事務局の機関だけができます"
 NO_ID = UUID(int=0)
 Check = Callable[[], Awaitable[None]]
 Value = TypeVar("Value")
@@ -65,6 +66,10 @@ class _CaseNamed(BaseModel):
     case: UUID
 
 
+class _BodiesNamed(BaseModel):
+    bodies: list[str] = Field(max_length=20)
+
+
 async def staff(call: Caller) -> Call:
     call.need(*STAFF)
     return call
@@ -81,6 +86,15 @@ async def named_case(call: Call) -> UUID | None:
         return None
 
 
+async def named_bodies(call: Call) -> set[str]:
+    """The known bodies that the call names, before the rest of it is looked at, as above."""
+    try:
+        named = _BodiesNamed.model_validate(await call.request.json()).bodies
+    except ValidationError:
+        return set()
+    return set(named) & set(body_codes())
+
+
 async def pool_of(call: Call, body: str) -> member.Pool:
     """From the journal: always up to date. Who was named for a desk is there while he sits at it (L5)."""
     past = await call.load(f"body/{body}")
@@ -90,6 +104,13 @@ async def pool_of(call: Call, body: str) -> member.Pool:
     stays, now = pools(past.events, await the_offices(call.rt)).get(body, {}), call.now()
     over = [s for s, stay in stays.items() if stay.left_at and stay.left_at <= now]
     return pool.seated([s for s, stay in stays.items() if now < stay.since], over)
+
+
+def need_office(call: Call, pool: member.Pool, *roles: str) -> None:
+    """403 unless the caller has one of the roles (HOSTS if none is said) at the body's office."""
+    call.need(*(roles or HOSTS))
+    if call.who.agency not in pool.office:
+        raise Problem("wrong-role", detail=ONLY_OFFICE)
 
 
 async def all_registered(call: Call, agencies: Iterable[str], field: str) -> None:

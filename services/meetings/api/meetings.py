@@ -27,7 +27,19 @@ from .. import view
 from ..domain import meeting as meetings
 from ..domain import sitting as sittings
 from .agenda import AnyBody
-from .common import HOSTS, NO_ID, Agency, Day, Nothing, StaffDep, all_registered, once
+from .common import (
+    HOSTS,
+    NO_ID,
+    Agency,
+    Day,
+    Nothing,
+    StaffDep,
+    all_registered,
+    named_bodies,
+    need_office,
+    once,
+    pool_of,
+)
 from .on_matter import load_matter
 from .on_meeting import OnHostedDep, OnMeeting, OnMeetingDep
 
@@ -87,12 +99,16 @@ class MeetingShown(MeetingLine):
 
 
 async def host(call: Caller) -> Call:
+    """Every body of a meeting is convened by its office."""
     call.need(*HOSTS)
+    for body in sorted(await named_bodies(call)):
+        need_office(call, await pool_of(call, body))
     return call
 
 
 @router.post("/v1/meetings", status_code=201)
 async def convene(call: Annotated[Call, Depends(host)], body: NewMeeting) -> Receipt:
+    """By a coordinator or supervisor of an agency that is the office of each of its bodies."""
     meeting = uuid7()
     convened = MeetingConvened(
         meeting=meeting,

@@ -39,6 +39,11 @@ class Pool:
         """Those of now and those whose seat is still to come."""
         return {s: one for s, one in self.members.items() if one.here and one.seat != "over"}
 
+    @property
+    def office(self) -> set[str]:
+        """Agencies of its secretariat (L5a): they keep the pool and convene the body."""
+        return {one.agency for one in self.now.values() if one.secretariat}
+
     def seated(self, ahead: Collection[str], over: Collection[str]) -> "Pool":
         """As it is known from the directory who sits at his desk."""
         seats: dict[str, Seat] = {**dict.fromkeys(ahead, "ahead"), **dict.fromkeys(over, "over")}
