@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date
 from typing import Any
 
 import httpx
@@ -14,6 +13,7 @@ from agency.copy import Copy
 from agency.feed import Feed
 from agency.samples.screens import answer, read
 from operate.stack import Stack
+from shared.calendar import TOKYO
 from shared.contracts.referral import ReferralAccepted, ReferralCompleted, ServiceStarted
 from shared.contracts.views import ReceiptRecorded, RetractionConfirmed
 from tests.integration._service import Running, service_on
@@ -65,7 +65,7 @@ async def test_a_referral_is_accepted_started_and_completed_once(
         async with losing(running, "care") as client:
             commands = Commands(client, client)
             for _ in range(4):
-                await answer(commands, date(2030, 4, 1))
+                await answer(commands, running.rt.clock.now().astimezone(TOKYO).date())
                 await heard(running, place)
             assert await commands.inbox() == []
             with pytest.raises(Refused) as refused:

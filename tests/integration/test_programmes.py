@@ -176,9 +176,9 @@ async def test_a_code_names_one_thing_and_whose_a_desk_is_does_not_change(
 
 async def test_a_referral_to_a_desk_is_answered_by_whoever_has_it(directory: Directory) -> None:
     """L2, L9"""
-    case, person = uuid4(), uuid4()
+    case, person, classes = uuid4(), uuid4(), ("contact", "life_history")
     consent = ConsentRecorded(
-        consent=uuid4(), case=case, person=person, status="granted", classes=("contact",),
+        consent=uuid4(), case=case, person=person, status="granted", classes=classes,
         purposes=("consultation",), medium="paper", holders=("visits-desk",), text_version="1",
         begins=directory.rt.clock.now() - timedelta(days=1),
     )  # fmt: skip

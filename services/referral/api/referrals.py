@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field, ValidationError
 
 from shared.blocks import blocked
+from shared.calendar import TOKYO
 from shared.contracts import readable
 from shared.contracts.codes import OneOf
 from shared.contracts.referral import (
@@ -29,7 +30,7 @@ from shared.problems import Problem, bad_input, not_found
 
 from .. import view
 from ..domain import referral as referrals
-from .common import ONCE, Agency
+from .common import ONCE, Agency, Day
 
 router = APIRouter(route_class=Route)
 
@@ -56,7 +57,7 @@ class NewReferral(Body):
     )
     need: Text
     urgency: Annotated[str, *OneOf("urgency")] = "standard"
-    wished_on: date | None = None
+    wished_on: Day | None = None
 
 
 class CaseNamed(BaseModel):
@@ -70,7 +71,7 @@ class Receiving(Body):
 
 
 class Acceptance(Body):
-    first_contact_on: date | None = None
+    first_contact_on: Day | None = None
 
 
 class Declining(Body):
@@ -79,7 +80,7 @@ class Declining(Body):
 
 
 class Start(Body):
-    first_contact_on: date
+    first_contact_on: Day
 
 
 class Completion(Body):
@@ -111,12 +112,13 @@ class ReferralLine(BaseModel):
 
 
 class ReferralShown(ReferralLine):
-    """`need` is null for the receiver while no basis lives; `basis_missing` says so to both. To who sent it
-    `status` is received, in_progress (since `accepted_at`) or ended, and what is finer null, unless a
-    basis lives that covers the answer for it (L10).
+    """Of what was asked the receiver sees the parts whose classes a live basis covers for it now, and the
+    rest is null; `basis_missing` tells both that there is such a rest (L9). To who sent it `status` is
+    received, in_progress (since `accepted_at`) or ended, and what is finer null, unless a basis lives
+    that covers the answer for it (L10).
     """
 
-    person: UUID
+    person: UUID | None
     classes: list[str]
     urgency: str | None
     wished_on: date | None
@@ -171,9 +173,9 @@ class OnReferral:
         keeper = self._offices.keeper(e.agency, e.actor, e.at, self._now)
         return began and keeper != e.agency
 
-    async def write(self, command: referrals.Command, body: Body) -> Receipt:
+    async def write(self, command: referrals.Command, body: Body, **more: Any) -> Receipt:
         stream, key = f"referral/{self.asked.referral}", str(self.asked.case)
-        return await self.call.handle(referrals.DECIDER, stream, key, command, body)
+        return await self.call.handle(referrals.DECIDER, stream, key, command, body, **more)
 
 
 async def on_referral(referral: ReferralId, call: Caller) -> OnReferral:
@@ -299,17 +301,18 @@ async def get_referral(on: OnReferralDep) -> ReferralShown:
     world = await view.the_world(call.rt)
     given = await view.bases_of(call.rt, asked.case)
     receiver, teller = on.answered_by or asked.receiver, on.followed_by or ""
-    live = any(
-        classes_for(given[id], asked.person, receiver, teller, world, call.now())
-        for id in asked.bases
-        if id in given
+    covered = frozenset[str]().union(
+        *(
+            classes_for(basis, asked.person, receiver, teller, world, call.now())
+            for basis in given.values()
+        )
     )
     me = call.who.agency
     finer = on.received or any(
         referrals.ANSWER in classes_for(basis, asked.person, me, receiver, world, call.now())
         for basis in given.values()
     )
-    return _shown(on, live, finer)
+    return _shown(on, covered, finer)
 
 
 @router.post("/v1/referrals/{id}/receipt")
@@ -329,7 +332,13 @@ async def decline(on: OnReceivedDep, body: Declining) -> Receipt:
 
 @router.post("/v1/referrals/{id}/service-start")
 async def start(on: OnReceivedDep, body: Start) -> Receipt:
-    return await on.write(referrals.Start(body.first_contact_on), body)
+    """The day on which the person was met, today at the latest."""
+
+    async def check() -> None:
+        if body.first_contact_on > on.call.now().astimezone(TOKYO).date():
+            raise bad_input("body.first_contact_on", "lies in the future / 未来の日付です")
+
+    return await on.write(referrals.Start(body.first_contact_on), body, check=check)
 
 
 @router.post("/v1/referrals/{id}/completion")
@@ -337,7 +346,8 @@ async def complete(on: OnReceivedDep, body: Completion) -> Receipt:
     return await on.write(referrals.Complete(body.outcome, body.text), body)
 
 
-def _shown(on: OnReferral, live: bool, finer: bool) -> ReferralShown:
+def _shown(on: OnReferral, covered: frozenset[str], finer: bool) -> ReferralShown:
+    """`covered`: classes that live bases let the receiver be told."""
     asked = on.asked
     fields: dict[str, Any] = {}
     for recorded in on.past.events:
@@ -358,23 +368,25 @@ def _shown(on: OnReferral, live: bool, finer: bool) -> ReferralShown:
                 fields |= {"declined_at": at, "ended_at": at, "decline": declined}
     if not finer:
         fields = {name: fields[name] for name in TRACKED if name in fields}
-    may_read = live or on.call.who.agency == on.followed_by
+    classes, told = list(readable(asked.classes) or ()), covered
+    if on.call.who.agency == on.followed_by:
+        told = covered.union(classes, referrals.ASKED.values())
+    for name, of in referrals.ASKED.items():
+        fields[name] = readable(getattr(asked, name)) if of in told else None
     return ReferralShown(
         id=asked.referral,
         case=asked.case,
-        person=asked.person,
+        person=asked.person if told else None,
         sender=asked.sender,
         receiver=asked.receiver,
         status=on.status if finer else referrals.TRACKED[on.status],
         followed_by=on.followed_by,
         answered_by=on.answered_by,
         undecided=on.undecided,
-        classes=list(readable(asked.classes) or ()),
-        urgency=readable(asked.urgency),
-        wished_on=asked.wished_on,
-        need=readable(asked.need) if may_read else None,
+        classes=[name for name in classes if name in told],
+        wished_on=asked.wished_on if told else None,
         bases=list(asked.bases),
-        basis_missing=not live,
+        basis_missing=not covered.issuperset((*classes, *referrals.ASKED.values())),
         version=on.past.version,
         **fields,
     )

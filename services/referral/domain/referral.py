@@ -41,6 +41,8 @@ TRACKED = {
 """L10: how far it is, as who sent it is told without a basis."""
 ANSWER = sealed_fields(ReferralDeclined)["code"].data_class
 """Of what is finer than that."""
+ASKED = {name: sealed_fields(ReferralRequested)[name].data_class for name in ("need", "urgency")}
+"""Class of each part of a request; `classes` are what they name."""
 
 AFTER: dict[type[Event], str] = {
     ReferralRequested: "requested",
