@@ -9,6 +9,7 @@ import pytest
 
 from operate.stack import Stack
 from services.meetings.domain import meeting, sitting
+from shared.calendar import TOKYO
 from shared.contracts import Event
 from shared.contracts.intake import (
     ConsentNarrowed,
@@ -104,6 +105,37 @@ async def agenda(meetings: Running) -> Agenda:
     await made.put()
     await meetings.apply(await meetings.own())
     return made
+
+
+@pytest.mark.parametrize("held", [False, True])
+async def test_who_is_invited_sees_an_item_only_while_a_consent_covers_him(
+    agenda: Agenda, held: bool
+) -> None:
+    """L6: a meeting is no basis, before it or after it."""
+    registered: dict[str, Any] = {"kind": "x", "controller": "x", "purposes": ("coordination",)}
+    await agenda.meetings.tell(AgencyRegistered(agency="clinic", name="clinic", **registered))
+    path = f"/v1/meetings/{agenda.meeting}"
+
+    async def shown(agency: str) -> list[tuple[str, str, list[str]]]:
+        async with agenda.meetings.client(agency, "coordinator") as client:
+            items = (await client.get(path)).json()["agenda"]
+        return [(item["case"], item["status"], item["subjects"]) for item in items]
+
+    whole = str(agenda.case), "added", [str(agenda.hana)]
+    assert await shown("clinic") == [], "nothing is known of a consent yet"
+    begins = agenda.meetings.rt.clock.now() - timedelta(days=1)
+    await agenda.meetings.apply([await agenda.recorded(begins=begins)])
+    if held:
+        day = agenda.meetings.rt.clock.now().astimezone(TOKYO).date()
+        async with agenda.meetings.client("city", "coordinator") as client:
+            done = await client.post(
+                f"{path}/holding", json={"held_on": str(day), "attended": ["clinic"]}
+            )
+        assert done.status_code == 200, done.text
+    assert await shown("clinic") == [whole]
+    await agenda.meetings.apply([await agenda.withdrawn()])
+    assert await shown("clinic") == []
+    assert await shown("city") == [(whole[0], "added" if held else "removed", whole[2])]
 
 
 async def test_an_item_leaves_when_its_basis_ends(agenda: Agenda) -> None:

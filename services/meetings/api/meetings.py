@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
+from shared.basis import covers
 from shared.calendar import TOKYO
 from shared.contracts import readable
 from shared.contracts.codes import OneOf
@@ -145,7 +146,9 @@ async def list_meetings(
 
 @router.get("/v1/meetings/{id}")
 async def get_meeting(on: OnMeetingDep) -> MeetingShown:
-    """The host sees the whole agenda; others the consented items, and matters they stand in."""
+    """The host sees the whole agenda; others what is on it by a consent that covers them still, and by
+    matters they stand in: nothing of an item that was removed (L6, L14).
+    """
     held = next((e.event for e in on.past.events if isinstance(e.event, MeetingHeld)), None)
     agenda = [item for past in on.cases.values() if (item := await _item(on, past))]
     version = on.past.version + sum(item.version for item in agenda)
@@ -190,10 +193,9 @@ async def _item(on: OnMeeting, past: Past) -> ItemShown | None:
     item = state.item
     if item is None:
         return None
-    if item.matter and not on.hosting:
-        matter = await load_matter(on.call, item.matter)
-        if matter is None or not matter.stands():
-            return None
+    subjects = item.subjects if on.hosting else await _known(on, state, item)
+    if not subjects:
+        return None
     times: dict[str, Any] = {}
     decisions: list[OutcomeShown] = []
     for recorded in past.events:
@@ -217,9 +219,26 @@ async def _item(on: OnMeeting, past: Past) -> ItemShown | None:
         case=item.case,
         body=item.body,
         matter=item.matter,
-        subjects=[] if removed and not on.hosting else list(item.subjects),
+        subjects=list(subjects),
         status="removed" if removed else "added",
         decisions=decisions if on.hosting else [],
         version=past.version,
         **times,
     )
+
+
+async def _known(on: OnMeeting, state: sittings.Sitting, item: AgendaItemAdded) -> tuple[UUID, ...]:
+    """Of whom an invited agency may know that they are discussed: it stands in the matter, or a consent of
+    theirs covers it now, also after the sitting (L6); of nobody once the item left the agenda.
+    """
+    if state.status == "removed":
+        return ()
+    if item.matter:
+        matter = await load_matter(on.call, item.matter)
+        return item.subjects if matter and matter.stands() else ()
+    call, world = on.call, await view.the_world(on.call.rt)
+    given = (await view.consents_of(call.rt, item.case)).values()
+    covered = {
+        one.recorded.person for one in given if covers(one, call.who.agency, world, call.now())
+    }
+    return tuple(person for person in item.subjects if person in covered)
