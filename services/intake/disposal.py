@@ -18,10 +18,12 @@ from shared.contracts.intake import (
     CaselessDisposalApproved,
     CaselessDisposed,
     DisposalApproved,
+    NoticeTaken,
     PersonJoined,
 )
 from shared.contracts.retention import Kept, Rule, rule
 from shared.db import PASSING, RACED, Connection, Pool
+from shared.decider import Refused
 from shared.journal import Context, Damaged, Past
 from shared.kill import point
 from shared.runtime import Runtime
@@ -39,7 +41,9 @@ select c.id, closed.at from party p join cases c on c.id = p.case_id
 CASES_OF = f"""
 select distinct data ->> 'person' as person, key from journal
  where type = '{PersonJoined.TYPE}' and data ->> 'person' = any($1::text[])"""
-NOTICES = "select id from notice where case_id = $1 order by id"
+NOTICES = f"""
+select data ->> 'notice' as id from journal
+ where type = '{NoticeTaken.TYPE}' and data ->> 'into' = $1 order by id"""
 APPROVED = f"""
 select j.id, j.stream, j.agency, j.at, j.correlation from journal j
  where j.type in ('{DisposalApproved.TYPE}', '{CaselessDisposalApproved.TYPE}')
@@ -48,6 +52,8 @@ select j.id, j.stream, j.agency, j.at, j.correlation from journal j
  order by j.seq"""
 ALONE = "set local lock_timeout = '2s'; select pg_advisory_xact_lock(hashtext('disposal'))"
 """A trigger of the journal lets nobody write beside who holds it."""
+BEFORE = "select pg_advisory_xact_lock_shared(hashtext('disposal'))"
+"""Nobody approves a disposal until who holds it has written."""
 CONTENT = "delete from attachment where case_id = any($1::uuid[])"
 
 log = structlog.get_logger()
@@ -123,9 +129,17 @@ async def keys_of(
     pasts = await rt.journal.load_all([f"case/{other}" for other in others], db)
     gone = {other for other, past in zip(others, pasts, strict=True) if _gone(past)}
     erased = {person for person, of in joined.items() if of <= gone | {case}}
-    notices = [row["id"] for row in await rt.reads.fetch(NOTICES, case)]
+    notices = [row["id"] for row in await db.fetch(NOTICES, str(case))]
     keys = [f"text/{of}" for of in (case, *notices)] + [f"person/{p}" for p in sorted(erased)]
     return erased, keys
+
+
+async def kept(rt: Runtime, db: Connection, cases: Iterable[UUID]) -> None:
+    """Nothing that has a key of its own begins in a case whose keys are gone: nobody would ever destroy
+    it. Raises Refused; it is so until the transaction ends if that has begun with BEFORE.
+    """
+    if any(map(_gone, await rt.journal.load_all([f"case/{case}" for case in cases], db))):
+        raise Refused("case-is-disposed", "disposed")
 
 
 def _gone(past: Past) -> bool:

@@ -1,4 +1,4 @@
-"""Merges in intake's view: which case goes on in which, and the cases that go on in one."""
+"""Merges in intake's view: the cases that go on in one."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -11,7 +11,6 @@ from shared.runtime import Runtime
 MERGED = """
 insert into merges (id, merged, into_case) select * from unnest($1::uuid[], $2::uuid[], $3::uuid[])"""
 UNDONE = "update merges set undone = true where id = any($1::uuid[])"
-INTO = "select into_case from merges where merged = $1 and not undone order by id limit 1"
 FAMILY = """
 with recursive above (id) as (
          select $1::uuid union
@@ -38,12 +37,6 @@ async def project(db: Connection, events: Iterable[Recorded]) -> None:
         await db.execute(MERGED, *by_column(merged, 3))
     if undone:
         await db.execute(UNDONE, undone)
-
-
-async def goes_on_in(rt: Runtime, case: UUID) -> UUID | None:
-    """The case that it was merged into, if it was."""
-    row = await rt.reads.fetchrow(INTO, case)
-    return row["into_case"] if row else None
 
 
 async def family(rt: Runtime, case: UUID) -> list[UUID]:

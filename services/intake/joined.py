@@ -17,6 +17,7 @@ with recursive {STANDING}, together (id) as (
     select case t.id when s.data ->> 'merged' then s.data ->> 'into' else s.data ->> 'merged' end
       from together t join standing s on t.id in (s.data ->> 'merged', s.data ->> 'into'))
 select id from together order by id"""
+GO_ON = f"with {STANDING} select exists (select from standing s where s.data ->> 'merged' = any($1::text[]))"
 PEOPLE = f"""
 with recursive {STANDING}, pairs as (
     select pair ->> 0 as one, pair ->> 1 as other
@@ -32,6 +33,11 @@ select id from together"""
 async def cases(db: Connection | Pool, case: UUID) -> list[UUID]:
     """It, and all cases that merges which hold have joined with it, either way."""
     return [UUID(row["id"]) for row in await db.fetch(CASES, str(case))]
+
+
+async def go_on(db: Connection | Pool, cases: Iterable[UUID]) -> bool:
+    """Has any of them been merged into another, so that it goes on there?"""
+    return bool(await db.fetchval(GO_ON, [str(case) for case in cases]))
 
 
 async def same(

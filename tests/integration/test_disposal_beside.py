@@ -17,6 +17,7 @@ from shared.contracts.intake import (
     CaseReopened,
     CasesMerged,
     HoldPlaced,
+    NoticeTaken,
     PersonJoined,
     RightsRequested,
 )
@@ -52,6 +53,12 @@ class Moment(Office):
 
             await until(waits_or_is_done)
         return await approval
+
+    async def notice(self) -> UUID:
+        body = {"kind": "memo", "text": "新聞がたまっている"}
+        made = await self.sato.post("/v1/notices", json=body)
+        assert made.status_code == 201, made.text
+        return UUID(made.json()["id"])
 
 
 @pytest_asyncio.fixture
@@ -102,6 +109,46 @@ async def test_who_joins_another_case_in_the_same_moment_keeps_his_key(office: M
     assert answer.status_code == 200, answer.text
     after = await office.readable()
     assert (after[f"person/{hana}"], after[f"text/{case}"]) == ({True}, {False})
+
+
+async def test_the_key_of_a_notice_that_was_taken_in_the_same_moment_goes_too(
+    office: Moment,
+) -> None:
+    case, notice = await office.run_out(uuid4()), await office.notice()
+    await office.later()
+    await office.do(case, "disposal")
+    taken = NoticeTaken(notice=notice, into=case)
+    answer = await office.beside(case, f"notice/{notice}", notice, taken)
+    assert answer.status_code == 200, answer.text
+    assert (await office.readable())[f"text/{notice}"] == {False}
+
+
+async def test_nothing_is_taken_or_merged_into_a_case_that_is_disposed_of(office: Moment) -> None:
+    """Its keys are gone already: what came to it later would never be destroyed."""
+    cases = [await office.run_out(uuid4()) for _ in range(2)]
+    other, notices = await office.case(uuid4()), [await office.notice() for _ in cases]
+    await office.later()
+    for case in cases:
+        await office.do(case, "disposal")
+
+    async def take(n: int) -> Any:
+        path = f"/v1/notices/{notices[n]}/taking"
+        return await office.sato.post(path, json={"case": str(cases[n])})
+
+    approved, taken = await asyncio.gather(
+        office.abe.post(f"/v1/cases/{cases[0]}/disposal/approval", json={}), take(0)
+    )
+    assert (approved.status_code, taken.status_code in (200, 409)) == (200, True)
+    await office.do(cases[1], "disposal/approval", by="abe")
+    refused = await take(1)
+    assert (refused.status_code, refused.json()["reason"]) == (409, "case-is-disposed")
+    keys = await office.readable()
+    assert keys[f"text/{notices[0]}"] == {taken.status_code == 409}
+    assert keys[f"text/{notices[1]}"] == {True}
+    for pair in ((cases[1], other), (other, cases[1])):
+        body = dict(zip(("merged", "into"), map(str, pair), strict=True))
+        merged = await office.sato.post("/v1/merges", json=body)
+        assert (merged.status_code, merged.json()["reason"]) == (409, "case-is-disposed")
 
 
 async def test_two_who_approve_at_once_leave_no_key_behind(office: Moment) -> None:

@@ -1,5 +1,6 @@
 """Merges over the API: said by who may, the merged id still answers, undone as if it had never been."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -167,6 +168,26 @@ async def test_what_cannot_be_merged_is_refused(desks: Merging) -> None:
     assert (await desks.merge(two, three)).status_code == 201
     assert (await desks.file(one))["id"] == three
     assert (await desks.undo(NOBODY)).status_code == 404
+
+
+async def test_of_two_merges_at_once_that_do_not_go_together_one_is_refused(
+    desks: Merging,
+) -> None:
+    """Neither a ring nor a case that goes on in two."""
+    one, two, three = [await desks.open("city", HANA) for _ in range(3)]
+    client = desks.running.client("city", "supervisor")
+    for pairs in (
+        ((one, two), (two, one)),
+        ((two, three), (two, one)),
+        ((three, one), (one, three)),
+    ):
+        bodies = [{"merged": merged, "into": into, "same": []} for merged, into in pairs]
+        answers = await asyncio.gather(*(client.post("/v1/merges", json=body) for body in bodies))
+        assert sorted(answer.status_code for answer in answers) == [201, 409]
+        (made,) = (a for a in answers if a.status_code == 201)
+        (other,) = (a for a in answers if a.status_code == 409)
+        assert other.json()["reason"] == "case-is-merged"
+        assert (await desks.undo(made.json()["id"])).status_code == 200
 
 
 async def test_a_death_on_record_in_a_merged_case_stops_the_consent_given_in_the_other(

@@ -9,21 +9,26 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from shared.contracts.intake import CasesMerged, ConsentConfirmed, MergeUndone
+from shared.db import Connection
 from shared.decider import Refused
 from shared.http import Body, Call, Caller, PathId, Receipt, Route, Text, to_uuid
 from shared.ids import uuid7
 from shared.journal import NEW, Past
 from shared.problems import Problem, bad_input, not_found
 
-from .. import family, matching
+from .. import disposal, family, joined, matching
 from ..domain import case as cases
 from ..domain import consent, merge
+from .at_once import at_once
 from .common import WORKERS, stands_in
 from .own import OnOwn
 from .sheet import Part
 
 router = APIRouter(route_class=Route)
+LOCATION = "/v1/merges/{id}"
 MERGERS = ("matcher", "coordinator", "supervisor")
+ALONE = f"select pg_advisory_xact_lock(hashtext('merge')); {disposal.BEFORE}"
+"""One merge after the other: no two of them, each right by itself, make a ring or give a case two ends."""
 NOT_YOURS = "not a case of yours / 担当するケースではありません"
 
 
@@ -103,36 +108,33 @@ async def merge_cases(call: Annotated[Call, Depends(merger)], body: NewMerge) ->
     """
     id, both = uuid7(), (body.merged, body.into)
 
-    async def check() -> None:
-        if body.merged == body.into:
-            raise bad_input("body.into", "the same case / 同じケースです")
-        asked = "matcher" in call.who.roles and await matching.said_same(call.rt, both)
-        if not asked and not await _stands_in(call, both):
-            raise bad_input("body.merged", NOT_YOURS)
-        for name in ("merged", "into"):
-            case: cases.Case = (await call.load(f"case/{getattr(body, name)}")).fold(cases.DECIDER)
-            if {getattr(pair, name) for pair in body.same} - case.people:
-                raise bad_input(
-                    "body.same", "not a person of this case / このケースの人ではありません"
-                )
-        for case_id in both:
-            if await family.goes_on_in(call.rt, case_id):
-                raise Refused("case-is-merged", "merged", ("undoing",))
-
     pairs = tuple((pair.merged, pair.into) for pair in body.same)
     event = CasesMerged(
         merge=id, merged=body.merged, into=body.into, same=pairs, reason=body.reason
     )
-    return await call.handle(
-        merge.DECIDER,
-        f"merge/{id}",
-        str(id),
-        event,
-        body,
-        check=check,
-        location="/v1/merges/{id}",
-        past=NEW,
-    )
+    wrong = await _wrong(call, body)
+
+    async def write(db: Connection) -> Receipt:
+        async def check() -> None:
+            if wrong:
+                raise wrong
+            if await joined.go_on(db, both):
+                raise Refused("case-is-merged", "merged", ("undoing",))
+            await disposal.kept(call.rt, db, both)
+
+        return await call.handle(
+            merge.DECIDER,
+            f"merge/{id}",
+            str(id),
+            event,
+            body,
+            check=check,
+            location=LOCATION,
+            past=NEW,
+            db=db,
+        )
+
+    return await at_once(call, body, ALONE, write, LOCATION)
 
 
 @router.get("/v1/merges/{id}")
@@ -177,6 +179,24 @@ async def undo(on: OnMergeDep, body: Undoing) -> Receipt:
     """Each document is then as if the merge had never been; what it had shown is an incident to look at."""
     on.call.need(*MERGERS)
     return await on.write(MergeUndone(merge=on.id, reason=body.reason), body)
+
+
+async def _wrong(call: Call, body: NewMerge) -> Problem | None:
+    both = body.merged, body.into
+    if body.merged == body.into:
+        return bad_input("body.into", "the same case / 同じケースです")
+    asked = "matcher" in call.who.roles and await matching.said_same(call.rt, both)
+    if not asked and not await _stands_in(call, both):
+        return bad_input("body.merged", NOT_YOURS)
+    for name, past in zip(
+        ("merged", "into"), await call.loads(*(f"case/{case}" for case in both)), strict=True
+    ):
+        case: cases.Case = past.fold(cases.DECIDER)
+        if {getattr(pair, name) for pair in body.same} - case.people:
+            return bad_input(
+                "body.same", "not a person of this case / このケースの人ではありません"
+            )
+    return None
 
 
 async def _stands_in(call: Call, of: Iterable[UUID]) -> bool:

@@ -10,15 +10,17 @@ from pydantic import BaseModel
 from shared.contracts import ERASED, readable
 from shared.contracts.codes import OneOf
 from shared.contracts.intake import CaseOpened, NoticeClosed, NoticeReceived, NoticeTaken
+from shared.db import Connection
 from shared.http import Body, Call, Caller, Line, PathId, Receipt, Route, Text, to_uuid
 from shared.ids import uuid7
 from shared.journal import NEW, Past
-from shared.problems import Problem, bad_input, not_found
+from shared.problems import bad_input, not_found
 
-from .. import view, worklist
+from .. import disposal, view, worklist
 from ..domain import notice as notices
 from ..domain import watch as watches
-from .common import WORKERS, Agency, OnCaseDep, blocked_from, standing, taken_on, worker
+from .at_once import at_once
+from .common import WORKERS, Agency, OnCaseDep, blocked_from, stands_in, taken_on, worker
 from .own import OnOwn
 from .sheet import Phone
 
@@ -169,22 +171,12 @@ async def take(on: OnNoticeDep, body: Taking) -> Receipt:
     """Into a case in which the caller's agency has standing, or into a new one, which begins in the
     same transaction with its route and reporter; the notice then says which.
     """
-    case = body.case or uuid7()
-
-    async def check() -> None:
-        try:
-            if body.case:
-                await standing(on.call, body.case)
-        except Problem as problem:
-            if problem.slug != "not-found":
-                raise
-            raise bad_input(
-                "body.case", "not a case of yours / 担当するケースではありません"
-            ) from None
-
+    if body.case:
+        return await _into(on, body.case, body)
+    case = uuid7()
     opening = (f"case/{case}", str(case), [_opening(on, case)])
-    born = [] if body.case else [opening, taken_on(on.call, case)]
-    return await on.write(NoticeTaken(notice=on.id, into=case), body, check=check, born=born)
+    taken = NoticeTaken(notice=on.id, into=case)
+    return await on.write(taken, body, born=[opening, taken_on(on.call, case)])
 
 
 @router.post("/v1/notices/{id}/closing")
@@ -197,6 +189,22 @@ async def close(on: OnNoticeDep, body: Closing) -> Receipt:
 async def notices_of_case(on: OnCaseDep) -> list[Notice]:
     """Notices that the caller's agency took into the case."""
     return await _shown(on.call, await worklist.notices_of(on.call.rt, on.case, on.call.who.agency))
+
+
+async def _into(on: OnNotice, case: UUID, body: Taking) -> Receipt:
+    call, there = on.call, await stands_in(on.call, case)
+
+    async def write(db: Connection) -> Receipt:
+        async def check() -> None:
+            if there is None:
+                raise bad_input("body.case", "not a case of yours / 担当するケースではありません")
+            await disposal.kept(call.rt, db, [case])
+
+        taken = NoticeTaken(notice=on.id, into=case)
+        stream, key = f"notice/{on.id}", str(on.id)
+        return await call.handle(notices.DECIDER, stream, key, taken, body, check=check, db=db)
+
+    return await at_once(call, body, disposal.BEFORE, write)
 
 
 async def _shown(call: Call, ids: list[UUID]) -> list[Notice]:
