@@ -27,7 +27,7 @@ from shared.contracts.meetings import (
     MeetingHeld,
     MembersCalled,
 )
-from shared.contracts.referral import ReferralRequested
+from shared.contracts.referral import ReferralCompleted, ReferralDeclined, ReferralRequested
 from shared.db import Connection
 from shared.kept import all_of, of_keys
 from shared.offices import IS_MINE, what_is_mine
@@ -36,9 +36,16 @@ from shared.views import View
 
 from . import agenda, tasks
 
-PARTY = """
-insert into party (agency, case_id, by, at)
-select * from unnest($1::text[], $2::uuid[], $3::text[], $4::timestamptz[])
+CASES = """
+insert into cases (id, lead, led_by, led_at)
+select distinct on (id) id, lead, led_by, led_at
+  from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[])
+       with ordinality as t(id, lead, led_by, led_at, n)
+ order by id, n desc
+on conflict (id) do update set lead = excluded.lead, led_by = excluded.led_by,
+                               led_at = excluded.led_at"""
+ASKED = """
+insert into asked (referral, case_id, receiver) select * from unnest($1::uuid[], $2::uuid[], $3::text[])
 on conflict do nothing"""
 PEOPLE = """
 insert into person (case_id, person) select * from unnest($1::uuid[], $2::uuid[])
@@ -57,14 +64,16 @@ INVITED = """
 insert into invited (agency, meeting) select * from unnest($1::text[], $2::uuid[])
 on conflict do nothing"""
 OVERDUE = "update matter set overdue = $2 where id = $1"
+ASKED_NO_MORE = "delete from asked where referral = $1"
 ENDED = "update matter set live = false where id = $1"
 MET = "update meeting set status = $2, held_on = $3 where id = $1"
 
 OF_MINE = IS_MINE.format(
-    agency="p.agency", by="p.by", at="p.at", names="$4", sought="$5", passed="$6"
+    agency="c.lead", by="c.led_by", at="c.led_at", names="$4", sought="$5", passed="$6"
 )
 IS_PARTY = f"""
-select exists (select from party p where p.case_id = $2 and {OF_MINE})
+select (exists (select from cases c where c.id = $2 and {OF_MINE})
+        or exists (select from asked where case_id = $2 and receiver = any($4)))
    and {blocks.NOT_BLOCKED.format(agency="$1", staff="$3", case="$2")}"""
 PEOPLE_OF = "select person from person where case_id = $1"
 MATTERS_OF = f"""
@@ -92,7 +101,8 @@ KEEPS = (*agenda.OF_WORLD, *CONSENT_TYPES)
 
 
 async def project(db: Connection, events: Sequence[Recorded]) -> None:
-    parties: list[tuple[str, UUID, str, datetime]] = []
+    cases: list[tuple[UUID, str, str, datetime]] = []
+    asked: list[tuple[UUID, UUID, str]] = []
     people: list[tuple[UUID, UUID]] = []
     matters: list[tuple[UUID, UUID, str, str, datetime]] = []
     called: list[tuple[str, UUID]] = []
@@ -101,12 +111,12 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
         e = recorded.envelope
         match recorded.event:
             case CaseOpened(case=case, lead=lead) | LeadAccepted(case=case, lead=lead):
-                parties.append((lead, case, e.actor if e.agency == lead else "", e.at))
+                cases.append((case, lead, e.actor if e.agency == lead else "", e.at))
             case PersonJoined(case=case, person=person):
                 people.append((case, person))
-            case ReferralRequested() as asked:
+            case ReferralRequested() as one:
                 # Its sender led the case, or had received another referral: as that it is there.
-                parties.append((asked.receiver, asked.case, "", e.at))
+                asked.append((one.referral, one.case, one.receiver))
             case MatterSubmitted() as put:
                 matters.append((put.matter, put.case, put.body, e.agency, e.occurred_at))
             case MembersCalled() as call:
@@ -118,7 +128,8 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
     await staff.fold(db, events)
     await offices.fold(db, events)
     inserts: tuple[tuple[str, list[Any]], ...] = (
-        (PARTY, parties),
+        (CASES, cases),
+        (ASKED, asked),
         (PEOPLE, people),
         (MATTER, matters),
         (CALLED, called),
@@ -136,6 +147,8 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
 async def _follow(db: Connection, recorded: Recorded) -> None:
     """What an event changes in a row that is there already; order matters within a stream."""
     match recorded.event:
+        case ReferralDeclined(referral=id) | ReferralCompleted(referral=id):
+            await db.execute(ASKED_NO_MORE, id)
         case MatterReviewed(matter=id):
             await db.execute(OVERDUE, id, False)
         case MatterReviewOverdue(matter=id):
@@ -162,8 +175,8 @@ def view(rt: Runtime) -> View:
 
 
 async def is_party(rt: Runtime, who: Principal, case: UUID) -> bool:
-    """Is his agency lead of the case, or was it asked in it, itself, by a desk that it has or under a
-    programme that it runs now (L2); and he not blocked from it?
+    """Does his agency lead the case now, itself or under a programme that it runs (L2), or is it asked in
+    it by a referral that has not ended, itself or by a desk that it has; and he not blocked from it?
     """
     mine = await what_is_mine(rt, who.agency)
     return bool(await rt.reads.fetchval(IS_PARTY, who.agency, case, who.subject, *mine))

@@ -8,13 +8,15 @@ from uuid import uuid4
 import pytest
 
 from operate.stack import Stack
-from shared.contracts.intake import CaseOpened, PersonJoined
+from shared.contracts.intake import CaseOpened, LeadAccepted, PersonJoined
 from shared.contracts.referral import (
     AgencyRegistered,
     DeskMemberNamed,
     DeskRegistered,
     ProgrammeContracted,
     ProgrammeRegistered,
+    ReferralCompleted,
+    ReferralDeclined,
     ReferralRequested,
 )
 from tests.integration._service import Running, appoint, service_on
@@ -164,3 +166,34 @@ async def test_a_case_is_there_for_the_desk_that_was_asked_and_for_who_leads_it_
     await body.running.tell(elsewhere, joined, asked)
     assert (await body.submit("clinic", "anyone")).status_code == 201
     assert (await body.submit("care", "anyone")).status_code == 404
+
+
+async def test_a_case_is_there_for_who_leads_it_now_and_for_who_is_asked_until_it_has_ended(
+    body: Body,
+) -> None:
+    """As in referral: what was once led or answered gives no way to put it before a body."""
+
+    async def puts(agency: str) -> int:
+        return int((await body.submit(agency, "anyone")).status_code)
+
+    opened = CaseOpened(case=body.case, household=uuid4(), lead="city", route="family_visit")
+    joined = PersonJoined(case=body.case, person=body.hana, relation="self")
+    await body.running.tell(opened, joined)
+    submitted = await body.submit("city", "anyone")
+    for ended in (ReferralDeclined, ReferralCompleted):
+        about = {"referral": uuid4(), "case": body.case, "person": body.hana}
+        asked = ReferralRequested(
+            **about, sender="city", receiver="clinic", classes=("contact",), need="訪問", bases=()
+        )
+        await body.running.tell(asked)
+        assert await puts("clinic") == 201
+        code = {"code": "full"} if ended is ReferralDeclined else {"outcome": "helped"}
+        await body.running.tell(ended(**about, **code), agency="clinic")
+        assert await puts("clinic") == 404, ended
+    assert await puts("city") == 201
+    await body.running.tell(LeadAccepted(case=body.case, lead="care"), agency="care")
+    assert (await puts("city"), await puts("care")) == (404, 201)
+    path = submitted.headers["location"]
+    assert (await body.call("GET", path, "city", "anyone")).status_code == 200, "stays (0071)"
+    await body.running.tell(LeadAccepted(case=body.case, lead="city"))
+    assert (await puts("city"), await puts("care")) == (201, 404)

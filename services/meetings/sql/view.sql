@@ -1,11 +1,17 @@
-create table party (
-    agency text not null,
-    case_id uuid not null,
-    -- Who of the agency made it a party, and when: it passes with the programme of his desk (L2). '': nobody.
-    by text not null,
-    at timestamptz not null,
-    primary key (case_id, agency, by, at)
+create table cases (
+    id uuid primary key,
+    lead text not null,
+    -- Who of its staff made it the lead, and when: it passes with the programme of his desk (L2). '': nobody.
+    led_by text not null,
+    led_at timestamptz not null
 );
+-- By referrals that have not ended.
+create table asked (
+    referral uuid primary key,
+    case_id uuid not null,
+    receiver text not null
+);
+create index asked_of_case on asked (case_id);
 create table person (
     case_id uuid not null,
     person uuid not null,
