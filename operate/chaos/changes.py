@@ -1,11 +1,12 @@
-"""More of what bases are made of, in a year: consents given and taken back, members who come and go. Pure.
+"""More of what bases are made of, in a year: consents given, narrowed and taken back, members who come and
+go. Pure.
 
 They concern agencies that nothing else in the year rests on, so that nothing planned is refused for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from random import Random
@@ -27,6 +28,7 @@ LEAST = 12
 """Changes of one person's consents on a day."""
 MOST = 1_200
 """People who change their minds: with more changes each does so more often, and the year is not longer."""
+NARROWING = "/v1/consents/{consent}/narrowing"
 DAYS = 4
 """At the least, of those that are played."""
 APART = timedelta(milliseconds=10)
@@ -76,17 +78,22 @@ def changed(year: Year, ikoma: Ikoma, changes: int) -> tuple[Year, frozenset[str
 
 
 def _answers(after: Intent, codes: list[str], random: Random, number: int) -> Iterator[Intent]:
-    """The person of a consent gives others and takes them back, right after that one."""
-    given = ""
+    """The person of a consent gives others, takes a part of some back, and then the rest, right after that
+    one.
+    """
+    given, smaller = "", dict[str, Any]()
     for n in range(number):
         name, at = f"{after.id}/change-{n}", after.at + (n + 1) * APART
-        if given and random.random() < 0.8:
-            refs = {"consent": given}
+        refs = {"consent": given}
+        if smaller and random.random() < 0.3:
+            one = replace(after, kind="narrowing", path=NARROWING, body=smaller, refs=refs)
+            smaller = {}
+        elif given and random.random() < 0.8:
             one = replace(after, kind="withdrawal", path=WITHDRAWAL, body={}, refs=refs)
-            given = ""
+            given, smaller = "", {}
         else:
             one = replace(after, body=_terms(after, codes, random))
-            given = name
+            given, smaller = name, _less(one.body, codes, random)
         yield replace(one, id=name, at=at, needs=(), occurred_at=None, repeat=False)
 
 
@@ -103,6 +110,16 @@ def _terms(after: Intent, codes: list[str], random: Random) -> dict[str, Any]:
         "excluded": some[:1] if group and random.random() < 0.3 else [],
         "until": None,
     }
+
+
+def _less(terms: Mapping[str, Any], codes: list[str], random: Random) -> dict[str, Any]:
+    """Of those terms one class, or one agency, so that something is left; nothing where nothing would be."""
+    ways = [{"dropped": [name]} for name in terms["classes"] if len(terms["classes"]) > 1]
+    if terms["group"]:
+        ways += [{"excluded": [code]} for code in codes if code not in terms["excluded"]]
+    elif len(terms["holders"]) > 1:
+        ways += [{"excluded": [code]} for code in terms["holders"]]
+    return random.choice(ways) if ways else {}
 
 
 def _memberships(

@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from agency.credentials import Credentials
 from agency.sealed import unsealed
@@ -58,11 +58,17 @@ class Then(Oracle):
         self._judged: dict[tuple[str, str], Judged] = {}
         self._sat: dict[tuple[str | None, str, datetime], bool] = {}
 
+    def narrowed_at(self, one: Done) -> datetime:
+        return one.at.astimezone(UTC)
+
     def leaked(self, agency: str, case: str, items: Iterable[Item], at: datetime) -> int:
         """Items that the agency might not be sent at that moment."""
         moment, given, covered = self._judged.get((agency, case), (None, [], {}))
         if moment != at:
-            given = [one for one in self._by_case[case] if self._might(one, agency, at)]
+            stop = self._jumped.get(at, at) - timedelta.resolution
+            some = [one for one in self._by_case[case] if self._might(one, agency, at)]
+            left = [one.narrowed(stop) for one in some]
+            given = [one for one in left if agency not in one.excluded]
             covered = {}
             self._judged[agency, case] = at, given, covered
         household = {p for people, since in self._joined[case] if since <= at for p in people}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,6 +44,19 @@ class Consent:
     begins: datetime
     ends: datetime | None
     told: set[str] = field(default_factory=set)
+    less: list[tuple[datetime, frozenset[str], frozenset[str]]] = field(default_factory=list)
+    """What was taken back of it, since when: agencies and classes."""
+
+    def narrowed(self, at: datetime) -> Consent:
+        """What is left of it then."""
+        less = [one for one in self.less if one[0] <= at]
+        if not less:
+            return self
+        return replace(
+            self,
+            excluded=self.excluded.union(*(agencies for _, agencies, _ in less)),
+            classes=self.classes.difference(*(classes for *_, classes in less)),
+        )
 
     def end(self, at: datetime) -> None:
         self.ends = min(self.ends, at) if self.ends else at
@@ -92,8 +105,16 @@ class Oracle:
                 )  # fmt: skip
             case "withdrawal":
                 self._consents[one.places["consent"]].end(when)
+            case "narrowing":
+                excluded, dropped = (frozenset(body.get(n, ())) for n in ("excluded", "dropped"))
+                since = self.narrowed_at(one)
+                self._consents[one.places["consent"]].less.append((since, excluded, dropped))
             case "told":
                 self._consents[one.places["consent"]].told.add(body["agency"])
+
+    def narrowed_at(self, one: Done) -> datetime:
+        """From when on it counts."""
+        return one.occurred.astimezone(UTC)
 
     def reaches(self, consent: Consent, agency: str) -> bool:
         """L3: live, meant for that agency, for a purpose that it has."""
@@ -116,7 +137,8 @@ class Oracle:
         return {case: content for case, content in found.items() if content.items}
 
     def document(self, agency: str, case: str) -> Content:
-        reaching = [one for one in self._by_case[case] if self.reaches(one, agency)]
+        given = [one.narrowed(self._at) for one in self._by_case[case]]
+        reaching = [one for one in given if self.reaches(one, agency)]
         newest: dict[object, tuple[Fact, frozenset[str]]] = {}
         for number, fact in enumerate(self._facts[case]):
             bases = self._bases(fact, agency, reaching)

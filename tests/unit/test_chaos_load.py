@@ -63,8 +63,9 @@ def test_so_many_changes_of_agencies_that_do_nothing_else_are_spread_over_people
     kinds = Counter(one.kind for one in made)
     assert kinds["member"] + kinds["leaving"] == 400
     assert min(kinds["member"], kinds["leaving"]) >= 160
-    assert min(kinds["consent"], kinds["withdrawal"]) >= 8_000
-    people = {one.chain for one in made if one.kind in ("consent", "withdrawal")}
+    assert min(kinds["consent"], kinds["withdrawal"]) >= 7_000
+    assert kinds["narrowing"] >= 1_000
+    people = {one.chain for one in made if one.kind in ("consent", "withdrawal", "narrowing")}
     days = [day for day, (_, intents) in enumerate(stops(changed, ikoma.workdays))
             if any(one.id in ids for one in intents)]  # fmt: skip
     assert 600 <= len(people) <= changes.MOST

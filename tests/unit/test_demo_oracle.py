@@ -198,13 +198,22 @@ def test_a_consent_ends_at_its_date(told: Told) -> None:
     assert not told.shown(CARE, until)
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("withdrawal", {}),
+        ("narrowing", {"dropped": ["health_disability"]}),
+        ("narrowing", {"excluded": [CARE]}),
+    ],
+)
 def test_a_leak_is_what_no_basis_gave_at_that_moment_or_where_a_clock_jumped_just_before(
-    told: Told,
+    told: Told, kind: str, body: dict[str, list[str]]
 ) -> None:
     consent = told.consent("hana", "health_disability")
     (item,) = Oracle(told.done, LATE).document(CARE, "case").items
     given = told.done[-1].at
-    told.tell("withdrawal", {}, consent=consent)
+    told.tell(kind, body, consent=consent)
+    assert not Oracle(told.done, LATE).held(CARE)
     ended = told.done[-1].at
     then = Then(told.done, LATE, {given: given - HOUR, ended + HOUR: ended})
     for at, leaked in (
