@@ -17,7 +17,9 @@ from shared.contracts.intake import (
     CaseDisposed,
     CaselessDisposalApproved,
     CaselessDisposed,
+    CasesMerged,
     DisposalApproved,
+    MatchEnquired,
     NoticeTaken,
     PersonJoined,
 )
@@ -44,6 +46,13 @@ select distinct data ->> 'person' as person, key from journal
 NOTICES = f"""
 select data ->> 'notice' as id from journal
  where type = '{NoticeTaken.TYPE}' and data ->> 'into' = $1 order by id"""
+NOTED = f"""
+select data ->> 'merge' as id from journal
+ where type = '{CasesMerged.TYPE}' and $1 in (data ->> 'merged', data ->> 'into')
+union
+select data ->> 'match' from journal where type = '{MatchEnquired.TYPE}' and data -> 'cases' ? $1
+ order by id"""
+"""Merges and matches of two cases: what was noted on them tells of both, and goes with the first."""
 APPROVED = f"""
 select j.id, j.stream, j.agency, j.at, j.correlation from journal j
  where j.type in ('{DisposalApproved.TYPE}', '{CaselessDisposalApproved.TYPE}')
@@ -122,15 +131,16 @@ async def keys_of(
     rt: Runtime, db: Connection, case: UUID, people: Iterable[UUID]
 ) -> tuple[set[UUID], list[str]]:
     """Who is erased with the case, and the keys that go: the household's, those of notices that were
-    taken into it, and of each person all of whose other cases are disposed of.
+    taken into it, of what was noted on its merges and matches, and of each person all of whose other
+    cases are disposed of.
     """
     joined = await cases_of(db, people)
     others = sorted({other for of in joined.values() for other in of} - {case})
     pasts = await rt.journal.load_all([f"case/{other}" for other in others], db)
     gone = {other for other, past in zip(others, pasts, strict=True) if _gone(past)}
     erased = {person for person, of in joined.items() if of <= gone | {case}}
-    notices = [row["id"] for row in await db.fetch(NOTICES, str(case))]
-    keys = [f"text/{of}" for of in (case, *notices)] + [f"person/{p}" for p in sorted(erased)]
+    notes = [row["id"] for of in (NOTICES, NOTED) for row in await db.fetch(of, str(case))]
+    keys = [f"text/{of}" for of in (case, *notes)] + [f"person/{p}" for p in sorted(erased)]
     return erased, keys
 
 

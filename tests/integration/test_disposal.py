@@ -18,9 +18,10 @@ from services.intake.domain.case import Case
 from services.metrics.timeline import fold
 from shared import erasure
 from shared.contracts import Personal, Recorded, Unreadable, sealed_fields
-from shared.contracts.intake import CaseClosed, CaseDisposed, DisposalApproved
+from shared.contracts.intake import CaseClosed, CaseDisposed, DisposalApproved, MatchEnquired
 from shared.contracts.referral import AgencyRegistered
 from shared.erasure import Erasure, Forged
+from shared.journal import Context
 from shared.keyring import Keyring
 from shared.sealing import Codec, bound_to, envelope_of, named, placed
 from shared.watch import watch
@@ -284,6 +285,33 @@ async def test_after_an_unmerge_each_runs_out_by_itself(office: Office) -> None:
     assert await office.due() == [str(one)]
     await office.dispose(one)
     assert (await office.readable())[f"person/{hana_too}"] == {True}
+
+
+async def test_what_was_noted_on_a_merge_or_a_match_goes_with_the_first_of_its_cases(
+    office: Office,
+) -> None:
+    one, two = await office.case(hana := uuid4()), await office.case(ken := uuid4())
+    merge = await office.merge(one, two)
+    undone = await office.sato.post(f"{merge}/undoing", json={"reason": "別の方"})
+    assert undone.status_code == 200, undone.text
+    rt, now, match = office.rt, office.rt.clock.now(), uuid4()
+    asked = MatchEnquired(
+        match=match, cases=(one, two), people=(hana, ken), to="city", asked_of=two, person=ken,
+        note="電話番号が同じ",
+    )  # fmt: skip
+    async with rt.pool.acquire() as db, db.transaction():
+        context = Context(actor="kato", agency="city", at=now, occurred_at=now)
+        await rt.journal.append(db, f"match/{match}", str(match), 0, [asked], context)
+    await office.follow()
+    await office.close(one)
+    await office.later()
+    notes = {f"text/{merge.rpartition('/')[2]}", f"text/{match}"}
+    before = await office.readable()
+    assert [before[key] for key in notes] == [{True}, {True}]
+    await office.dispose(one)
+    after = await office.readable()
+    assert [after[key] for key in notes] == [{False}, {False}]
+    assert after[f"text/{two}"] == {True}
 
 
 async def test_what_a_restored_keyring_brings_back_is_destroyed_again(office: Office) -> None:
