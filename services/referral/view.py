@@ -18,7 +18,7 @@ from shared.offices import IS_MINE, KEEPER, the_offices, what_is_mine
 from shared.runtime import Runtime
 from shared.views import View
 
-from .domain.referral import AFTER, OPEN, TRACKED
+from .domain.referral import AFTER, OPEN, TRACKED, UNTRACKED, tracked_since
 
 CASES = """
 insert into cases (id, lead, led_by, led_at)
@@ -62,6 +62,7 @@ REFERRALS_OF = f"""
 select id, case_id as "case", sender, receiver, told as status, requested_at, followed_by, undecided
   from (select *, nullif({FOLLOWS}, '') as followed_by,
                case when receiver = any($7) then status
+                    when status <> all($10::text[]) and answered_at < $15 then $14
                     else coalesce($13::jsonb ->> status, status) end as told,
                status = any($10::text[])
                and (receiver = any($12::text[])
@@ -139,7 +140,8 @@ async def referrals_of(
     nobodys = [code for code in known.desks if known.desk_of(code, now) is None]
     asked = who.agency, role, after, limit, statuses, who.subject
     mine = await what_is_mine(rt, who.agency)
-    rows = await rt.reads.fetch(REFERRALS_OF, *asked, *mine, OPEN, undecided, nobodys, TRACKED)
+    tracked = TRACKED, UNTRACKED, tracked_since(now)
+    rows = await rt.reads.fetch(REFERRALS_OF, *asked, *mine, OPEN, undecided, nobodys, *tracked)
     return [{**row, "answered_by": known.named(row["receiver"], now)} for row in rows]
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+from shared.contracts import tracking
 from shared.contracts.intake import (
     CaseOpened,
     ConsentNarrowed,
@@ -16,7 +17,7 @@ from tests.integration.test_programmes import CARE, Directory, directory
 __all__ = ["directory"]
 
 DAYS = ("requested_at", "received_at", "accepted_at", "ended_at")
-HOW_FAR = ("requested", "received", "in_progress", "ended")
+HOW_FAR = ("requested", "received", "in_progress", "ended", "untracked")
 FINER = ("started_at", "completed_at", "declined_at", "first_contact_on", "outcome", "decline")
 
 
@@ -81,6 +82,16 @@ async def test_without_a_basis_a_sender_sees_received_in_progress_and_ended_with
     assert {f"/v1/referrals/{one['id']}" for one in ended} == {path, declined}
     assert not (await by("city", "GET", "/v1/referrals?status=declined"))["items"]
     assert (await by("care", "GET", "/v1/referrals?status=declined"))["items"]
+
+    clock, until = directory.rt.clock, timedelta(days=tracking.days(directory.today))
+    await clock.move(directory.rt.pool, clock.now() + until - timedelta(minutes=1))  # type: ignore[attr-defined]
+    assert (await seen(declined))["status"] == "ended"
+    await clock.move(directory.rt.pool, clock.now() + timedelta(minutes=2))  # type: ignore[attr-defined]
+    for one in (path, declined):
+        shown = await seen(one)
+        assert (shown["status"], [name for name in DAYS if shown[name]]) == ("untracked", [DAYS[0]])
+    assert not (await by("city", "GET", "/v1/referrals?status=ended"))["items"]
+    assert (await seen(path, "care"))["outcome"] == "helped"
 
     await directory.running.tell(consent("city", classes=("welfare_use",)))
     shown = await seen(declined)

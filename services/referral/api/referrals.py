@@ -36,14 +36,15 @@ router = APIRouter(route_class=Route)
 
 Role = Literal["sender", "receiver"]
 Status = Literal[
-    "requested", "received", "accepted", "in_progress", "completed", "declined", "ended"
+    "requested", "received", "accepted", "in_progress", "completed", "declined", "ended", "untracked"
 ]  # fmt: skip
 WORKERS = ("intake_worker", "agency_worker", "coordinator", "supervisor")
 STAFF = (*WORKERS, "system")
 ONLY_RECEIVER = "only the receiving agency answers / 受け手の機関だけが回答できます"
 ReferralId = Annotated[str, Path(alias="id", json_schema_extra={"format": "uuid"})]
 NO_ID = UUID(int=0)
-TRACKED = ("requested_at", "received_at", "accepted_at", "ended_at")
+ASKED_AT = "requested_at"
+TRACKED = (ASKED_AT, "received_at", "accepted_at", "ended_at")
 
 
 class NewReferral(Body):
@@ -114,8 +115,8 @@ class ReferralLine(BaseModel):
 class ReferralShown(ReferralLine):
     """Of what was asked the receiver sees the parts whose classes a live basis covers for it now, and the
     rest is null; `basis_missing` tells both that there is such a rest (L9). To who sent it `status` is
-    received, in_progress (since `accepted_at`) or ended, and what is finer null, unless a basis lives
-    that covers the answer for it (L10).
+    received, in_progress (since `accepted_at`) or ended, in time untracked, and what is finer null,
+    unless a basis lives that covers the answer for it (L10).
     """
 
     person: UUID | None
@@ -266,10 +267,11 @@ async def list_referrals(
     undecided: bool = False,
 ) -> Page[ReferralLine]:
     """What the caller's agency sent and received, or has now by a programme; of what it sent only
-    whether it was received, is in progress or ended (L10). `undecided`: only what a person has to
-    decide since a programme has passed.
+    whether it was received, is in progress or ended, and `untracked` when it ended long ago (L10).
+    `undecided`: only what a person has to decide since a programme has passed.
     """
-    statuses = {*referrals.ALLOWED, *referrals.TRACKED.values()} if status is None else {status}
+    every = {*referrals.ALLOWED, *referrals.TRACKED.values(), referrals.UNTRACKED}
+    statuses = every if status is None else {status}
     return await _page(call, role or "either", after, limit, tuple(statuses), undecided)
 
 
@@ -366,8 +368,11 @@ def _shown(on: OnReferral, covered: frozenset[str], finer: bool) -> ReferralShow
             case ReferralDeclined(code=code, text=text):
                 declined = DeclineShown(code=readable(code), text=readable(text))
                 fields |= {"declined_at": at, "ended_at": at, "decline": declined}
+    status = on.status
     if not finer:
-        fields = {name: fields[name] for name in TRACKED if name in fields}
+        status = referrals.told(status, on.past.events[-1].envelope.at, on.call.now())
+        names = (ASKED_AT,) if status == referrals.UNTRACKED else TRACKED
+        fields = {name: fields[name] for name in names if name in fields}
     classes, told = list(readable(asked.classes) or ()), covered
     if on.call.who.agency == on.followed_by:
         told = covered.union(classes, referrals.ASKED.values())
@@ -379,7 +384,7 @@ def _shown(on: OnReferral, covered: frozenset[str], finer: bool) -> ReferralShow
         person=asked.person if told else None,
         sender=asked.sender,
         receiver=asked.receiver,
-        status=on.status if finer else referrals.TRACKED[on.status],
+        status=status,
         followed_by=on.followed_by,
         answered_by=on.answered_by,
         undecided=on.undecided,

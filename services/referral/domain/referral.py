@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from shared.basis import Consent, World
-from shared.contracts import Event, sealed_fields
+from shared.calendar import TOKYO
+from shared.contracts import Event, sealed_fields, tracking
 from shared.contracts.referral import (
     ReferralAccepted,
     ReferralCompleted,
@@ -39,6 +40,8 @@ TRACKED = {
     "declined": "ended",
 }
 """L10: how far it is, as who sent it is told without a basis."""
+UNTRACKED = "untracked"
+"""The same, when it ended so long ago that he is told no more."""
 ANSWER = sealed_fields(ReferralDeclined)["code"].data_class
 """Of what is finer than that."""
 ASKED = {name: sealed_fields(ReferralRequested)[name].data_class for name in ("need", "urgency")}
@@ -163,3 +166,14 @@ def covering(
     if asked.difference(*(useful for _, _, useful in used)):
         return ()
     return tuple(id for _, id, _ in sorted(used, key=lambda one: one[:2]))
+
+
+def tracked_since(now: datetime) -> datetime:
+    """What ended before this moment is tracked no more."""
+    return now - timedelta(days=tracking.days(now.astimezone(TOKYO).date()))
+
+
+def told(status: str, moved_at: datetime, now: datetime) -> str:
+    """What who sent it is told without a basis (L10); `moved_at`: its last step was recorded."""
+    ended = not ALLOWED[status]
+    return UNTRACKED if ended and moved_at < tracked_since(now) else TRACKED[status]
