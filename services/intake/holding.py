@@ -53,7 +53,7 @@ async def items(call: Call, people: frozenset[UUID], before: UUID | None = None)
 
 async def _events(rt: Runtime, case: UUID) -> list[Recorded]:
     """Of the case and of the notices that were taken into it."""
-    notices = [row["id"] for row in await rt.reads.fetch(NOTICES, case)]
+    notices = [row["id"] for row in await rt.reads.fetch(NOTICES, str(case))]
     keys = [str(of) for of in (case, *notices)]
     events = await rt.read(await rt.pool.fetch(OF_KEYS, keys))
     return sorted(events, key=lambda e: (e.envelope.occurred_at, e.envelope.at))
