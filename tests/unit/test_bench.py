@@ -107,5 +107,6 @@ with own_folder(Path({str(tmp_path)!r})):
         with own_folder(tmp_path) as mine:
             assert folders() == {beside, mine}
         lives.terminate()
+        assert lives.wait() == 128 + signal.SIGTERM
     assert not folders()
     assert state.stat().st_mode & 0o777 == 0o700
