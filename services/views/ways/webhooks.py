@@ -188,10 +188,10 @@ class Webhooks:
         for start, distance in random.sample(((at, further), (0, at)), 2):
             away = random.randrange(distance)  # noqa: S311 - no secret
             while True:
-                page = await feed.page(self._rt, hook["agency"], Cursor(era, start + away), 1)
+                page = await feed.page(self._rt, hook["agency"], Cursor(era, start + away), TOGETHER)
                 found = [] if page.restarted else await self._admitted(hook, page.entries)
-                if found and found[0].case != stalled.case:
-                    return found
+                if others := [entry for entry in found if entry.case != stalled.case]:
+                    return [random.choice(others)]  # noqa: S311
                 if not away:
                     break
                 away //= 2
