@@ -188,7 +188,9 @@ class Webhooks:
         for start, distance in random.sample(((at, further), (0, at)), 2):
             away = random.randrange(distance)  # noqa: S311 - no secret
             while True:
-                page = await feed.page(self._rt, hook["agency"], Cursor(era, start + away), TOGETHER)
+                page = await feed.page(
+                    self._rt, hook["agency"], Cursor(era, start + away), TOGETHER
+                )
                 found = [] if page.restarted else await self._admitted(hook, page.entries)
                 if others := [entry for entry in found if entry.case != stalled.case]:
                     return [random.choice(others)]  # noqa: S311
