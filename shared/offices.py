@@ -31,6 +31,15 @@ coalesce((select went.keeper
              and went.since <= {at} and {at} < went.until),
          {agency})"""
 """An expression: who has now what somebody (`by`) did for an agency at a moment; '': nobody."""
+LEADS = """
+insert into cases (id, lead, led_by, led_at)
+select distinct on (id) id, lead, led_by, led_at
+  from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[])
+       with ordinality as t(id, lead, led_by, led_at, n)
+ order by id, n desc
+on conflict (id) do update set lead = excluded.lead, led_by = excluded.led_by,
+                               led_at = excluded.led_at"""
+"""Who leads each case now, and who of it said so since when: the newest of what comes together."""
 IS_MINE = f"""
 ({{agency}} = any({{sought}}::text[]) and {KEEPER} = any({{names}}::text[]))"""
 """A condition on a row that says who did something for which agency, and when; see `Mine`."""

@@ -39,10 +39,8 @@ def place(given: Stack, disk: int) -> Iterator[Stack]:
         stack = Stack(folder / "state", given.base_port)
         try:
             stack.places.make()
-            for holds in (
-                stack.state,
-                stack.postgres.folder,
-            ):  # apart, where the state is closed to it
+            # PostgreSQL's folder is apart where the state is closed to it.
+            for holds in (stack.state, stack.postgres.folder):
                 _enough(shutil.disk_usage(holds).free, disk, f"disk of {holds}")
             stack.up(services=False, bound=True)
             topics.apply(stack.kafka_admin(), Wanted({BARE: Topic(PARTITIONS)}))

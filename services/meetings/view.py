@@ -30,20 +30,12 @@ from shared.contracts.meetings import (
 from shared.contracts.referral import ReferralCompleted, ReferralDeclined, ReferralRequested
 from shared.db import Connection
 from shared.kept import all_of, of_keys
-from shared.offices import IS_MINE, what_is_mine
+from shared.offices import IS_MINE, LEADS, what_is_mine
 from shared.runtime import Runtime
 from shared.views import View
 
 from . import agenda, tasks
 
-CASES = """
-insert into cases (id, lead, led_by, led_at)
-select distinct on (id) id, lead, led_by, led_at
-  from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[])
-       with ordinality as t(id, lead, led_by, led_at, n)
- order by id, n desc
-on conflict (id) do update set lead = excluded.lead, led_by = excluded.led_by,
-                               led_at = excluded.led_at"""
 ASKED = """
 insert into asked (referral, case_id, receiver) select * from unnest($1::uuid[], $2::uuid[], $3::text[])
 on conflict do nothing"""
@@ -128,7 +120,7 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
     await staff.fold(db, events)
     await offices.fold(db, events)
     inserts: tuple[tuple[str, list[Any]], ...] = (
-        (CASES, cases),
+        (LEADS, cases),
         (ASKED, asked),
         (PEOPLE, people),
         (MATTER, matters),

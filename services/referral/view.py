@@ -14,20 +14,12 @@ from shared.contracts.referral import ReferralEvent, ReferralRequested
 from shared.db import Connection, by_column
 from shared.grounds import GROUND_TYPES, Ground, grounds
 from shared.kept import all_of, of_keys
-from shared.offices import IS_MINE, KEEPER, the_offices, what_is_mine
+from shared.offices import IS_MINE, KEEPER, LEADS, the_offices, what_is_mine
 from shared.runtime import Runtime
 from shared.views import View
 
 from .domain.referral import AFTER, OPEN, TRACKED, UNTRACKED, tracked_since
 
-CASES = """
-insert into cases (id, lead, led_by, led_at)
-select distinct on (id) id, lead, led_by, led_at
-  from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[])
-       with ordinality as t(id, lead, led_by, led_at, n)
- order by id, n desc
-on conflict (id) do update set lead = excluded.lead, led_by = excluded.led_by,
-                               led_at = excluded.led_at"""
 PEOPLE = """
 insert into person (case_id, person) select * from unnest($1::uuid[], $2::uuid[])
 on conflict do nothing"""
@@ -98,7 +90,7 @@ async def project(db: Connection, events: Sequence[Recorded]) -> None:
                 moved[referral] = (AFTER[type(event)], e.agency, e.actor, e.at)
     await blocks.fold(db, events)
     await offices.fold(db, events)
-    for sql, rows in ((CASES, cases), (PEOPLE, people), (REQUESTED, requested)):
+    for sql, rows in ((LEADS, cases), (PEOPLE, people), (REQUESTED, requested)):
         if rows:
             await db.execute(sql, *map(list, zip(*rows, strict=True)))
     if moved:

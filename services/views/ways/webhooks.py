@@ -193,7 +193,7 @@ class Webhooks:
                 )
                 found = [] if page.restarted else await self._admitted(hook, page.entries)
                 if others := [entry for entry in found if entry.case != stalled.case]:
-                    return [random.choice(others)]  # noqa: S311
+                    return [random.choice(others)]  # noqa: S311 - no secret
                 if not away:
                     break
                 away //= 2
