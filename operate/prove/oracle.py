@@ -245,8 +245,7 @@ class Oracle(Known):
 
     def doubtful(self, case: UUID, parked: Mapping[str, UUID | None]) -> bool:
         """Fail closed: may a basis of the case have ended, or a protection begun, in what was put aside?
-        `parked`: streams, each with its case. Agencies, programmes and desks are of every case, a pool is of
-        those in which a consent names it.
+        `parked`: streams, each with its case. Agencies, programmes, desks and pools are of every case.
         """
         together, merges = {case}, set()
         for _ in self.merges:
@@ -257,11 +256,7 @@ class Oracle(Known):
                     merges.add(merge["merge"])
         for stream, home in parked.items():
             what, _, id = stream.partition("/")
-            if what in ("agency", "programme", "desk"):
-                return True
-            if what == "body" and any(
-                one["case"] in self.family(case) for one in self.of("consent", "group", id)
-            ):
+            if what in ("agency", "programme", "desk", "body"):
                 return True
             if what == "merge" and UUID(id) in merges:
                 return True

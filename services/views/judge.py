@@ -7,7 +7,7 @@ case is judged by is parked. Shrinking never waits.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -40,11 +40,11 @@ LAST = UUID(int=2**128 - 1)
 """Before all cases, behind all cases."""
 CAREFUL_SECONDS, PARKED_SECONDS = 0.5, 5.0
 """Between looks at what is left; and at what waits for something that is parked: it may be all of a city."""
-BASIS_STREAMS = ("case", "consent", "matter", "body", "basis", "merge")
+BASIS_STREAMS = ("case", "consent", "matter", "basis", "merge")
 """Of one that is parked nobody knows what it would end; a case's own stream says what is protected."""
-OFFICE_STREAMS = ("programme", "desk", "agency")
-"""These are of no case: while one is parked, no document grows. A pool (`body`) is of the cases of which a
-consent names it.
+OFFICE_STREAMS = ("programme", "desk", "agency", "body")
+"""These are of no case: while one is parked, no document grows. A pool binds also whom no consent names it
+for: nobody is to learn of a consent by what waits (0091).
 """
 AGAIN = timedelta(minutes=1)
 """So often what could not be judged is tried again, lest what ends by time stay longer; and at each start."""
@@ -90,8 +90,7 @@ JUDGED_BESIDE = f"""
 DELIVER_ALONE = DELIVER.format(*_columns(1, 6))
 PARKED = """
 select distinct case when key is null or split_part(stream, '/', 1) = any($3)
-                       or coalesce(stream not like 'body/%', true)
-                          and encode(key, 'escape') !~ '^[0-9a-f-]{36}$'
+                       or encode(key, 'escape') !~ '^[0-9a-f-]{36}$'
                      then null else key end as key
   from parked
  where view = $1 and (stream is null or split_part(stream, '/', 1) = any($2))"""
@@ -112,8 +111,8 @@ class Seen(NamedTuple):
 
 class Due(NamedTuple):
     """Cases whose rows are ours, and all that they are judged by. `events` by case, those that stand
-    with them too; `held`: by case and agency; `parked`: keys of basis streams that wait, those of pools
-    their codes, None if it may be any.
+    with them too; `held`: by case and agency; `parked`: keys of basis streams that wait, None if it may
+    be any.
     """
 
     cases: Sequence[UUID]
@@ -136,7 +135,7 @@ class Judged(NamedTuple):
 
 class Told:
     """What the events of one case tell, with those that were merged into it; each read once. `own`: the
-    events of the case alone; `keys`: of all streams that it is judged by.
+    events of the case alone; `keys`: of all streams that it alone is judged by.
     """
 
     def __init__(
@@ -146,16 +145,14 @@ class Told:
         self.events = [e for one in below(case, merges) for e in events[one]]
         self.facts, self.bases = joined(case, events, merges)
         self.mistaken = mistaken(case, events, merges)
-        self.keys = _keys(case, self.bases.groups(), merges)
+        self.keys = _keys(case, merges)
 
 
-def _keys(case: UUID, groups: Set[str], merges: Sequence[Merge]) -> set[bytes]:
-    """Keys of all streams that a case is judged by: its own, those that stand with it, the merges, the
-    pools.
-    """
+def _keys(case: UUID, merges: Sequence[Merge]) -> set[bytes]:
+    """Keys of all streams that only this case is judged by: its own, those that stand with it, the merges."""
     together = near(case, merges)
     by = [m.id for m in merges if m.into in together]
-    return {str(id).encode() for id in (*together, *by, *groups)}
+    return {str(id).encode() for id in (*together, *by)}
 
 
 def _shrinks(document: DocumentChanged) -> bool:

@@ -92,8 +92,7 @@ async def _opened(call: Call, handles: Handles, handle: str | None = None) -> li
     for case, its in told.items():
         before = matters(its.own)
         items = reading(facts(its.own), before, its.bases, known, who.subject, who.agency, now)
-        by = {None, *its.keys, *(matter.body.encode() for matter in before.values())}
-        opened.append(Open(case, items, whole and parked.isdisjoint(by)))
+        opened.append(Open(case, items, whole and parked.isdisjoint((None, *its.keys))))
     return opened
 
 
