@@ -39,7 +39,8 @@ class Tally:
     `opened`: items that a named member might read; `referable`: referrals for which there was a basis;
     `waited`: looks at which something was held back because not everything was known; `held_back`:
     documents that a parked stream kept from growing; `pairs`: of histories and agencies that may not
-    know in which of the two they are.
+    know in which of the two they are; `pairs_that_wait`: others, in which a merge alone makes a case wait
+    for a stream of another one (0091).
     """
 
     histories: int = 0
@@ -55,6 +56,7 @@ class Tally:
     refolded: int = 0
     pairs: int = 0
     pairs_that_saw_something: int = 0
+    pairs_that_wait: int = 0
     wrong: list[str] = field(default_factory=list)
 
     def add(self, other: "Tally") -> None:
@@ -63,10 +65,13 @@ class Tally:
 
 
 class Look(NamedTuple):
-    """What an agency was sent after a look, if anything, and what the oracle lets it see then."""
+    """What an agency was sent after a look, if anything, what the oracle lets it see then, and whether
+    the case waits for something that was put aside.
+    """
 
     change: DocumentChanged | None
     sight: Sight
+    waits: bool
 
 
 class Life:
@@ -192,9 +197,6 @@ def live(seed: int, number: int, tally: Tally) -> None:
     of = history(seed, number)
     life, chance = Life(of), random.Random(number)
     places = [(case, agency) for case in of.cases for agency in AGENCIES]
-    homes: dict[str, UUID | None] = {}
-    for told in of.told:
-        homes.setdefault(told.stream, told.plain.get("case"))
     tally.histories += 1
     for step in of.steps:
         if step.arrives is not None:
@@ -216,8 +218,7 @@ def live(seed: int, number: int, tally: Tally) -> None:
             if life.told(place) != ought:
                 wrong.append(f"{place}: told otherwise of what was wrong than it ought to be")
             tally.told.update(ought.values())
-            parked = {stream: homes[stream] for stream in step.parked}
-            sure = step.heard and not oracle.doubtful(place[0], parked)
+            sure = step.heard and not oracle.doubtful(place[0], of.put_aside(step))
             tally.held_back += step.heard and not sure
             wrong += [f"{place}: {one}" for one in _against(sight, before[place], have, sure)]
             if change := changes.get(place):

@@ -73,6 +73,13 @@ class History:
     steps: list[Step] = field(default_factory=list)
     bare: int = 0
 
+    def put_aside(self, step: Step) -> dict[str, UUID | None]:
+        """Streams of which a record waits, each with its case."""
+        return {
+            stream: next(t.plain.get("case") for t in self.told if t.stream == stream)
+            for stream in step.parked
+        }
+
 
 class Scribe:
     """Draws by chance what is told next, and when it arrives."""
