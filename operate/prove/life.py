@@ -20,7 +20,7 @@ from services.views.domain.disclose import disclose, matters, reading
 from services.views.domain.facts import facts
 from services.views.domain.joined import Merge, joined
 from services.views.domain.verdict import Evidence, Held, verdict
-from services.views.judge import BASIS_STREAMS, OFFICE_STREAMS, Told
+from services.views.judge import BASIS_STREAMS, OFFICE_STREAMS, Sure, Told
 from shared.basis import Consent, consents, world
 from shared.contracts import Envelope, Recorded
 from shared.contracts.intake import CasesMerged, ConsentConfirmed, MergeUndone
@@ -105,7 +105,7 @@ class Life:
         its = Told(case, by_case(self.of.cases, events), merges)
         held = {agency: held for (one, agency), held in self.held.items() if one == case}
         waiting = {key for stream in step.parked for key in self.key(stream)}
-        grow = step.heard and waiting.isdisjoint((None, *its.keys))
+        grow = Sure(step.heard, waiting).of(its)
         known = world(events)
         return Evidence(case, its.facts, its.bases, known, held, grow, its.events, its.mistaken)
 

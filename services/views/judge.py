@@ -7,7 +7,7 @@ case is judged by is parked. Shrinking never waits.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -148,6 +148,18 @@ class Told:
         self.keys = _keys(case, merges)
 
 
+class Sure(NamedTuple):
+    """Whether what is read after it can have ended unheard: are the services that carry bases `heard`, and
+    which keys are `parked` (as `Due` has them)?
+    """
+
+    heard: bool
+    parked: Set[bytes | None]
+
+    def of(self, told: Told) -> bool:
+        return self.heard and self.parked.isdisjoint((None, *told.keys))
+
+
 def _keys(case: UUID, merges: Sequence[Merge]) -> set[bytes]:
     """Keys of all streams that only this case is judged by: its own, those that stand with it, the merges."""
     together = near(case, merges)
@@ -241,10 +253,12 @@ class Judge:
         assert row is not None
         return Seen(row["directory"], row["positions"])
 
-    async def parked(self, db: Connection | Pool) -> set[bytes | None]:
-        """Keys of basis streams that wait; None if it may be any."""
+    async def sure(self, db: Connection | Pool) -> Sure:
+        """For what is disclosed outside the documents; asked before what it is judged by is read."""
         which = [*BASIS_STREAMS, *OFFICE_STREAMS], OFFICE_STREAMS
-        return {row["key"] for row in await db.fetch(PARKED, self._rt.applier.name, *which)}
+        heard = self._rt.applier.live and self.heard.all((await self.look(db)).positions)
+        parked = await db.fetch(PARKED, self._rt.applier.name, *which)
+        return Sure(heard, {row["key"] for row in parked})
 
     async def left(self, db: Connection | Pool, of: Sequence[UUID], now: datetime) -> set[UUID]:
         """Those of these cases that are still to be judged."""
@@ -298,12 +312,12 @@ class Judge:
     ) -> Sequence[UUID]:
         """Record what has to change in the documents of the cases. Which wait to be heard of."""
         heard = self._hears(due.seen)
+        sure = Sure(heard, due.parked)
         verdicts: list[Verdict] = []
         for case in cases:
             key, its = str(case), Told(case, due.events, due.merges)
-            may_grow = heard and due.parked.isdisjoint((None, *its.keys))
             evidence = Evidence(
-                case, its.facts, its.bases, known, due.held.get(key, {}), may_grow, its.events,
+                case, its.facts, its.bases, known, due.held.get(key, {}), sure.of(its), its.events,
                 its.mistaken,
             )  # fmt: skip
             verdicts.append(verdict(evidence, now, self._rt.keys.index_key))

@@ -23,6 +23,7 @@ from shared.contracts.intake import (
     PersonJoined,
     SituationRecorded,
 )
+from shared.contracts.meetings import MemberLeft
 from shared.contracts.views import (
     ProvisionRecorded,
     ReceiptRecorded,
@@ -51,6 +52,7 @@ async def get(town: Town, path: str, agency: str, *roles: str) -> Any:
 
 
 async def post(town: Town, path: str, agency: str, body: Any, *roles: str) -> Any:
+    town.hear()
     async with town.views.client(agency, *(roles or ("system",))) as client:
         return await client.post(path, json=body)
 
@@ -445,6 +447,35 @@ async def facts_of(town: Town, *fields: str) -> list[dict[str, str]]:
     return [{"event": str(i.event), "field": i.field} for i in found if i.field in fields]
 
 
+@pytest.mark.parametrize("why", ["recovering", "parked"])
+async def test_nothing_leaves_by_hand_while_a_basis_may_have_ended(town: Town, why: str) -> None:
+    """As documents do not grow then; what is given back is taken."""
+    given = town.consent(town.care)
+    await town.views.tell(given)
+    await town.judged()
+    paper = {
+        "case": str(town.case), "way": "print", "to": town.care, "purpose": "訪問",
+        "items": await facts_of(town, "health"), "approver": "kacho",
+    }  # fmt: skip
+    done = await post(town, "/v1/disclosures", "city", paper, "coordinator")
+    sheet = f"/v1/disclosures/{done.json()['id']}/sheet"
+    if why == "parked":
+        left = MemberLeft(body="juso-kaigi", member="sato")
+        await town.views.apply([await town.views.record(left, skip=1)])
+        town.hear()
+    else:
+        town.hear(ago=60)
+    async with town.views.client("city", "coordinator") as client:
+        for path, body in (("/v1/disclosures", paper), (sheet, {})):
+            answer = await client.post(path, json=body)
+            problem = answer.status_code, answer.json()["type"]
+            assert problem == (503, f"urn:tsunagu:problem:{why}")
+        await town.views.tell(town.withdrawn(given))
+        assert (await client.post(sheet.replace("sheet", "return"), json={})).is_success
+    assert len(await town.views.written(ProvisionRecorded)) == 1
+    assert not await town.views.written(SheetPrinted)
+
+
 async def test_what_leaves_by_hand_is_recorded_marked_and_asked_back(town: Town) -> None:
     """L21: an agency gets a sheet of what it may hold; the police what a law gives; both are listed."""
     consent = town.consent(town.care)
@@ -485,6 +516,7 @@ async def test_what_leaves_by_hand_is_recorded_marked_and_asked_back(town: Town)
     shown = (await get(town, f"{path}/{ids[0]}", "city", staff)).json()
     async with town.views.client("city", staff) as client:
         keyed = {"Idempotency-Key": "its answer was lost"}
+        town.hear()
         pages = [
             (await client.post(f"{path}/{ids[0]}/sheet", json={}, headers=keyed)).text
             for _ in range(2)

@@ -16,7 +16,7 @@ from shared.problems import Problem, not_found
 
 from .. import view
 from ..domain import disclosure, subscription
-from ..judge import Judge, Told
+from ..judge import Judge, Sure, Told
 from ..refusals import unknown
 
 NO_ID = UUID(int=0)
@@ -39,6 +39,21 @@ async def admitted(call: Call) -> None:
 
 
 Reader = Annotated[Call, Depends(reader)]
+
+
+async def sure(call: Caller) -> Sure:
+    judge: Judge = call.rt.state["judge"]
+    return await judge.sure(call.rt.reads)
+
+
+SureDep = Annotated[Sure, Depends(sure)]
+"""Before the dependency that reads the case."""
+
+
+def need_sure(sure: Sure, told: Told) -> None:
+    """503 while a basis may have ended that is not heard of yet, or whose word waits for a repair."""
+    if not sure.of(told):
+        raise Problem("parked" if sure.heard else "recovering")
 
 
 class Held:

@@ -34,7 +34,7 @@ from ..domain.giving import Give, Known
 from ..domain.history import Copy, Ref
 from ..domain.provision import DECIDER, Provision, ended, refs
 from ..judge import Judge, Told
-from .common import Code, led
+from .common import Code, SureDep, led, need_sure
 
 router = APIRouter(route_class=Route)
 STAFF = ("intake_worker", "coordinator", "supervisor", "privacy_officer")
@@ -180,13 +180,14 @@ async def known(call: Call, told: Told) -> Known:
 
 
 @router.post("/v1/disclosures", status_code=201)
-async def record(call: Caller, body: NewDisclosure) -> Receipt:
+async def record(call: Caller, sure: SureDep, body: NewDisclosure) -> Receipt:
     """By staff of the agency that leads or led the case, of what that agency itself may hold. The answer
     names the record; its copy number is on `GET /v1/disclosures/{id}`.
 
     409, and nothing is recorded: `no-basis-for-agency` (`state` names the items: record a consent, an
     urgent basis or a ground for it first), `consent-names-agencies-only` (name the `ground` in law by
-    which somebody who is no agency gets it), `not-by-this-ground` (leave these `items` out).
+    which somebody who is no agency gets it), `not-by-this-ground` (leave these `items` out). 503 while a
+    basis may have ended unheard, as documents do not grow then.
     """
     told = await led(call, body.case)
     call.need(*STAFF)
@@ -203,6 +204,7 @@ async def record(call: Caller, body: NewDisclosure) -> Receipt:
                 raise bad_input(
                     f"body.items.{n}", "not held by your agency / 自機関が保有していません"
                 )
+        need_sure(sure, told)
 
     named = dict.fromkeys((item.event, item.field) for item in body.items)
     items = tuple(ItemRef(event=event, field=field, bases=()) for event, field in named)
@@ -256,11 +258,12 @@ async def get_by_hand(on: OnProvisionDep) -> HandMade:
 
 
 @router.post("/v1/disclosures/{id}/sheet", response_class=HTMLResponse)
-async def print_sheet(on: OnProvisionDep, body: Body) -> HTMLResponse:
+async def print_sheet(sure: SureDep, on: OnProvisionDep, body: Body) -> HTMLResponse:
     """A page for A4 with the items of the record that the receiver may still have, marked with copy
     number, receiver and day. Each printing is recorded before the page is answered: a repeat is a
-    copy more, with a number of its own.
+    copy more, with a number of its own. 503 as for a new record.
     """
+    need_sure(sure, on.told)
     items = on.printable()
     event = SheetPrinted(provision=on.id, case=on.recorded.case, items=items)
     copy = await on.printed(event, body)

@@ -77,9 +77,8 @@ async def _opened(call: Call, handles: Handles, handle: str | None = None) -> li
     judge: Judge = call.rt.state["judge"]
     rt, who, now = call.rt, call.who, call.now()
     async with rt.reads.acquire() as db, db.transaction(isolation="repeatable_read"):
-        seen = await judge.look(db)
-        whole = rt.applier.live and judge.heard.all(seen.positions)
-        known = await judge.world(db, seen)
+        sure = await judge.sure(db)
+        known = await judge.world(db)
         found = await view.submitted(db, who, offices(known, who.subject, who.agency))
         cases = [
             case
@@ -87,12 +86,11 @@ async def _opened(call: Call, handles: Handles, handle: str | None = None) -> li
             if (live if handle is None else handles.of("case", case) == handle)
         ]
         told = await judge.load(db, cases)
-        parked = await judge.parked(db)
     opened = []
     for case, its in told.items():
         before = matters(its.own)
         items = reading(facts(its.own), before, its.bases, known, who.subject, who.agency, now)
-        opened.append(Open(case, items, whole and parked.isdisjoint((None, *its.keys))))
+        opened.append(Open(case, items, sure.of(its)))
     return opened
 
 
